@@ -57,12 +57,17 @@ def text(tables: Tables) -> str:
         flags = f"{_bool(abstract)}, {_bool(flat)}, {record}"
         types.append(f't("{name}", {uri}, {base}, {start}, {first}, {count}, {flags})')
     records = [_record(entry.record) for entry in tables.types if entry.record]
-    out += _array("TYPES", "Type", types)
+    out += _array("TYPES", "Type", types, [str(number) for number in range(len(types))])
     out += _array("RECORDS", "Record", records)
     out += _array("SLOTS", "Slot", [f"Slot::{_SLOTS[x]}" for x in raw.slots])
     states = [f"s({f}, {c}, {b}, {e}, {_bool(tag)})" for f, c, b, e, tag in raw.states]
-    out += _array("STATES", "State", states)
-    out += _array("PRODUCTIONS", "Production", [_production(x) for x in raw.productions])
+    names = _state_names([(entry[3], entry[0]) for entry in raw.types], len(states))
+    out += _array("STATES", "State", states, names)
+    elements = [""] * len(raw.productions)
+    for name, (first, count, *_) in zip(names, raw.states, strict=True):
+        for number in range(first, min(first + count, len(elements))):
+            elements[number] = f"{name}: {_event(tables, raw.productions[number])}"
+    out += _array("PRODUCTIONS", "Production", [_production(x) for x in raw.productions], elements)
     out += _array("DOCUMENTS", "Root", [_root(x) for x in tables.documents])
     out += _array("FRAGMENTS", "Root", [_root(x) for x in tables.fragments])
     if tables.relaxed:
@@ -78,8 +83,27 @@ def _bool(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _array(name: str, kind: str, items: list[str]) -> list[str]:
-    return [f"static {name}: [{kind}; {len(items)}] = [", *(f"    {x}," for x in items), "];", ""]
+def _array(name: str, kind: str, items: list[str], notes: list[str] | None = None) -> list[str]:
+    """`notes` are comments behind the items."""
+    ends = [f" // {note}" if note else "" for note in notes or [""] * len(items)]
+    lines = [f"    {item},{end}" for item, end in zip(items, ends, strict=True)]
+    return [f"static {name}: [{kind}; {len(items)}] = [", *lines, "];", ""]
+
+
+def _state_names(starts: list[tuple[int, str]], states: int) -> list[str]:
+    """Of each state: its type and the number within it; `starts` are the first states of the types."""
+    starts = sorted(starts)
+    found: list[str] = []
+    for (start, name), (end, _) in zip(starts, [*starts[1:], (states, "")], strict=True):
+        found += [f"{name}.{number}" for number in range(end - start)]
+    return found + [""] * (states - len(found))
+
+
+def _event(tables: Tables, raw: RawProduction) -> str:
+    """The element or attribute that a production reads, or its kind."""
+    kind, name = _KINDS[raw[0][0]], raw[0][3]
+    named = kind in ("Complex", "Simple", "Attribute") and name < len(tables.names)
+    return tables.names[name].local if named else kind
 
 
 def _datatype(raw: RawDatatype) -> str:

@@ -787,109 +787,109 @@ static DATATYPES: [Datatype; 37] = [
 ];
 
 static TYPES: [Type; 103] = [
-    t("@V2G_Message", 4, 65535, 0, 0, 2, false, false, 0),
-    t("AC_EVChargeParameterType", 3, 32, 3, 2, 5, false, false, 0),
-    t("AC_EVSEChargeParameterType", 3, 34, 9, 7, 4, false, false, 0),
-    t("AC_EVSEStatusType", 3, 35, 14, 11, 4, false, false, 0),
-    t("BodyBaseType", 4, 65535, 19, 15, 0, true, false, 0),
-    t("BodyType", 4, 65535, 20, 15, 1, false, true, 0),
-    t("CableCheckReqType", 2, 4, 22, 16, 1, false, false, 0),
-    t("CableCheckResType", 2, 4, 24, 17, 3, false, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 28, 20, 2, false, false, 0),
-    t("CertificateChainType", 3, 65535, 32, 22, 2, false, false, 0),
-    t("CertificateInstallationReqType", 2, 4, 35, 24, 4, false, false, 0),
-    t("CertificateInstallationResType", 2, 4, 40, 28, 6, false, false, 0),
-    t("CertificateUpdateReqType", 2, 4, 47, 34, 5, false, false, 0),
-    t("CertificateUpdateResType", 2, 4, 53, 39, 7, false, false, 0),
-    t("ChargeParameterDiscoveryReqType", 2, 4, 61, 46, 2, false, false, 0),
-    t("ChargeParameterDiscoveryResType", 2, 4, 64, 48, 4, false, false, 0),
-    t("ChargingProfileType", 3, 65535, 69, 52, 2, false, false, 0),
-    t("ChargingStatusReqType", 2, 4, 72, 54, 0, false, false, 0),
-    t("ChargingStatusResType", 2, 4, 73, 54, 7, false, false, 0),
-    t("ConsumptionCostType", 3, 65535, 81, 61, 2, false, false, 0),
-    t("ContractAuthenticationReqType", 2, 4, 84, 63, 2, false, false, 0),
-    t("ContractAuthenticationResType", 2, 4, 87, 65, 2, false, false, 1),
-    t("CostType", 3, 65535, 90, 67, 3, false, false, 0),
-    t("CurrentDemandReqType", 2, 4, 94, 70, 10, false, false, 0),
-    t("CurrentDemandResType", 2, 4, 105, 80, 10, false, false, 0),
-    t("DC_EVChargeParameterType", 3, 32, 116, 90, 8, false, false, 0),
-    t("DC_EVPowerDeliveryParameterType", 3, 33, 125, 98, 3, false, false, 0),
-    t("DC_EVSEChargeParameterType", 3, 34, 129, 101, 9, false, false, 0),
-    t("DC_EVSEStatusType", 3, 35, 139, 110, 4, false, false, 0),
-    t("DC_EVStatusType", 3, 36, 144, 114, 5, false, false, 0),
-    t("DSAKeyValueType", 1, 65535, 150, 119, 7, false, false, 0),
-    t("DigestMethodType", 1, 65535, 158, 126, 2, false, false, 0),
-    t("EVChargeParameterType", 3, 65535, 162, 128, 0, true, false, 0),
-    t("EVPowerDeliveryParameterType", 3, 65535, 163, 128, 0, true, false, 0),
-    t("EVSEChargeParameterType", 3, 65535, 164, 128, 0, true, false, 0),
-    t("EVSEStatusType", 3, 65535, 165, 128, 0, true, false, 0),
-    t("EVStatusType", 3, 65535, 166, 128, 0, true, false, 0),
-    t("EntryType", 3, 65535, 167, 128, 1, true, false, 0),
-    t("IntervalType", 3, 65535, 169, 129, 0, true, false, 0),
-    t("KeyInfoType", 1, 65535, 170, 129, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 181, 131, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 186, 132, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 188, 133, 2, false, false, 0),
-    t("MessageHeaderType", 5, 65535, 191, 135, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 195, 138, 5, false, false, 0),
-    t("MeteringReceiptReqType", 2, 4, 201, 143, 4, false, false, 0),
-    t("MeteringReceiptResType", 2, 4, 206, 147, 2, false, false, 0),
-    t("NotificationType", 3, 65535, 209, 149, 2, false, false, 0),
-    t("ObjectType", 1, 65535, 212, 151, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 218, 155, 1, false, false, 0),
-    t("PMaxScheduleEntryType", 3, 37, 224, 156, 2, false, false, 0),
-    t("PMaxScheduleType", 3, 65535, 227, 158, 2, false, false, 0),
-    t("ParameterSetType", 3, 65535, 230, 160, 2, false, false, 0),
-    t("ParameterType", 3, 65535, 233, 162, 8, false, false, 0),
-    t("PaymentDetailsReqType", 2, 4, 242, 170, 2, false, false, 0),
-    t("PaymentDetailsResType", 2, 4, 245, 172, 3, false, false, 0),
-    t("PaymentOptionsType", 3, 65535, 249, 175, 1, false, false, 0),
-    t("PhysicalValueType", 3, 65535, 251, 176, 3, false, false, 0),
-    t("PowerDeliveryReqType", 2, 4, 255, 179, 3, false, false, 0),
-    t("PowerDeliveryResType", 2, 4, 259, 182, 2, false, false, 0),
-    t("PreChargeReqType", 2, 4, 262, 184, 3, false, false, 0),
-    t("PreChargeResType", 2, 4, 266, 187, 3, false, false, 0),
-    t("ProfileEntryType", 3, 65535, 270, 190, 2, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 273, 192, 2, false, false, 0),
-    t("ReferenceType", 1, 65535, 276, 194, 6, false, false, 0),
-    t("RelativeTimeIntervalType", 3, 38, 283, 200, 2, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 286, 202, 3, false, false, 0),
-    t("SAScheduleListType", 3, 69, 290, 205, 1, false, false, 0),
-    t("SAScheduleTupleType", 3, 65535, 292, 206, 3, false, false, 0),
-    t("SASchedulesType", 3, 65535, 296, 209, 0, true, false, 0),
-    t("SPKIDataType", 1, 65535, 297, 209, 1, false, false, 0),
-    t("SalesTariffEntryType", 3, 37, 300, 210, 3, false, false, 0),
-    t("SalesTariffType", 3, 65535, 304, 213, 5, false, false, 0),
-    t("SelectedServiceListType", 3, 65535, 310, 218, 1, false, false, 0),
-    t("SelectedServiceType", 3, 65535, 312, 219, 2, false, false, 0),
-    t("ServiceChargeType", 3, 85, 315, 221, 3, false, false, 0),
-    t("ServiceDetailReqType", 2, 4, 319, 224, 1, false, false, 2),
-    t("ServiceDetailResType", 2, 4, 321, 225, 3, false, false, 0),
-    t("ServiceDiscoveryReqType", 2, 4, 325, 228, 2, false, false, 0),
-    t("ServiceDiscoveryResType", 2, 4, 328, 230, 4, false, false, 0),
-    t("ServiceParameterListType", 3, 65535, 333, 234, 1, false, false, 0),
-    t("ServicePaymentSelectionReqType", 2, 4, 335, 235, 2, false, false, 0),
-    t("ServicePaymentSelectionResType", 2, 4, 338, 237, 1, false, false, 3),
-    t("ServiceTagListType", 3, 65535, 340, 238, 1, false, false, 0),
-    t("ServiceTagType", 3, 65535, 342, 239, 4, false, false, 0),
-    t("ServiceType", 3, 65535, 347, 243, 2, false, false, 0),
-    t("SessionSetupReqType", 2, 4, 350, 245, 1, false, false, 0),
-    t("SessionSetupResType", 2, 4, 352, 246, 3, false, false, 0),
-    t("SessionStopResType", 2, 4, 356, 249, 1, false, false, 4),
-    t("SessionStopType", 2, 4, 358, 250, 0, false, false, 0),
-    t("SignatureMethodType", 1, 65535, 359, 250, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 364, 252, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 367, 254, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 372, 257, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 378, 262, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 381, 264, 4, false, false, 0),
-    t("SubCertificatesType", 3, 65535, 386, 268, 1, false, false, 0),
-    t("TransformType", 1, 65535, 388, 269, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 393, 271, 1, false, false, 0),
-    t("WeldingDetectionReqType", 2, 4, 395, 272, 1, false, false, 0),
-    t("WeldingDetectionResType", 2, 4, 397, 273, 3, false, false, 0),
-    t("X509DataType", 1, 65535, 401, 276, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 408, 277, 2, false, false, 0),
+    t("@V2G_Message", 4, 65535, 0, 0, 2, false, false, 0), // 0
+    t("AC_EVChargeParameterType", 3, 32, 3, 2, 5, false, false, 0), // 1
+    t("AC_EVSEChargeParameterType", 3, 34, 9, 7, 4, false, false, 0), // 2
+    t("AC_EVSEStatusType", 3, 35, 14, 11, 4, false, false, 0), // 3
+    t("BodyBaseType", 4, 65535, 19, 15, 0, true, false, 0), // 4
+    t("BodyType", 4, 65535, 20, 15, 1, false, true, 0),    // 5
+    t("CableCheckReqType", 2, 4, 22, 16, 1, false, false, 0), // 6
+    t("CableCheckResType", 2, 4, 24, 17, 3, false, false, 0), // 7
+    t("CanonicalizationMethodType", 1, 65535, 28, 20, 2, false, false, 0), // 8
+    t("CertificateChainType", 3, 65535, 32, 22, 2, false, false, 0), // 9
+    t("CertificateInstallationReqType", 2, 4, 35, 24, 4, false, false, 0), // 10
+    t("CertificateInstallationResType", 2, 4, 40, 28, 6, false, false, 0), // 11
+    t("CertificateUpdateReqType", 2, 4, 47, 34, 5, false, false, 0), // 12
+    t("CertificateUpdateResType", 2, 4, 53, 39, 7, false, false, 0), // 13
+    t("ChargeParameterDiscoveryReqType", 2, 4, 61, 46, 2, false, false, 0), // 14
+    t("ChargeParameterDiscoveryResType", 2, 4, 64, 48, 4, false, false, 0), // 15
+    t("ChargingProfileType", 3, 65535, 69, 52, 2, false, false, 0), // 16
+    t("ChargingStatusReqType", 2, 4, 72, 54, 0, false, false, 0), // 17
+    t("ChargingStatusResType", 2, 4, 73, 54, 7, false, false, 0), // 18
+    t("ConsumptionCostType", 3, 65535, 81, 61, 2, false, false, 0), // 19
+    t("ContractAuthenticationReqType", 2, 4, 84, 63, 2, false, false, 0), // 20
+    t("ContractAuthenticationResType", 2, 4, 87, 65, 2, false, false, 1), // 21
+    t("CostType", 3, 65535, 90, 67, 3, false, false, 0),   // 22
+    t("CurrentDemandReqType", 2, 4, 94, 70, 10, false, false, 0), // 23
+    t("CurrentDemandResType", 2, 4, 105, 80, 10, false, false, 0), // 24
+    t("DC_EVChargeParameterType", 3, 32, 116, 90, 8, false, false, 0), // 25
+    t("DC_EVPowerDeliveryParameterType", 3, 33, 125, 98, 3, false, false, 0), // 26
+    t("DC_EVSEChargeParameterType", 3, 34, 129, 101, 9, false, false, 0), // 27
+    t("DC_EVSEStatusType", 3, 35, 139, 110, 4, false, false, 0), // 28
+    t("DC_EVStatusType", 3, 36, 144, 114, 5, false, false, 0), // 29
+    t("DSAKeyValueType", 1, 65535, 150, 119, 7, false, false, 0), // 30
+    t("DigestMethodType", 1, 65535, 158, 126, 2, false, false, 0), // 31
+    t("EVChargeParameterType", 3, 65535, 162, 128, 0, true, false, 0), // 32
+    t("EVPowerDeliveryParameterType", 3, 65535, 163, 128, 0, true, false, 0), // 33
+    t("EVSEChargeParameterType", 3, 65535, 164, 128, 0, true, false, 0), // 34
+    t("EVSEStatusType", 3, 65535, 165, 128, 0, true, false, 0), // 35
+    t("EVStatusType", 3, 65535, 166, 128, 0, true, false, 0), // 36
+    t("EntryType", 3, 65535, 167, 128, 1, true, false, 0), // 37
+    t("IntervalType", 3, 65535, 169, 129, 0, true, false, 0), // 38
+    t("KeyInfoType", 1, 65535, 170, 129, 2, false, false, 0), // 39
+    t("KeyValueType", 1, 65535, 181, 131, 1, false, false, 0), // 40
+    t("ListOfRootCertificateIDsType", 3, 65535, 186, 132, 1, false, false, 0), // 41
+    t("ManifestType", 1, 65535, 188, 133, 2, false, false, 0), // 42
+    t("MessageHeaderType", 5, 65535, 191, 135, 3, false, false, 0), // 43
+    t("MeterInfoType", 3, 65535, 195, 138, 5, false, false, 0), // 44
+    t("MeteringReceiptReqType", 2, 4, 201, 143, 4, false, false, 0), // 45
+    t("MeteringReceiptResType", 2, 4, 206, 147, 2, false, false, 0), // 46
+    t("NotificationType", 3, 65535, 209, 149, 2, false, false, 0), // 47
+    t("ObjectType", 1, 65535, 212, 151, 4, false, false, 0), // 48
+    t("PGPDataType", 1, 65535, 218, 155, 1, false, false, 0), // 49
+    t("PMaxScheduleEntryType", 3, 37, 224, 156, 2, false, false, 0), // 50
+    t("PMaxScheduleType", 3, 65535, 227, 158, 2, false, false, 0), // 51
+    t("ParameterSetType", 3, 65535, 230, 160, 2, false, false, 0), // 52
+    t("ParameterType", 3, 65535, 233, 162, 8, false, false, 0), // 53
+    t("PaymentDetailsReqType", 2, 4, 242, 170, 2, false, false, 0), // 54
+    t("PaymentDetailsResType", 2, 4, 245, 172, 3, false, false, 0), // 55
+    t("PaymentOptionsType", 3, 65535, 249, 175, 1, false, false, 0), // 56
+    t("PhysicalValueType", 3, 65535, 251, 176, 3, false, false, 0), // 57
+    t("PowerDeliveryReqType", 2, 4, 255, 179, 3, false, false, 0), // 58
+    t("PowerDeliveryResType", 2, 4, 259, 182, 2, false, false, 0), // 59
+    t("PreChargeReqType", 2, 4, 262, 184, 3, false, false, 0), // 60
+    t("PreChargeResType", 2, 4, 266, 187, 3, false, false, 0), // 61
+    t("ProfileEntryType", 3, 65535, 270, 190, 2, false, false, 0), // 62
+    t("RSAKeyValueType", 1, 65535, 273, 192, 2, false, false, 0), // 63
+    t("ReferenceType", 1, 65535, 276, 194, 6, false, false, 0), // 64
+    t("RelativeTimeIntervalType", 3, 38, 283, 200, 2, false, false, 0), // 65
+    t("RetrievalMethodType", 1, 65535, 286, 202, 3, false, false, 0), // 66
+    t("SAScheduleListType", 3, 69, 290, 205, 1, false, false, 0), // 67
+    t("SAScheduleTupleType", 3, 65535, 292, 206, 3, false, false, 0), // 68
+    t("SASchedulesType", 3, 65535, 296, 209, 0, true, false, 0), // 69
+    t("SPKIDataType", 1, 65535, 297, 209, 1, false, false, 0), // 70
+    t("SalesTariffEntryType", 3, 37, 300, 210, 3, false, false, 0), // 71
+    t("SalesTariffType", 3, 65535, 304, 213, 5, false, false, 0), // 72
+    t("SelectedServiceListType", 3, 65535, 310, 218, 1, false, false, 0), // 73
+    t("SelectedServiceType", 3, 65535, 312, 219, 2, false, false, 0), // 74
+    t("ServiceChargeType", 3, 85, 315, 221, 3, false, false, 0), // 75
+    t("ServiceDetailReqType", 2, 4, 319, 224, 1, false, false, 2), // 76
+    t("ServiceDetailResType", 2, 4, 321, 225, 3, false, false, 0), // 77
+    t("ServiceDiscoveryReqType", 2, 4, 325, 228, 2, false, false, 0), // 78
+    t("ServiceDiscoveryResType", 2, 4, 328, 230, 4, false, false, 0), // 79
+    t("ServiceParameterListType", 3, 65535, 333, 234, 1, false, false, 0), // 80
+    t("ServicePaymentSelectionReqType", 2, 4, 335, 235, 2, false, false, 0), // 81
+    t("ServicePaymentSelectionResType", 2, 4, 338, 237, 1, false, false, 3), // 82
+    t("ServiceTagListType", 3, 65535, 340, 238, 1, false, false, 0), // 83
+    t("ServiceTagType", 3, 65535, 342, 239, 4, false, false, 0), // 84
+    t("ServiceType", 3, 65535, 347, 243, 2, false, false, 0), // 85
+    t("SessionSetupReqType", 2, 4, 350, 245, 1, false, false, 0), // 86
+    t("SessionSetupResType", 2, 4, 352, 246, 3, false, false, 0), // 87
+    t("SessionStopResType", 2, 4, 356, 249, 1, false, false, 4), // 88
+    t("SessionStopType", 2, 4, 358, 250, 0, false, false, 0), // 89
+    t("SignatureMethodType", 1, 65535, 359, 250, 2, false, false, 0), // 90
+    t("SignaturePropertiesType", 1, 65535, 364, 252, 2, false, false, 0), // 91
+    t("SignaturePropertyType", 1, 65535, 367, 254, 3, false, false, 0), // 92
+    t("SignatureType", 1, 65535, 372, 257, 5, false, false, 0), // 93
+    t("SignatureValueType", 1, 65535, 378, 262, 2, false, false, 0), // 94
+    t("SignedInfoType", 1, 65535, 381, 264, 4, false, false, 0), // 95
+    t("SubCertificatesType", 3, 65535, 386, 268, 1, false, false, 0), // 96
+    t("TransformType", 1, 65535, 388, 269, 2, false, false, 0), // 97
+    t("TransformsType", 1, 65535, 393, 271, 1, false, false, 0), // 98
+    t("WeldingDetectionReqType", 2, 4, 395, 272, 1, false, false, 0), // 99
+    t("WeldingDetectionResType", 2, 4, 397, 273, 3, false, false, 0), // 100
+    t("X509DataType", 1, 65535, 401, 276, 1, false, false, 0), // 101
+    t("X509IssuerSerialType", 1, 65535, 408, 277, 2, false, false, 0), // 102
 ];
 
 static RECORDS: [Record; 4] = [
@@ -1210,496 +1210,496 @@ static SLOTS: [Slot; 279] = [
 ];
 
 static STATES: [State; 411] = [
-    s(0, 1, 1, 255, true),
-    s(2, 1, 1, 255, false),
-    s(4, 1, 1, 0, false),
-    s(6, 1, 1, 255, true),
-    s(8, 1, 1, 255, false),
-    s(10, 1, 1, 255, false),
-    s(12, 1, 1, 255, false),
-    s(14, 1, 1, 255, false),
-    s(16, 1, 1, 0, false),
-    s(18, 1, 1, 255, true),
-    s(20, 1, 1, 255, false),
-    s(22, 1, 1, 255, false),
-    s(24, 1, 1, 255, false),
-    s(26, 1, 1, 0, false),
-    s(28, 1, 1, 255, true),
-    s(30, 1, 1, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 1, 1, 255, false),
-    s(36, 1, 1, 0, false),
-    s(38, 1, 1, 0, true),
-    s(40, 36, 6, 35, true),
-    s(104, 1, 1, 0, false),
-    s(106, 1, 1, 255, true),
-    s(108, 1, 1, 0, false),
-    s(110, 1, 1, 255, true),
-    s(112, 1, 1, 255, false),
-    s(114, 1, 1, 255, false),
-    s(116, 1, 1, 0, false),
-    s(118, 1, 1, 255, true),
-    s(120, 3, 2, 1, true),
-    s(124, 3, 2, 1, false),
-    s(128, 3, 2, 1, false),
-    s(132, 1, 1, 255, true),
-    s(134, 2, 2, 1, false),
-    s(138, 1, 1, 0, false),
-    s(140, 2, 2, 255, true),
-    s(144, 1, 1, 255, true),
-    s(146, 1, 1, 255, false),
-    s(148, 1, 1, 255, false),
-    s(150, 1, 1, 0, false),
-    s(152, 1, 1, 255, true),
-    s(154, 1, 1, 255, true),
-    s(156, 1, 1, 255, false),
-    s(158, 1, 1, 255, false),
-    s(160, 1, 1, 255, false),
-    s(162, 1, 1, 255, false),
-    s(164, 1, 1, 0, false),
-    s(166, 2, 2, 255, true),
-    s(170, 1, 1, 255, true),
-    s(172, 1, 1, 255, false),
-    s(174, 1, 1, 255, false),
-    s(176, 1, 1, 255, false),
-    s(178, 1, 1, 0, false),
-    s(180, 1, 1, 255, true),
-    s(182, 1, 1, 255, true),
-    s(184, 1, 1, 255, false),
-    s(186, 1, 1, 255, false),
-    s(188, 1, 1, 255, false),
-    s(190, 1, 1, 255, false),
-    s(192, 1, 1, 255, false),
-    s(194, 1, 1, 0, false),
-    s(196, 1, 1, 255, true),
-    s(198, 3, 2, 255, false),
-    s(202, 1, 1, 0, false),
-    s(204, 1, 1, 255, true),
-    s(206, 1, 1, 255, false),
-    s(208, 2, 2, 255, false),
-    s(212, 3, 2, 255, false),
-    s(216, 1, 1, 0, false),
-    s(218, 1, 1, 255, true),
-    s(220, 1, 1, 255, false),
-    s(222, 2, 2, 1, false),
-    s(226, 1, 1, 0, true),
-    s(228, 1, 1, 255, true),
-    s(230, 1, 1, 255, false),
-    s(232, 1, 1, 255, false),
-    s(234, 3, 2, 255, false),
-    s(238, 2, 2, 255, false),
-    s(242, 1, 1, 255, false),
-    s(244, 1, 1, 255, false),
-    s(246, 1, 1, 0, false),
-    s(248, 1, 1, 255, true),
-    s(250, 2, 2, 1, false),
-    s(254, 2, 2, 1, false),
-    s(258, 3, 2, 2, true),
-    s(262, 2, 2, 1, true),
-    s(266, 1, 1, 0, false),
-    s(268, 1, 1, 255, true),
-    s(270, 1, 1, 255, false),
-    s(272, 1, 1, 0, false),
-    s(274, 1, 1, 255, true),
-    s(276, 1, 1, 255, false),
-    s(278, 2, 2, 1, false),
-    s(282, 1, 1, 0, false),
-    s(284, 1, 1, 255, true),
-    s(286, 1, 1, 255, false),
-    s(288, 5, 3, 255, false),
-    s(296, 4, 3, 255, false),
-    s(304, 3, 2, 255, false),
-    s(308, 2, 2, 255, false),
-    s(312, 1, 1, 255, false),
-    s(314, 3, 2, 255, false),
-    s(318, 2, 2, 255, false),
-    s(322, 1, 1, 255, false),
-    s(324, 1, 1, 0, false),
-    s(326, 1, 1, 255, true),
-    s(328, 1, 1, 255, false),
-    s(330, 1, 1, 255, false),
-    s(332, 1, 1, 255, false),
-    s(334, 1, 1, 255, false),
-    s(336, 1, 1, 255, false),
-    s(338, 1, 1, 255, false),
-    s(340, 4, 3, 3, false),
-    s(348, 3, 2, 2, false),
-    s(352, 2, 2, 1, false),
-    s(356, 1, 1, 0, false),
-    s(358, 1, 1, 255, true),
-    s(360, 1, 1, 255, false),
-    s(362, 2, 2, 255, false),
-    s(366, 1, 1, 255, false),
-    s(368, 5, 3, 4, false),
-    s(376, 4, 3, 3, false),
-    s(384, 3, 2, 2, false),
-    s(388, 2, 2, 1, false),
-    s(392, 1, 1, 0, false),
-    s(394, 1, 1, 255, true),
-    s(396, 2, 2, 255, false),
-    s(400, 1, 1, 255, false),
-    s(402, 1, 1, 0, false),
-    s(404, 1, 1, 255, true),
-    s(406, 1, 1, 255, false),
-    s(408, 2, 2, 255, false),
-    s(412, 1, 1, 255, false),
-    s(414, 1, 1, 255, false),
-    s(416, 1, 1, 255, false),
-    s(418, 2, 2, 255, false),
-    s(422, 1, 1, 255, false),
-    s(424, 2, 2, 1, false),
-    s(428, 1, 1, 0, false),
-    s(430, 2, 2, 255, true),
-    s(434, 1, 1, 255, false),
-    s(436, 1, 1, 255, false),
-    s(438, 1, 1, 255, false),
-    s(440, 1, 1, 0, false),
-    s(442, 1, 1, 255, true),
-    s(444, 3, 2, 255, false),
-    s(448, 2, 2, 255, false),
-    s(452, 1, 1, 255, false),
-    s(454, 1, 1, 255, false),
-    s(456, 1, 1, 0, false),
-    s(458, 3, 2, 255, true),
-    s(462, 1, 1, 255, false),
-    s(464, 2, 2, 255, false),
-    s(468, 1, 1, 255, false),
-    s(470, 3, 2, 2, false),
-    s(474, 2, 2, 1, false),
-    s(478, 1, 1, 255, false),
-    s(480, 1, 1, 0, false),
-    s(482, 1, 1, 255, true),
-    s(484, 3, 2, 1, true),
-    s(488, 3, 2, 1, false),
-    s(492, 3, 2, 1, false),
-    s(496, 1, 1, 0, true),
-    s(498, 1, 1, 0, true),
-    s(500, 1, 1, 0, true),
-    s(502, 1, 1, 0, true),
-    s(504, 1, 1, 0, true),
-    s(506, 2, 2, 255, true),
-    s(510, 1, 1, 0, false),
-    s(512, 1, 1, 0, true),
-    s(514, 10, 4, 255, true),
-    s(530, 9, 4, 255, true),
-    s(546, 10, 4, 8, false),
-    s(562, 10, 4, 8, false),
-    s(578, 10, 4, 8, false),
-    s(594, 10, 4, 8, false),
-    s(610, 10, 4, 8, false),
-    s(626, 10, 4, 8, false),
-    s(642, 10, 4, 8, false),
-    s(658, 10, 4, 8, false),
-    s(674, 9, 4, 255, false),
-    s(690, 4, 3, 255, true),
-    s(698, 2, 2, 0, false),
-    s(702, 2, 2, 0, false),
-    s(706, 2, 2, 0, false),
-    s(710, 4, 3, 255, false),
-    s(718, 1, 1, 255, true),
-    s(720, 2, 2, 1, false),
-    s(724, 2, 2, 255, true),
-    s(728, 1, 1, 255, true),
-    s(730, 2, 2, 1, false),
-    s(734, 1, 1, 255, true),
-    s(736, 3, 2, 2, false),
-    s(740, 2, 2, 1, false),
-    s(744, 1, 1, 0, false),
-    s(746, 1, 1, 255, true),
-    s(748, 5, 3, 4, false),
-    s(756, 4, 3, 3, false),
-    s(764, 3, 2, 2, false),
-    s(768, 2, 2, 1, false),
-    s(772, 1, 1, 0, false),
-    s(774, 2, 2, 255, true),
-    s(778, 1, 1, 255, true),
-    s(780, 2, 2, 255, false),
-    s(784, 1, 1, 255, false),
-    s(786, 1, 1, 0, false),
-    s(788, 1, 1, 255, true),
-    s(790, 1, 1, 255, false),
-    s(792, 1, 1, 0, false),
-    s(794, 1, 1, 255, true),
-    s(796, 2, 2, 1, false),
-    s(800, 1, 1, 0, false),
-    s(802, 6, 3, 4, true),
-    s(810, 5, 3, 3, true),
-    s(818, 4, 3, 2, true),
-    s(826, 3, 2, 1, true),
-    s(830, 3, 2, 1, false),
-    s(834, 3, 2, 1, false),
-    s(838, 2, 2, 255, true),
-    s(842, 3, 2, 2, false),
-    s(846, 2, 2, 1, false),
-    s(850, 2, 2, 1, false),
-    s(854, 2, 2, 1, false),
-    s(858, 2, 2, 1, false),
-    s(862, 2, 2, 255, true),
-    s(866, 1, 1, 255, false),
-    s(868, 1, 1, 0, false),
-    s(870, 1, 1, 255, true),
-    s(872, 1, 1, 255, false),
-    s(874, 2, 2, 1, false),
-    s(878, 1, 1, 255, true),
-    s(880, 1, 1, 255, false),
-    s(882, 2, 2, 1, false),
-    s(886, 1, 1, 255, true),
-    s(888, 1, 1, 255, true),
-    s(890, 6, 3, 255, true),
-    s(898, 1, 1, 0, false),
-    s(900, 1, 1, 0, false),
-    s(902, 1, 1, 0, false),
-    s(904, 1, 1, 0, false),
-    s(906, 1, 1, 0, false),
-    s(908, 1, 1, 0, false),
-    s(910, 1, 1, 255, true),
-    s(912, 1, 1, 255, false),
-    s(914, 1, 1, 0, false),
-    s(916, 1, 1, 255, true),
-    s(918, 1, 1, 255, false),
-    s(920, 1, 1, 255, false),
-    s(922, 1, 1, 0, false),
-    s(924, 1, 1, 255, true),
-    s(926, 2, 2, 1, false),
-    s(930, 1, 1, 255, true),
-    s(932, 2, 2, 255, false),
-    s(936, 1, 1, 255, false),
-    s(938, 1, 1, 0, false),
-    s(940, 1, 1, 255, true),
-    s(942, 4, 3, 3, false),
-    s(950, 3, 2, 2, false),
-    s(954, 1, 1, 0, false),
-    s(956, 1, 1, 255, true),
-    s(958, 3, 2, 255, false),
-    s(962, 1, 1, 0, false),
-    s(964, 1, 1, 255, true),
-    s(966, 1, 1, 255, false),
-    s(968, 1, 1, 255, false),
-    s(970, 1, 1, 0, false),
-    s(972, 1, 1, 255, true),
-    s(974, 1, 1, 255, false),
-    s(976, 1, 1, 255, false),
-    s(978, 1, 1, 0, false),
-    s(980, 1, 1, 255, true),
-    s(982, 1, 1, 255, false),
-    s(984, 1, 1, 0, false),
-    s(986, 1, 1, 255, true),
-    s(988, 1, 1, 255, false),
-    s(990, 1, 1, 0, false),
-    s(992, 5, 3, 255, true),
-    s(1000, 4, 3, 255, true),
-    s(1008, 3, 2, 255, true),
-    s(1012, 2, 2, 255, true),
-    s(1016, 1, 1, 255, false),
-    s(1018, 1, 1, 255, false),
-    s(1020, 1, 1, 0, false),
-    s(1022, 1, 1, 255, true),
-    s(1024, 2, 2, 1, false),
-    s(1028, 1, 1, 0, false),
-    s(1030, 4, 3, 3, true),
-    s(1038, 3, 2, 2, true),
-    s(1042, 2, 2, 1, true),
-    s(1046, 1, 1, 0, false),
-    s(1048, 1, 1, 255, true),
-    s(1050, 2, 2, 1, false),
-    s(1054, 1, 1, 255, true),
-    s(1056, 1, 1, 255, false),
-    s(1058, 2, 2, 1, false),
-    s(1062, 1, 1, 0, false),
-    s(1064, 1, 1, 0, true),
-    s(1066, 1, 1, 255, true),
-    s(1068, 3, 2, 2, false),
-    s(1072, 2, 2, 1, false),
-    s(1076, 2, 2, 255, true),
-    s(1080, 1, 1, 255, false),
-    s(1082, 2, 2, 1, false),
-    s(1086, 2, 2, 1, false),
-    s(1090, 1, 1, 255, true),
-    s(1092, 1, 1, 255, true),
-    s(1094, 2, 2, 255, false),
-    s(1098, 1, 1, 255, false),
-    s(1100, 1, 1, 255, false),
-    s(1102, 2, 2, 1, false),
-    s(1106, 1, 1, 255, true),
-    s(1108, 2, 2, 1, false),
-    s(1112, 1, 1, 255, true),
-    s(1114, 2, 2, 1, false),
-    s(1118, 1, 1, 0, false),
-    s(1120, 1, 1, 255, true),
-    s(1122, 1, 1, 255, false),
-    s(1124, 1, 1, 255, false),
-    s(1126, 1, 1, 0, false),
-    s(1128, 1, 1, 255, true),
-    s(1130, 1, 1, 0, false),
-    s(1132, 1, 1, 255, true),
-    s(1134, 1, 1, 255, false),
-    s(1136, 2, 2, 1, false),
-    s(1140, 1, 1, 0, false),
-    s(1142, 3, 2, 2, true),
-    s(1146, 2, 2, 1, false),
-    s(1150, 1, 1, 0, false),
-    s(1152, 1, 1, 255, true),
-    s(1154, 1, 1, 255, false),
-    s(1156, 1, 1, 255, false),
-    s(1158, 2, 2, 1, false),
-    s(1162, 1, 1, 0, false),
-    s(1164, 1, 1, 255, true),
-    s(1166, 2, 2, 1, false),
-    s(1170, 1, 1, 255, true),
-    s(1172, 1, 1, 255, false),
-    s(1174, 1, 1, 0, false),
-    s(1176, 1, 1, 255, true),
-    s(1178, 1, 1, 0, false),
-    s(1180, 1, 1, 255, true),
-    s(1182, 2, 2, 1, false),
-    s(1186, 1, 1, 255, true),
-    s(1188, 2, 2, 255, false),
-    s(1192, 1, 1, 255, false),
-    s(1194, 2, 2, 1, false),
-    s(1198, 1, 1, 0, false),
-    s(1200, 1, 1, 255, true),
-    s(1202, 1, 1, 255, false),
-    s(1204, 1, 1, 0, false),
-    s(1206, 1, 1, 255, true),
-    s(1208, 1, 1, 0, false),
-    s(1210, 1, 1, 255, true),
-    s(1212, 1, 1, 255, false),
-    s(1214, 2, 2, 1, false),
-    s(1218, 1, 1, 0, false),
-    s(1220, 1, 1, 255, true),
-    s(1222, 1, 1, 0, false),
-    s(1224, 1, 1, 0, true),
-    s(1226, 1, 1, 255, true),
-    s(1228, 4, 3, 2, true),
-    s(1236, 3, 2, 1, false),
-    s(1240, 3, 2, 1, false),
-    s(1244, 4, 3, 2, false),
-    s(1252, 2, 2, 255, true),
-    s(1256, 1, 1, 255, true),
-    s(1258, 2, 2, 1, false),
-    s(1262, 2, 2, 255, true),
-    s(1266, 1, 1, 255, true),
-    s(1268, 2, 2, 255, true),
-    s(1272, 3, 2, 1, false),
-    s(1276, 2, 2, 255, false),
-    s(1280, 2, 2, 255, true),
-    s(1284, 1, 1, 255, true),
-    s(1286, 1, 1, 255, false),
-    s(1288, 3, 2, 2, false),
-    s(1292, 2, 2, 1, false),
-    s(1296, 2, 2, 1, false),
-    s(1300, 2, 2, 255, true),
-    s(1304, 1, 1, 255, true),
-    s(1306, 1, 1, 0, false),
-    s(1308, 2, 2, 255, true),
-    s(1312, 1, 1, 255, true),
-    s(1314, 1, 1, 255, false),
-    s(1316, 1, 1, 255, false),
-    s(1318, 2, 2, 1, false),
-    s(1322, 1, 1, 255, true),
-    s(1324, 2, 2, 1, false),
-    s(1328, 1, 1, 255, true),
-    s(1330, 4, 3, 2, true),
-    s(1338, 4, 3, 2, false),
-    s(1346, 4, 3, 2, false),
-    s(1354, 4, 3, 2, false),
-    s(1362, 1, 1, 255, true),
-    s(1364, 2, 2, 1, false),
-    s(1368, 1, 1, 255, true),
-    s(1370, 1, 1, 0, false),
-    s(1372, 1, 1, 255, true),
-    s(1374, 1, 1, 255, false),
-    s(1376, 1, 1, 255, false),
-    s(1378, 1, 1, 0, false),
-    s(1380, 6, 3, 255, true),
-    s(1388, 7, 3, 6, false),
-    s(1396, 7, 3, 6, false),
-    s(1404, 7, 3, 6, false),
-    s(1412, 7, 3, 6, false),
-    s(1420, 7, 3, 6, false),
-    s(1428, 7, 3, 6, false),
-    s(1436, 1, 1, 255, true),
-    s(1438, 1, 1, 255, false),
-    s(1440, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // @V2G_Message.0
+    s(2, 1, 1, 255, false),    // @V2G_Message.1
+    s(4, 1, 1, 0, false),      // @V2G_Message.2
+    s(6, 1, 1, 255, true),     // AC_EVChargeParameterType.0
+    s(8, 1, 1, 255, false),    // AC_EVChargeParameterType.1
+    s(10, 1, 1, 255, false),   // AC_EVChargeParameterType.2
+    s(12, 1, 1, 255, false),   // AC_EVChargeParameterType.3
+    s(14, 1, 1, 255, false),   // AC_EVChargeParameterType.4
+    s(16, 1, 1, 0, false),     // AC_EVChargeParameterType.5
+    s(18, 1, 1, 255, true),    // AC_EVSEChargeParameterType.0
+    s(20, 1, 1, 255, false),   // AC_EVSEChargeParameterType.1
+    s(22, 1, 1, 255, false),   // AC_EVSEChargeParameterType.2
+    s(24, 1, 1, 255, false),   // AC_EVSEChargeParameterType.3
+    s(26, 1, 1, 0, false),     // AC_EVSEChargeParameterType.4
+    s(28, 1, 1, 255, true),    // AC_EVSEStatusType.0
+    s(30, 1, 1, 255, false),   // AC_EVSEStatusType.1
+    s(32, 1, 1, 255, false),   // AC_EVSEStatusType.2
+    s(34, 1, 1, 255, false),   // AC_EVSEStatusType.3
+    s(36, 1, 1, 0, false),     // AC_EVSEStatusType.4
+    s(38, 1, 1, 0, true),      // BodyBaseType.0
+    s(40, 36, 6, 35, true),    // BodyType.0
+    s(104, 1, 1, 0, false),    // BodyType.1
+    s(106, 1, 1, 255, true),   // CableCheckReqType.0
+    s(108, 1, 1, 0, false),    // CableCheckReqType.1
+    s(110, 1, 1, 255, true),   // CableCheckResType.0
+    s(112, 1, 1, 255, false),  // CableCheckResType.1
+    s(114, 1, 1, 255, false),  // CableCheckResType.2
+    s(116, 1, 1, 0, false),    // CableCheckResType.3
+    s(118, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(120, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(124, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(128, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(132, 1, 1, 255, true),   // CertificateChainType.0
+    s(134, 2, 2, 1, false),    // CertificateChainType.1
+    s(138, 1, 1, 0, false),    // CertificateChainType.2
+    s(140, 2, 2, 255, true),   // CertificateInstallationReqType.0
+    s(144, 1, 1, 255, true),   // CertificateInstallationReqType.1
+    s(146, 1, 1, 255, false),  // CertificateInstallationReqType.2
+    s(148, 1, 1, 255, false),  // CertificateInstallationReqType.3
+    s(150, 1, 1, 0, false),    // CertificateInstallationReqType.4
+    s(152, 1, 1, 255, true),   // CertificateInstallationResType.0
+    s(154, 1, 1, 255, true),   // CertificateInstallationResType.1
+    s(156, 1, 1, 255, false),  // CertificateInstallationResType.2
+    s(158, 1, 1, 255, false),  // CertificateInstallationResType.3
+    s(160, 1, 1, 255, false),  // CertificateInstallationResType.4
+    s(162, 1, 1, 255, false),  // CertificateInstallationResType.5
+    s(164, 1, 1, 0, false),    // CertificateInstallationResType.6
+    s(166, 2, 2, 255, true),   // CertificateUpdateReqType.0
+    s(170, 1, 1, 255, true),   // CertificateUpdateReqType.1
+    s(172, 1, 1, 255, false),  // CertificateUpdateReqType.2
+    s(174, 1, 1, 255, false),  // CertificateUpdateReqType.3
+    s(176, 1, 1, 255, false),  // CertificateUpdateReqType.4
+    s(178, 1, 1, 0, false),    // CertificateUpdateReqType.5
+    s(180, 1, 1, 255, true),   // CertificateUpdateResType.0
+    s(182, 1, 1, 255, true),   // CertificateUpdateResType.1
+    s(184, 1, 1, 255, false),  // CertificateUpdateResType.2
+    s(186, 1, 1, 255, false),  // CertificateUpdateResType.3
+    s(188, 1, 1, 255, false),  // CertificateUpdateResType.4
+    s(190, 1, 1, 255, false),  // CertificateUpdateResType.5
+    s(192, 1, 1, 255, false),  // CertificateUpdateResType.6
+    s(194, 1, 1, 0, false),    // CertificateUpdateResType.7
+    s(196, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(198, 3, 2, 255, false),  // ChargeParameterDiscoveryReqType.1
+    s(202, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.2
+    s(204, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(206, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(208, 2, 2, 255, false),  // ChargeParameterDiscoveryResType.2
+    s(212, 3, 2, 255, false),  // ChargeParameterDiscoveryResType.3
+    s(216, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.4
+    s(218, 1, 1, 255, true),   // ChargingProfileType.0
+    s(220, 1, 1, 255, false),  // ChargingProfileType.1
+    s(222, 2, 2, 1, false),    // ChargingProfileType.2
+    s(226, 1, 1, 0, true),     // ChargingStatusReqType.0
+    s(228, 1, 1, 255, true),   // ChargingStatusResType.0
+    s(230, 1, 1, 255, false),  // ChargingStatusResType.1
+    s(232, 1, 1, 255, false),  // ChargingStatusResType.2
+    s(234, 3, 2, 255, false),  // ChargingStatusResType.3
+    s(238, 2, 2, 255, false),  // ChargingStatusResType.4
+    s(242, 1, 1, 255, false),  // ChargingStatusResType.5
+    s(244, 1, 1, 255, false),  // ChargingStatusResType.6
+    s(246, 1, 1, 0, false),    // ChargingStatusResType.7
+    s(248, 1, 1, 255, true),   // ConsumptionCostType.0
+    s(250, 2, 2, 1, false),    // ConsumptionCostType.1
+    s(254, 2, 2, 1, false),    // ConsumptionCostType.2
+    s(258, 3, 2, 2, true),     // ContractAuthenticationReqType.0
+    s(262, 2, 2, 1, true),     // ContractAuthenticationReqType.1
+    s(266, 1, 1, 0, false),    // ContractAuthenticationReqType.2
+    s(268, 1, 1, 255, true),   // ContractAuthenticationResType.0
+    s(270, 1, 1, 255, false),  // ContractAuthenticationResType.1
+    s(272, 1, 1, 0, false),    // ContractAuthenticationResType.2
+    s(274, 1, 1, 255, true),   // CostType.0
+    s(276, 1, 1, 255, false),  // CostType.1
+    s(278, 2, 2, 1, false),    // CostType.2
+    s(282, 1, 1, 0, false),    // CostType.3
+    s(284, 1, 1, 255, true),   // CurrentDemandReqType.0
+    s(286, 1, 1, 255, false),  // CurrentDemandReqType.1
+    s(288, 5, 3, 255, false),  // CurrentDemandReqType.2
+    s(296, 4, 3, 255, false),  // CurrentDemandReqType.3
+    s(304, 3, 2, 255, false),  // CurrentDemandReqType.4
+    s(308, 2, 2, 255, false),  // CurrentDemandReqType.5
+    s(312, 1, 1, 255, false),  // CurrentDemandReqType.6
+    s(314, 3, 2, 255, false),  // CurrentDemandReqType.7
+    s(318, 2, 2, 255, false),  // CurrentDemandReqType.8
+    s(322, 1, 1, 255, false),  // CurrentDemandReqType.9
+    s(324, 1, 1, 0, false),    // CurrentDemandReqType.10
+    s(326, 1, 1, 255, true),   // CurrentDemandResType.0
+    s(328, 1, 1, 255, false),  // CurrentDemandResType.1
+    s(330, 1, 1, 255, false),  // CurrentDemandResType.2
+    s(332, 1, 1, 255, false),  // CurrentDemandResType.3
+    s(334, 1, 1, 255, false),  // CurrentDemandResType.4
+    s(336, 1, 1, 255, false),  // CurrentDemandResType.5
+    s(338, 1, 1, 255, false),  // CurrentDemandResType.6
+    s(340, 4, 3, 3, false),    // CurrentDemandResType.7
+    s(348, 3, 2, 2, false),    // CurrentDemandResType.8
+    s(352, 2, 2, 1, false),    // CurrentDemandResType.9
+    s(356, 1, 1, 0, false),    // CurrentDemandResType.10
+    s(358, 1, 1, 255, true),   // DC_EVChargeParameterType.0
+    s(360, 1, 1, 255, false),  // DC_EVChargeParameterType.1
+    s(362, 2, 2, 255, false),  // DC_EVChargeParameterType.2
+    s(366, 1, 1, 255, false),  // DC_EVChargeParameterType.3
+    s(368, 5, 3, 4, false),    // DC_EVChargeParameterType.4
+    s(376, 4, 3, 3, false),    // DC_EVChargeParameterType.5
+    s(384, 3, 2, 2, false),    // DC_EVChargeParameterType.6
+    s(388, 2, 2, 1, false),    // DC_EVChargeParameterType.7
+    s(392, 1, 1, 0, false),    // DC_EVChargeParameterType.8
+    s(394, 1, 1, 255, true),   // DC_EVPowerDeliveryParameterType.0
+    s(396, 2, 2, 255, false),  // DC_EVPowerDeliveryParameterType.1
+    s(400, 1, 1, 255, false),  // DC_EVPowerDeliveryParameterType.2
+    s(402, 1, 1, 0, false),    // DC_EVPowerDeliveryParameterType.3
+    s(404, 1, 1, 255, true),   // DC_EVSEChargeParameterType.0
+    s(406, 1, 1, 255, false),  // DC_EVSEChargeParameterType.1
+    s(408, 2, 2, 255, false),  // DC_EVSEChargeParameterType.2
+    s(412, 1, 1, 255, false),  // DC_EVSEChargeParameterType.3
+    s(414, 1, 1, 255, false),  // DC_EVSEChargeParameterType.4
+    s(416, 1, 1, 255, false),  // DC_EVSEChargeParameterType.5
+    s(418, 2, 2, 255, false),  // DC_EVSEChargeParameterType.6
+    s(422, 1, 1, 255, false),  // DC_EVSEChargeParameterType.7
+    s(424, 2, 2, 1, false),    // DC_EVSEChargeParameterType.8
+    s(428, 1, 1, 0, false),    // DC_EVSEChargeParameterType.9
+    s(430, 2, 2, 255, true),   // DC_EVSEStatusType.0
+    s(434, 1, 1, 255, false),  // DC_EVSEStatusType.1
+    s(436, 1, 1, 255, false),  // DC_EVSEStatusType.2
+    s(438, 1, 1, 255, false),  // DC_EVSEStatusType.3
+    s(440, 1, 1, 0, false),    // DC_EVSEStatusType.4
+    s(442, 1, 1, 255, true),   // DC_EVStatusType.0
+    s(444, 3, 2, 255, false),  // DC_EVStatusType.1
+    s(448, 2, 2, 255, false),  // DC_EVStatusType.2
+    s(452, 1, 1, 255, false),  // DC_EVStatusType.3
+    s(454, 1, 1, 255, false),  // DC_EVStatusType.4
+    s(456, 1, 1, 0, false),    // DC_EVStatusType.5
+    s(458, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(462, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(464, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(468, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(470, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(474, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(478, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(480, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(482, 1, 1, 255, true),   // DigestMethodType.0
+    s(484, 3, 2, 1, true),     // DigestMethodType.1
+    s(488, 3, 2, 1, false),    // DigestMethodType.2
+    s(492, 3, 2, 1, false),    // DigestMethodType.3
+    s(496, 1, 1, 0, true),     // EVChargeParameterType.0
+    s(498, 1, 1, 0, true),     // EVPowerDeliveryParameterType.0
+    s(500, 1, 1, 0, true),     // EVSEChargeParameterType.0
+    s(502, 1, 1, 0, true),     // EVSEStatusType.0
+    s(504, 1, 1, 0, true),     // EVStatusType.0
+    s(506, 2, 2, 255, true),   // EntryType.0
+    s(510, 1, 1, 0, false),    // EntryType.1
+    s(512, 1, 1, 0, true),     // IntervalType.0
+    s(514, 10, 4, 255, true),  // KeyInfoType.0
+    s(530, 9, 4, 255, true),   // KeyInfoType.1
+    s(546, 10, 4, 8, false),   // KeyInfoType.2
+    s(562, 10, 4, 8, false),   // KeyInfoType.3
+    s(578, 10, 4, 8, false),   // KeyInfoType.4
+    s(594, 10, 4, 8, false),   // KeyInfoType.5
+    s(610, 10, 4, 8, false),   // KeyInfoType.6
+    s(626, 10, 4, 8, false),   // KeyInfoType.7
+    s(642, 10, 4, 8, false),   // KeyInfoType.8
+    s(658, 10, 4, 8, false),   // KeyInfoType.9
+    s(674, 9, 4, 255, false),  // KeyInfoType.10
+    s(690, 4, 3, 255, true),   // KeyValueType.0
+    s(698, 2, 2, 0, false),    // KeyValueType.1
+    s(702, 2, 2, 0, false),    // KeyValueType.2
+    s(706, 2, 2, 0, false),    // KeyValueType.3
+    s(710, 4, 3, 255, false),  // KeyValueType.4
+    s(718, 1, 1, 255, true),   // ListOfRootCertificateIDsType.0
+    s(720, 2, 2, 1, false),    // ListOfRootCertificateIDsType.1
+    s(724, 2, 2, 255, true),   // ManifestType.0
+    s(728, 1, 1, 255, true),   // ManifestType.1
+    s(730, 2, 2, 1, false),    // ManifestType.2
+    s(734, 1, 1, 255, true),   // MessageHeaderType.0
+    s(736, 3, 2, 2, false),    // MessageHeaderType.1
+    s(740, 2, 2, 1, false),    // MessageHeaderType.2
+    s(744, 1, 1, 0, false),    // MessageHeaderType.3
+    s(746, 1, 1, 255, true),   // MeterInfoType.0
+    s(748, 5, 3, 4, false),    // MeterInfoType.1
+    s(756, 4, 3, 3, false),    // MeterInfoType.2
+    s(764, 3, 2, 2, false),    // MeterInfoType.3
+    s(768, 2, 2, 1, false),    // MeterInfoType.4
+    s(772, 1, 1, 0, false),    // MeterInfoType.5
+    s(774, 2, 2, 255, true),   // MeteringReceiptReqType.0
+    s(778, 1, 1, 255, true),   // MeteringReceiptReqType.1
+    s(780, 2, 2, 255, false),  // MeteringReceiptReqType.2
+    s(784, 1, 1, 255, false),  // MeteringReceiptReqType.3
+    s(786, 1, 1, 0, false),    // MeteringReceiptReqType.4
+    s(788, 1, 1, 255, true),   // MeteringReceiptResType.0
+    s(790, 1, 1, 255, false),  // MeteringReceiptResType.1
+    s(792, 1, 1, 0, false),    // MeteringReceiptResType.2
+    s(794, 1, 1, 255, true),   // NotificationType.0
+    s(796, 2, 2, 1, false),    // NotificationType.1
+    s(800, 1, 1, 0, false),    // NotificationType.2
+    s(802, 6, 3, 4, true),     // ObjectType.0
+    s(810, 5, 3, 3, true),     // ObjectType.1
+    s(818, 4, 3, 2, true),     // ObjectType.2
+    s(826, 3, 2, 1, true),     // ObjectType.3
+    s(830, 3, 2, 1, false),    // ObjectType.4
+    s(834, 3, 2, 1, false),    // ObjectType.5
+    s(838, 2, 2, 255, true),   // PGPDataType.0
+    s(842, 3, 2, 2, false),    // PGPDataType.1
+    s(846, 2, 2, 1, false),    // PGPDataType.2
+    s(850, 2, 2, 1, false),    // PGPDataType.3
+    s(854, 2, 2, 1, false),    // PGPDataType.4
+    s(858, 2, 2, 1, false),    // PGPDataType.5
+    s(862, 2, 2, 255, true),   // PMaxScheduleEntryType.0
+    s(866, 1, 1, 255, false),  // PMaxScheduleEntryType.1
+    s(868, 1, 1, 0, false),    // PMaxScheduleEntryType.2
+    s(870, 1, 1, 255, true),   // PMaxScheduleType.0
+    s(872, 1, 1, 255, false),  // PMaxScheduleType.1
+    s(874, 2, 2, 1, false),    // PMaxScheduleType.2
+    s(878, 1, 1, 255, true),   // ParameterSetType.0
+    s(880, 1, 1, 255, false),  // ParameterSetType.1
+    s(882, 2, 2, 1, false),    // ParameterSetType.2
+    s(886, 1, 1, 255, true),   // ParameterType.0
+    s(888, 1, 1, 255, true),   // ParameterType.1
+    s(890, 6, 3, 255, true),   // ParameterType.2
+    s(898, 1, 1, 0, false),    // ParameterType.3
+    s(900, 1, 1, 0, false),    // ParameterType.4
+    s(902, 1, 1, 0, false),    // ParameterType.5
+    s(904, 1, 1, 0, false),    // ParameterType.6
+    s(906, 1, 1, 0, false),    // ParameterType.7
+    s(908, 1, 1, 0, false),    // ParameterType.8
+    s(910, 1, 1, 255, true),   // PaymentDetailsReqType.0
+    s(912, 1, 1, 255, false),  // PaymentDetailsReqType.1
+    s(914, 1, 1, 0, false),    // PaymentDetailsReqType.2
+    s(916, 1, 1, 255, true),   // PaymentDetailsResType.0
+    s(918, 1, 1, 255, false),  // PaymentDetailsResType.1
+    s(920, 1, 1, 255, false),  // PaymentDetailsResType.2
+    s(922, 1, 1, 0, false),    // PaymentDetailsResType.3
+    s(924, 1, 1, 255, true),   // PaymentOptionsType.0
+    s(926, 2, 2, 1, false),    // PaymentOptionsType.1
+    s(930, 1, 1, 255, true),   // PhysicalValueType.0
+    s(932, 2, 2, 255, false),  // PhysicalValueType.1
+    s(936, 1, 1, 255, false),  // PhysicalValueType.2
+    s(938, 1, 1, 0, false),    // PhysicalValueType.3
+    s(940, 1, 1, 255, true),   // PowerDeliveryReqType.0
+    s(942, 4, 3, 3, false),    // PowerDeliveryReqType.1
+    s(950, 3, 2, 2, false),    // PowerDeliveryReqType.2
+    s(954, 1, 1, 0, false),    // PowerDeliveryReqType.3
+    s(956, 1, 1, 255, true),   // PowerDeliveryResType.0
+    s(958, 3, 2, 255, false),  // PowerDeliveryResType.1
+    s(962, 1, 1, 0, false),    // PowerDeliveryResType.2
+    s(964, 1, 1, 255, true),   // PreChargeReqType.0
+    s(966, 1, 1, 255, false),  // PreChargeReqType.1
+    s(968, 1, 1, 255, false),  // PreChargeReqType.2
+    s(970, 1, 1, 0, false),    // PreChargeReqType.3
+    s(972, 1, 1, 255, true),   // PreChargeResType.0
+    s(974, 1, 1, 255, false),  // PreChargeResType.1
+    s(976, 1, 1, 255, false),  // PreChargeResType.2
+    s(978, 1, 1, 0, false),    // PreChargeResType.3
+    s(980, 1, 1, 255, true),   // ProfileEntryType.0
+    s(982, 1, 1, 255, false),  // ProfileEntryType.1
+    s(984, 1, 1, 0, false),    // ProfileEntryType.2
+    s(986, 1, 1, 255, true),   // RSAKeyValueType.0
+    s(988, 1, 1, 255, false),  // RSAKeyValueType.1
+    s(990, 1, 1, 0, false),    // RSAKeyValueType.2
+    s(992, 5, 3, 255, true),   // ReferenceType.0
+    s(1000, 4, 3, 255, true),  // ReferenceType.1
+    s(1008, 3, 2, 255, true),  // ReferenceType.2
+    s(1012, 2, 2, 255, true),  // ReferenceType.3
+    s(1016, 1, 1, 255, false), // ReferenceType.4
+    s(1018, 1, 1, 255, false), // ReferenceType.5
+    s(1020, 1, 1, 0, false),   // ReferenceType.6
+    s(1022, 1, 1, 255, true),  // RelativeTimeIntervalType.0
+    s(1024, 2, 2, 1, false),   // RelativeTimeIntervalType.1
+    s(1028, 1, 1, 0, false),   // RelativeTimeIntervalType.2
+    s(1030, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(1038, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(1042, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(1046, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(1048, 1, 1, 255, true),  // SAScheduleListType.0
+    s(1050, 2, 2, 1, false),   // SAScheduleListType.1
+    s(1054, 1, 1, 255, true),  // SAScheduleTupleType.0
+    s(1056, 1, 1, 255, false), // SAScheduleTupleType.1
+    s(1058, 2, 2, 1, false),   // SAScheduleTupleType.2
+    s(1062, 1, 1, 0, false),   // SAScheduleTupleType.3
+    s(1064, 1, 1, 0, true),    // SASchedulesType.0
+    s(1066, 1, 1, 255, true),  // SPKIDataType.0
+    s(1068, 3, 2, 2, false),   // SPKIDataType.1
+    s(1072, 2, 2, 1, false),   // SPKIDataType.2
+    s(1076, 2, 2, 255, true),  // SalesTariffEntryType.0
+    s(1080, 1, 1, 255, false), // SalesTariffEntryType.1
+    s(1082, 2, 2, 1, false),   // SalesTariffEntryType.2
+    s(1086, 2, 2, 1, false),   // SalesTariffEntryType.3
+    s(1090, 1, 1, 255, true),  // SalesTariffType.0
+    s(1092, 1, 1, 255, true),  // SalesTariffType.1
+    s(1094, 2, 2, 255, false), // SalesTariffType.2
+    s(1098, 1, 1, 255, false), // SalesTariffType.3
+    s(1100, 1, 1, 255, false), // SalesTariffType.4
+    s(1102, 2, 2, 1, false),   // SalesTariffType.5
+    s(1106, 1, 1, 255, true),  // SelectedServiceListType.0
+    s(1108, 2, 2, 1, false),   // SelectedServiceListType.1
+    s(1112, 1, 1, 255, true),  // SelectedServiceType.0
+    s(1114, 2, 2, 1, false),   // SelectedServiceType.1
+    s(1118, 1, 1, 0, false),   // SelectedServiceType.2
+    s(1120, 1, 1, 255, true),  // ServiceChargeType.0
+    s(1122, 1, 1, 255, false), // ServiceChargeType.1
+    s(1124, 1, 1, 255, false), // ServiceChargeType.2
+    s(1126, 1, 1, 0, false),   // ServiceChargeType.3
+    s(1128, 1, 1, 255, true),  // ServiceDetailReqType.0
+    s(1130, 1, 1, 0, false),   // ServiceDetailReqType.1
+    s(1132, 1, 1, 255, true),  // ServiceDetailResType.0
+    s(1134, 1, 1, 255, false), // ServiceDetailResType.1
+    s(1136, 2, 2, 1, false),   // ServiceDetailResType.2
+    s(1140, 1, 1, 0, false),   // ServiceDetailResType.3
+    s(1142, 3, 2, 2, true),    // ServiceDiscoveryReqType.0
+    s(1146, 2, 2, 1, false),   // ServiceDiscoveryReqType.1
+    s(1150, 1, 1, 0, false),   // ServiceDiscoveryReqType.2
+    s(1152, 1, 1, 255, true),  // ServiceDiscoveryResType.0
+    s(1154, 1, 1, 255, false), // ServiceDiscoveryResType.1
+    s(1156, 1, 1, 255, false), // ServiceDiscoveryResType.2
+    s(1158, 2, 2, 1, false),   // ServiceDiscoveryResType.3
+    s(1162, 1, 1, 0, false),   // ServiceDiscoveryResType.4
+    s(1164, 1, 1, 255, true),  // ServiceParameterListType.0
+    s(1166, 2, 2, 1, false),   // ServiceParameterListType.1
+    s(1170, 1, 1, 255, true),  // ServicePaymentSelectionReqType.0
+    s(1172, 1, 1, 255, false), // ServicePaymentSelectionReqType.1
+    s(1174, 1, 1, 0, false),   // ServicePaymentSelectionReqType.2
+    s(1176, 1, 1, 255, true),  // ServicePaymentSelectionResType.0
+    s(1178, 1, 1, 0, false),   // ServicePaymentSelectionResType.1
+    s(1180, 1, 1, 255, true),  // ServiceTagListType.0
+    s(1182, 2, 2, 1, false),   // ServiceTagListType.1
+    s(1186, 1, 1, 255, true),  // ServiceTagType.0
+    s(1188, 2, 2, 255, false), // ServiceTagType.1
+    s(1192, 1, 1, 255, false), // ServiceTagType.2
+    s(1194, 2, 2, 1, false),   // ServiceTagType.3
+    s(1198, 1, 1, 0, false),   // ServiceTagType.4
+    s(1200, 1, 1, 255, true),  // ServiceType.0
+    s(1202, 1, 1, 255, false), // ServiceType.1
+    s(1204, 1, 1, 0, false),   // ServiceType.2
+    s(1206, 1, 1, 255, true),  // SessionSetupReqType.0
+    s(1208, 1, 1, 0, false),   // SessionSetupReqType.1
+    s(1210, 1, 1, 255, true),  // SessionSetupResType.0
+    s(1212, 1, 1, 255, false), // SessionSetupResType.1
+    s(1214, 2, 2, 1, false),   // SessionSetupResType.2
+    s(1218, 1, 1, 0, false),   // SessionSetupResType.3
+    s(1220, 1, 1, 255, true),  // SessionStopResType.0
+    s(1222, 1, 1, 0, false),   // SessionStopResType.1
+    s(1224, 1, 1, 0, true),    // SessionStopType.0
+    s(1226, 1, 1, 255, true),  // SignatureMethodType.0
+    s(1228, 4, 3, 2, true),    // SignatureMethodType.1
+    s(1236, 3, 2, 1, false),   // SignatureMethodType.2
+    s(1240, 3, 2, 1, false),   // SignatureMethodType.3
+    s(1244, 4, 3, 2, false),   // SignatureMethodType.4
+    s(1252, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(1256, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(1258, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(1262, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(1266, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(1268, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(1272, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(1276, 2, 2, 255, false), // SignaturePropertyType.4
+    s(1280, 2, 2, 255, true),  // SignatureType.0
+    s(1284, 1, 1, 255, true),  // SignatureType.1
+    s(1286, 1, 1, 255, false), // SignatureType.2
+    s(1288, 3, 2, 2, false),   // SignatureType.3
+    s(1292, 2, 2, 1, false),   // SignatureType.4
+    s(1296, 2, 2, 1, false),   // SignatureType.5
+    s(1300, 2, 2, 255, true),  // SignatureValueType.0
+    s(1304, 1, 1, 255, true),  // SignatureValueType.1
+    s(1306, 1, 1, 0, false),   // SignatureValueType.2
+    s(1308, 2, 2, 255, true),  // SignedInfoType.0
+    s(1312, 1, 1, 255, true),  // SignedInfoType.1
+    s(1314, 1, 1, 255, false), // SignedInfoType.2
+    s(1316, 1, 1, 255, false), // SignedInfoType.3
+    s(1318, 2, 2, 1, false),   // SignedInfoType.4
+    s(1322, 1, 1, 255, true),  // SubCertificatesType.0
+    s(1324, 2, 2, 1, false),   // SubCertificatesType.1
+    s(1328, 1, 1, 255, true),  // TransformType.0
+    s(1330, 4, 3, 2, true),    // TransformType.1
+    s(1338, 4, 3, 2, false),   // TransformType.2
+    s(1346, 4, 3, 2, false),   // TransformType.3
+    s(1354, 4, 3, 2, false),   // TransformType.4
+    s(1362, 1, 1, 255, true),  // TransformsType.0
+    s(1364, 2, 2, 1, false),   // TransformsType.1
+    s(1368, 1, 1, 255, true),  // WeldingDetectionReqType.0
+    s(1370, 1, 1, 0, false),   // WeldingDetectionReqType.1
+    s(1372, 1, 1, 255, true),  // WeldingDetectionResType.0
+    s(1374, 1, 1, 255, false), // WeldingDetectionResType.1
+    s(1376, 1, 1, 255, false), // WeldingDetectionResType.2
+    s(1378, 1, 1, 0, false),   // WeldingDetectionResType.3
+    s(1380, 6, 3, 255, true),  // X509DataType.0
+    s(1388, 7, 3, 6, false),   // X509DataType.1
+    s(1396, 7, 3, 6, false),   // X509DataType.2
+    s(1404, 7, 3, 6, false),   // X509DataType.3
+    s(1412, 7, 3, 6, false),   // X509DataType.4
+    s(1420, 7, 3, 6, false),   // X509DataType.5
+    s(1428, 7, 3, 6, false),   // X509DataType.6
+    s(1436, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(1438, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(1440, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 1442] = [
-    p(K::Complex, 0, Slot::Single, 0, 43, 1, Count::None, 0, 0, LONG, 191, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 43, 1, Count::None, 0, 0, LONG, 191, 0, false), // @V2G_Message.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 1, 5, 2, Count::None, 0, 0, LONG, 20, 0, true),
+    p(K::Complex, 1, Slot::Single, 1, 5, 2, Count::None, 0, 0, LONG, 20, 0, true), // @V2G_Message.1: Body
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // @V2G_Message.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 2, 0, 4, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 2, 0, 4, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AC_EVChargeParameterType.0: DepartureTime
     E,
-    p(K::Complex, 1, Slot::Single, 3, 57, 5, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 1, Slot::Single, 3, 57, 5, Count::None, 0, 0, LONG, 251, 0, false), // AC_EVChargeParameterType.1: EAmount
     E,
-    p(K::Complex, 2, Slot::Single, 4, 57, 6, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 2, Slot::Single, 4, 57, 6, Count::None, 0, 0, LONG, 251, 0, false), // AC_EVChargeParameterType.2: EVMaxVoltage
     E,
-    p(K::Complex, 3, Slot::Single, 5, 57, 7, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 3, Slot::Single, 5, 57, 7, Count::None, 0, 0, LONG, 251, 0, false), // AC_EVChargeParameterType.3: EVMaxCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 6, 57, 8, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 4, Slot::Single, 6, 57, 8, Count::None, 0, 0, LONG, 251, 0, true), // AC_EVChargeParameterType.4: EVMinCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVChargeParameterType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 7, 3, 10, Count::None, 0, 0, LONG, 14, 0, false),
+    p(K::Complex, 0, Slot::Single, 7, 3, 10, Count::None, 0, 0, LONG, 14, 0, false), // AC_EVSEChargeParameterType.0: AC_EVSEStatus
     E,
-    p(K::Complex, 1, Slot::Single, 8, 57, 11, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 1, Slot::Single, 8, 57, 11, Count::None, 0, 0, LONG, 251, 0, false), // AC_EVSEChargeParameterType.1: EVSEMaxVoltage
     E,
-    p(K::Complex, 2, Slot::Single, 9, 57, 12, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 2, Slot::Single, 9, 57, 12, Count::None, 0, 0, LONG, 251, 0, false), // AC_EVSEChargeParameterType.2: EVSEMaxCurrent
     E,
-    p(K::Complex, 3, Slot::Single, 10, 57, 13, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 3, Slot::Single, 10, 57, 13, Count::None, 0, 0, LONG, 251, 0, true), // AC_EVSEChargeParameterType.3: EVSEMinCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVSEChargeParameterType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 11, 1, 15, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 11, 1, 15, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_EVSEStatusType.0: PowerSwitchClosed
     E,
-    p(K::Simple, 1, Slot::Single, 12, 1, 16, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 12, 1, 16, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_EVSEStatusType.1: RCD
     E,
-    p(K::Simple, 2, Slot::Single, 13, 0, 17, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 13, 0, 17, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AC_EVSEStatusType.2: NotificationMaxDelay
     E,
-    p(K::Simple, 3, Slot::Single, 14, 2, 18, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 14, 2, 18, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // AC_EVSEStatusType.3: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVSEStatusType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BodyBaseType.0: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 15, 4, 21, Count::None, 0, 0, LONG, 19, 255, true),
-    p(K::Complex, 0, Slot::Single, 16, 6, 21, Count::None, 0, 0, LONG, 22, 0, true),
-    p(K::Complex, 0, Slot::Single, 17, 7, 21, Count::None, 0, 0, LONG, 24, 0, true),
-    p(K::Complex, 0, Slot::Single, 18, 10, 21, Count::None, 0, 0, LONG, 35, 0, true),
-    p(K::Complex, 0, Slot::Single, 19, 11, 21, Count::None, 0, 0, LONG, 40, 0, true),
-    p(K::Complex, 0, Slot::Single, 20, 12, 21, Count::None, 0, 0, LONG, 47, 0, true),
-    p(K::Complex, 0, Slot::Single, 21, 13, 21, Count::None, 0, 0, LONG, 53, 0, true),
-    p(K::Complex, 0, Slot::Single, 22, 14, 21, Count::None, 0, 0, LONG, 61, 0, true),
-    p(K::Complex, 0, Slot::Single, 23, 15, 21, Count::None, 0, 0, LONG, 64, 0, true),
-    p(K::Complex, 0, Slot::Single, 24, 17, 21, Count::None, 0, 0, LONG, 72, 0, true),
-    p(K::Complex, 0, Slot::Single, 25, 18, 21, Count::None, 0, 0, LONG, 73, 0, true),
-    p(K::Complex, 0, Slot::Single, 26, 20, 21, Count::None, 0, 0, LONG, 84, 0, true),
-    p(K::Complex, 0, Slot::Single, 27, 21, 21, Count::None, 0, 0, (13, V::No, 0, 0), 87, 1, true),
-    p(K::Complex, 0, Slot::Single, 28, 23, 21, Count::None, 0, 0, LONG, 94, 0, true),
-    p(K::Complex, 0, Slot::Single, 29, 24, 21, Count::None, 0, 0, LONG, 105, 0, true),
-    p(K::Complex, 0, Slot::Single, 30, 45, 21, Count::None, 0, 0, LONG, 201, 0, true),
-    p(K::Complex, 0, Slot::Single, 31, 46, 21, Count::None, 0, 0, LONG, 206, 0, true),
-    p(K::Complex, 0, Slot::Single, 32, 54, 21, Count::None, 0, 0, LONG, 242, 0, true),
-    p(K::Complex, 0, Slot::Single, 33, 55, 21, Count::None, 0, 0, LONG, 245, 0, true),
-    p(K::Complex, 0, Slot::Single, 34, 58, 21, Count::None, 0, 0, LONG, 255, 0, true),
-    p(K::Complex, 0, Slot::Single, 35, 59, 21, Count::None, 0, 0, LONG, 259, 0, true),
-    p(K::Complex, 0, Slot::Single, 36, 60, 21, Count::None, 0, 0, LONG, 262, 0, true),
-    p(K::Complex, 0, Slot::Single, 37, 61, 21, Count::None, 0, 0, LONG, 266, 0, true),
-    p(K::Complex, 0, Slot::Single, 38, 76, 21, Count::None, 0, 0, (4, V::No, 0, 0), 319, 2, true),
-    p(K::Complex, 0, Slot::Single, 39, 77, 21, Count::None, 0, 0, LONG, 321, 0, true),
-    p(K::Complex, 0, Slot::Single, 40, 78, 21, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::Complex, 0, Slot::Single, 41, 79, 21, Count::None, 0, 0, LONG, 328, 0, true),
-    p(K::Complex, 0, Slot::Single, 42, 81, 21, Count::None, 0, 0, LONG, 335, 0, true),
-    p(K::Complex, 0, Slot::Single, 43, 82, 21, Count::None, 0, 0, (9, V::No, 0, 0), 338, 3, true),
-    p(K::Complex, 0, Slot::Single, 44, 86, 21, Count::None, 0, 0, LONG, 350, 0, true),
-    p(K::Complex, 0, Slot::Single, 45, 87, 21, Count::None, 0, 0, LONG, 352, 0, true),
-    p(K::Complex, 0, Slot::Single, 46, 89, 21, Count::None, 0, 0, LONG, 358, 0, true),
-    p(K::Complex, 0, Slot::Single, 47, 88, 21, Count::None, 0, 0, (9, V::No, 0, 0), 356, 4, true),
-    p(K::Complex, 0, Slot::Single, 48, 99, 21, Count::None, 0, 0, LONG, 395, 0, true),
-    p(K::Complex, 0, Slot::Single, 49, 100, 21, Count::None, 0, 0, LONG, 397, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 15, 4, 21, Count::None, 0, 0, LONG, 19, 255, true), // BodyType.0: BodyElement
+    p(K::Complex, 0, Slot::Single, 16, 6, 21, Count::None, 0, 0, LONG, 22, 0, true), // BodyType.0: CableCheckReq
+    p(K::Complex, 0, Slot::Single, 17, 7, 21, Count::None, 0, 0, LONG, 24, 0, true), // BodyType.0: CableCheckRes
+    p(K::Complex, 0, Slot::Single, 18, 10, 21, Count::None, 0, 0, LONG, 35, 0, true), // BodyType.0: CertificateInstallationReq
+    p(K::Complex, 0, Slot::Single, 19, 11, 21, Count::None, 0, 0, LONG, 40, 0, true), // BodyType.0: CertificateInstallationRes
+    p(K::Complex, 0, Slot::Single, 20, 12, 21, Count::None, 0, 0, LONG, 47, 0, true), // BodyType.0: CertificateUpdateReq
+    p(K::Complex, 0, Slot::Single, 21, 13, 21, Count::None, 0, 0, LONG, 53, 0, true), // BodyType.0: CertificateUpdateRes
+    p(K::Complex, 0, Slot::Single, 22, 14, 21, Count::None, 0, 0, LONG, 61, 0, true), // BodyType.0: ChargeParameterDiscoveryReq
+    p(K::Complex, 0, Slot::Single, 23, 15, 21, Count::None, 0, 0, LONG, 64, 0, true), // BodyType.0: ChargeParameterDiscoveryRes
+    p(K::Complex, 0, Slot::Single, 24, 17, 21, Count::None, 0, 0, LONG, 72, 0, true), // BodyType.0: ChargingStatusReq
+    p(K::Complex, 0, Slot::Single, 25, 18, 21, Count::None, 0, 0, LONG, 73, 0, true), // BodyType.0: ChargingStatusRes
+    p(K::Complex, 0, Slot::Single, 26, 20, 21, Count::None, 0, 0, LONG, 84, 0, true), // BodyType.0: ContractAuthenticationReq
+    p(K::Complex, 0, Slot::Single, 27, 21, 21, Count::None, 0, 0, (13, V::No, 0, 0), 87, 1, true), // BodyType.0: ContractAuthenticationRes
+    p(K::Complex, 0, Slot::Single, 28, 23, 21, Count::None, 0, 0, LONG, 94, 0, true), // BodyType.0: CurrentDemandReq
+    p(K::Complex, 0, Slot::Single, 29, 24, 21, Count::None, 0, 0, LONG, 105, 0, true), // BodyType.0: CurrentDemandRes
+    p(K::Complex, 0, Slot::Single, 30, 45, 21, Count::None, 0, 0, LONG, 201, 0, true), // BodyType.0: MeteringReceiptReq
+    p(K::Complex, 0, Slot::Single, 31, 46, 21, Count::None, 0, 0, LONG, 206, 0, true), // BodyType.0: MeteringReceiptRes
+    p(K::Complex, 0, Slot::Single, 32, 54, 21, Count::None, 0, 0, LONG, 242, 0, true), // BodyType.0: PaymentDetailsReq
+    p(K::Complex, 0, Slot::Single, 33, 55, 21, Count::None, 0, 0, LONG, 245, 0, true), // BodyType.0: PaymentDetailsRes
+    p(K::Complex, 0, Slot::Single, 34, 58, 21, Count::None, 0, 0, LONG, 255, 0, true), // BodyType.0: PowerDeliveryReq
+    p(K::Complex, 0, Slot::Single, 35, 59, 21, Count::None, 0, 0, LONG, 259, 0, true), // BodyType.0: PowerDeliveryRes
+    p(K::Complex, 0, Slot::Single, 36, 60, 21, Count::None, 0, 0, LONG, 262, 0, true), // BodyType.0: PreChargeReq
+    p(K::Complex, 0, Slot::Single, 37, 61, 21, Count::None, 0, 0, LONG, 266, 0, true), // BodyType.0: PreChargeRes
+    p(K::Complex, 0, Slot::Single, 38, 76, 21, Count::None, 0, 0, (4, V::No, 0, 0), 319, 2, true), // BodyType.0: ServiceDetailReq
+    p(K::Complex, 0, Slot::Single, 39, 77, 21, Count::None, 0, 0, LONG, 321, 0, true), // BodyType.0: ServiceDetailRes
+    p(K::Complex, 0, Slot::Single, 40, 78, 21, Count::None, 0, 0, LONG, 325, 0, true), // BodyType.0: ServiceDiscoveryReq
+    p(K::Complex, 0, Slot::Single, 41, 79, 21, Count::None, 0, 0, LONG, 328, 0, true), // BodyType.0: ServiceDiscoveryRes
+    p(K::Complex, 0, Slot::Single, 42, 81, 21, Count::None, 0, 0, LONG, 335, 0, true), // BodyType.0: ServicePaymentSelectionReq
+    p(K::Complex, 0, Slot::Single, 43, 82, 21, Count::None, 0, 0, (9, V::No, 0, 0), 338, 3, true), // BodyType.0: ServicePaymentSelectionRes
+    p(K::Complex, 0, Slot::Single, 44, 86, 21, Count::None, 0, 0, LONG, 350, 0, true), // BodyType.0: SessionSetupReq
+    p(K::Complex, 0, Slot::Single, 45, 87, 21, Count::None, 0, 0, LONG, 352, 0, true), // BodyType.0: SessionSetupRes
+    p(K::Complex, 0, Slot::Single, 46, 89, 21, Count::None, 0, 0, LONG, 358, 0, true), // BodyType.0: SessionStopReq
+    p(K::Complex, 0, Slot::Single, 47, 88, 21, Count::None, 0, 0, (9, V::No, 0, 0), 356, 4, true), // BodyType.0: SessionStopRes
+    p(K::Complex, 0, Slot::Single, 48, 99, 21, Count::None, 0, 0, LONG, 395, 0, true), // BodyType.0: WeldingDetectionReq
+    p(K::Complex, 0, Slot::Single, 49, 100, 21, Count::None, 0, 0, LONG, 397, 0, true), // BodyType.0: WeldingDetectionRes
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BodyType.0: EndElement
     E,
     E,
     E,
@@ -1728,441 +1728,441 @@ static PRODUCTIONS: [Production; 1442] = [
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BodyType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 50, 29, 23, Count::None, 0, 0, LONG, 144, 0, true),
+    p(K::Complex, 0, Slot::Single, 50, 29, 23, Count::None, 0, 0, LONG, 144, 0, true), // CableCheckReqType.0: DC_EVStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CableCheckReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 25, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 25, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // CableCheckResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 52, 28, 26, Count::None, 0, 0, LONG, 139, 0, false),
+    p(K::Complex, 1, Slot::Single, 52, 28, 26, Count::None, 0, 0, LONG, 139, 0, false), // CableCheckResType.1: DC_EVSEStatus
     E,
-    p(K::Simple, 2, Slot::Single, 53, 4, 27, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 53, 4, 27, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // CableCheckResType.2: EVSEProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CableCheckResType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 5, 29, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 5, 29, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 55, 6, 33, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 55, 6, 33, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.0: Certificate
     E,
-    p(K::Complex, 1, Slot::Single, 56, 96, 34, Count::None, 0, 0, LONG, 386, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 56, 96, 34, Count::None, 0, 0, LONG, 386, 0, true), // CertificateChainType.1: SubCertificates
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 36, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 58, 6, 37, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 36, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.0: Id
+    p(K::Simple, 1, Slot::Single, 58, 6, 37, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.0: OEMProvisioningCert
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 58, 6, 37, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 58, 6, 37, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.1: OEMProvisioningCert
     E,
-    p(K::Complex, 2, Slot::Single, 59, 41, 38, Count::None, 0, 0, LONG, 186, 0, false),
+    p(K::Complex, 2, Slot::Single, 59, 41, 38, Count::None, 0, 0, LONG, 186, 0, false), // CertificateInstallationReqType.2: ListOfRootCertificateIDs
     E,
-    p(K::Simple, 3, Slot::Single, 60, 7, 39, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 60, 7, 39, Count::None, 0, 0, LONG, 0, 0, true), // CertificateInstallationReqType.3: DHParams
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.4: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 41, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 41, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationResType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 51, 3, 42, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 51, 3, 42, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // CertificateInstallationResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 61, 9, 43, Count::None, 0, 0, LONG, 32, 0, false),
+    p(K::Complex, 2, Slot::Single, 61, 9, 43, Count::None, 0, 0, LONG, 32, 0, false), // CertificateInstallationResType.2: ContractSignatureCertChain
     E,
-    p(K::Simple, 3, Slot::Single, 62, 8, 44, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 62, 8, 44, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationResType.3: ContractSignatureEncryptedPrivateKey
     E,
-    p(K::Simple, 4, Slot::Single, 60, 7, 45, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 60, 7, 45, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationResType.4: DHParams
     E,
-    p(K::Simple, 5, Slot::Single, 63, 9, 46, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 63, 9, 46, Count::None, 0, 0, LONG, 0, 0, true), // CertificateInstallationResType.5: ContractID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationResType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 48, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 61, 9, 49, Count::None, 0, 0, LONG, 32, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 48, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateReqType.0: Id
+    p(K::Complex, 1, Slot::Single, 61, 9, 49, Count::None, 0, 0, LONG, 32, 0, false), // CertificateUpdateReqType.0: ContractSignatureCertChain
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 61, 9, 49, Count::None, 0, 0, LONG, 32, 0, false),
+    p(K::Complex, 1, Slot::Single, 61, 9, 49, Count::None, 0, 0, LONG, 32, 0, false), // CertificateUpdateReqType.1: ContractSignatureCertChain
     E,
-    p(K::Simple, 2, Slot::Single, 63, 9, 50, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 63, 9, 50, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateReqType.2: ContractID
     E,
-    p(K::Complex, 3, Slot::Single, 59, 41, 51, Count::None, 0, 0, LONG, 186, 0, false),
+    p(K::Complex, 3, Slot::Single, 59, 41, 51, Count::None, 0, 0, LONG, 186, 0, false), // CertificateUpdateReqType.3: ListOfRootCertificateIDs
     E,
-    p(K::Simple, 4, Slot::Single, 60, 7, 52, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 4, Slot::Single, 60, 7, 52, Count::None, 0, 0, LONG, 0, 0, true), // CertificateUpdateReqType.4: DHParams
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateReqType.5: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 54, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 54, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 51, 3, 55, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 51, 3, 55, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // CertificateUpdateResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 61, 9, 56, Count::None, 0, 0, LONG, 32, 0, false),
+    p(K::Complex, 2, Slot::Single, 61, 9, 56, Count::None, 0, 0, LONG, 32, 0, false), // CertificateUpdateResType.2: ContractSignatureCertChain
     E,
-    p(K::Simple, 3, Slot::Single, 62, 8, 57, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 62, 8, 57, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.3: ContractSignatureEncryptedPrivateKey
     E,
-    p(K::Simple, 4, Slot::Single, 60, 7, 58, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 60, 7, 58, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.4: DHParams
     E,
-    p(K::Simple, 5, Slot::Single, 63, 9, 59, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 63, 9, 59, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.5: ContractID
     E,
-    p(K::Simple, 6, Slot::Single, 64, 10, 60, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 64, 10, 60, Count::None, 0, 0, LONG, 0, 0, true), // CertificateUpdateResType.6: RetryCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.7: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 65, 11, 62, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 65, 11, 62, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false), // ChargeParameterDiscoveryReqType.0: EVRequestedEnergyTransferType
     E,
-    p(K::Complex, 1, Slot::Single, 66, 1, 63, Count::None, 0, 0, LONG, 3, 0, true),
-    p(K::Complex, 1, Slot::Single, 67, 25, 63, Count::None, 0, 0, LONG, 116, 0, true),
-    p(K::Complex, 1, Slot::Single, 68, 32, 63, Count::None, 0, 0, LONG, 162, 255, true),
+    p(K::Complex, 1, Slot::Single, 66, 1, 63, Count::None, 0, 0, LONG, 3, 0, true), // ChargeParameterDiscoveryReqType.1: AC_EVChargeParameter
+    p(K::Complex, 1, Slot::Single, 67, 25, 63, Count::None, 0, 0, LONG, 116, 0, true), // ChargeParameterDiscoveryReqType.1: DC_EVChargeParameter
+    p(K::Complex, 1, Slot::Single, 68, 32, 63, Count::None, 0, 0, LONG, 162, 255, true), // ChargeParameterDiscoveryReqType.1: EVChargeParameter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 65, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 65, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // ChargeParameterDiscoveryResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 53, 4, 66, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 53, 4, 66, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // ChargeParameterDiscoveryResType.1: EVSEProcessing
     E,
-    p(K::Complex, 2, Slot::Single, 69, 67, 67, Count::None, 0, 0, LONG, 290, 0, false),
-    p(K::Complex, 2, Slot::Single, 70, 69, 67, Count::None, 0, 0, LONG, 296, 255, false),
+    p(K::Complex, 2, Slot::Single, 69, 67, 67, Count::None, 0, 0, LONG, 290, 0, false), // ChargeParameterDiscoveryResType.2: SAScheduleList
+    p(K::Complex, 2, Slot::Single, 70, 69, 67, Count::None, 0, 0, LONG, 296, 255, false), // ChargeParameterDiscoveryResType.2: SASchedules
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 71, 2, 68, Count::None, 0, 0, LONG, 9, 0, true),
-    p(K::Complex, 3, Slot::Single, 72, 27, 68, Count::None, 0, 0, LONG, 129, 0, true),
-    p(K::Complex, 3, Slot::Single, 73, 34, 68, Count::None, 0, 0, LONG, 164, 255, true),
+    p(K::Complex, 3, Slot::Single, 71, 2, 68, Count::None, 0, 0, LONG, 9, 0, true), // ChargeParameterDiscoveryResType.3: AC_EVSEChargeParameter
+    p(K::Complex, 3, Slot::Single, 72, 27, 68, Count::None, 0, 0, LONG, 129, 0, true), // ChargeParameterDiscoveryResType.3: DC_EVSEChargeParameter
+    p(K::Complex, 3, Slot::Single, 73, 34, 68, Count::None, 0, 0, LONG, 164, 255, true), // ChargeParameterDiscoveryResType.3: EVSEChargeParameter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 74, 10, 70, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 74, 10, 70, Count::None, 0, 0, LONG, 0, 0, false), // ChargingProfileType.0: SAScheduleTupleID
     E,
-    p(K::Complex, 1, Slot::List, 75, 62, 71, Count::Set, 1, 0, LONG, 270, 0, false),
+    p(K::Complex, 1, Slot::List, 75, 62, 71, Count::Set, 1, 0, LONG, 270, 0, false), // ChargingProfileType.1: ProfileEntry
     E,
-    p(K::Complex, 1, Slot::List, 75, 62, 71, Count::Step, 0, 0, LONG, 270, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 75, 62, 71, Count::Step, 0, 0, LONG, 270, 0, false), // ChargingProfileType.2: ProfileEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingProfileType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusReqType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 74, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 74, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // ChargingStatusResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 76, 12, 75, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 76, 12, 75, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusResType.1: EVSEID
     E,
-    p(K::Simple, 2, Slot::Single, 77, 10, 76, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 77, 10, 76, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusResType.2: SAScheduleTupleID
     E,
-    p(K::Complex, 3, Slot::Single, 78, 57, 77, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 4, Slot::Single, 79, 44, 78, Count::None, 0, 0, LONG, 195, 0, false),
-    p(K::Simple, 5, Slot::Single, 80, 1, 79, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 78, 57, 77, Count::None, 0, 0, LONG, 251, 0, false), // ChargingStatusResType.3: EVSEMaxCurrent
+    p(K::Complex, 4, Slot::Single, 79, 44, 78, Count::None, 0, 0, LONG, 195, 0, false), // ChargingStatusResType.3: MeterInfo
+    p(K::Simple, 5, Slot::Single, 80, 1, 79, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargingStatusResType.3: ReceiptRequired
     E,
-    p(K::Complex, 4, Slot::Single, 79, 44, 78, Count::None, 0, 0, LONG, 195, 0, false),
-    p(K::Simple, 5, Slot::Single, 80, 1, 79, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 79, 44, 78, Count::None, 0, 0, LONG, 195, 0, false), // ChargingStatusResType.4: MeterInfo
+    p(K::Simple, 5, Slot::Single, 80, 1, 79, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargingStatusResType.4: ReceiptRequired
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 80, 1, 79, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 80, 1, 79, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargingStatusResType.5: ReceiptRequired
     E,
-    p(K::Complex, 6, Slot::Single, 81, 3, 80, Count::None, 0, 0, LONG, 14, 0, true),
+    p(K::Complex, 6, Slot::Single, 81, 3, 80, Count::None, 0, 0, LONG, 14, 0, true), // ChargingStatusResType.6: AC_EVSEStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusResType.7: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 82, 0, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 82, 0, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ConsumptionCostType.0: startValue
     E,
-    p(K::Complex, 1, Slot::List, 83, 22, 83, Count::Set, 1, 0, LONG, 90, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 83, 22, 83, Count::Set, 1, 0, LONG, 90, 0, false), // ConsumptionCostType.1: Cost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConsumptionCostType.1: EndElement
     E,
     E,
-    p(K::Complex, 1, Slot::List, 83, 22, 83, Count::Step, 0, 0, LONG, 90, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 83, 22, 83, Count::Step, 0, 0, LONG, 90, 0, false), // ConsumptionCostType.2: Cost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConsumptionCostType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 85, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 84, 5, 86, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 85, Count::None, 0, 0, LONG, 0, 0, false), // ContractAuthenticationReqType.0: Id
+    p(K::Simple, 1, Slot::Single, 84, 5, 86, Count::None, 0, 0, LONG, 0, 0, true), // ContractAuthenticationReqType.0: GenChallenge
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ContractAuthenticationReqType.0: EndElement
     E,
-    p(K::Simple, 1, Slot::Single, 84, 5, 86, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 84, 5, 86, Count::None, 0, 0, LONG, 0, 0, true), // ContractAuthenticationReqType.1: GenChallenge
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ContractAuthenticationReqType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ContractAuthenticationReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 88, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 88, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // ContractAuthenticationResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 53, 4, 89, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 53, 4, 89, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // ContractAuthenticationResType.1: EVSEProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ContractAuthenticationResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 85, 13, 91, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 85, 13, 91, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // CostType.0: costKind
     E,
-    p(K::Simple, 1, Slot::Single, 86, 0, 92, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 86, 0, 92, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // CostType.1: amount
     E,
-    p(K::Simple, 2, Slot::Single, 87, 14, 93, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 87, 14, 93, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, true), // CostType.2: amountMultiplier
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CostType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CostType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 50, 29, 95, Count::None, 0, 0, LONG, 144, 0, false),
+    p(K::Complex, 0, Slot::Single, 50, 29, 95, Count::None, 0, 0, LONG, 144, 0, false), // CurrentDemandReqType.0: DC_EVStatus
     E,
-    p(K::Complex, 1, Slot::Single, 88, 57, 96, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 1, Slot::Single, 88, 57, 96, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.1: EVTargetCurrent
     E,
-    p(K::Complex, 2, Slot::Single, 89, 57, 97, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 3, Slot::Single, 90, 57, 98, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 4, Slot::Single, 91, 57, 99, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 89, 57, 97, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.2: EVMaximumVoltageLimit
+    p(K::Complex, 3, Slot::Single, 90, 57, 98, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.2: EVMaximumCurrentLimit
+    p(K::Complex, 4, Slot::Single, 91, 57, 99, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.2: EVMaximumPowerLimit
+    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.2: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.2: ChargingComplete
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 90, 57, 98, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 4, Slot::Single, 91, 57, 99, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 90, 57, 98, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.3: EVMaximumCurrentLimit
+    p(K::Complex, 4, Slot::Single, 91, 57, 99, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.3: EVMaximumPowerLimit
+    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.3: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.3: ChargingComplete
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 91, 57, 99, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 91, 57, 99, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.4: EVMaximumPowerLimit
+    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.4: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.4: ChargingComplete
     E,
-    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 92, 1, 100, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.5: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.5: ChargingComplete
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 93, 1, 101, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.6: ChargingComplete
     E,
-    p(K::Complex, 7, Slot::Single, 94, 57, 102, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 8, Slot::Single, 95, 57, 103, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 9, Slot::Single, 96, 57, 104, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 7, Slot::Single, 94, 57, 102, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.7: RemainingTimeToFullSoC
+    p(K::Complex, 8, Slot::Single, 95, 57, 103, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.7: RemainingTimeToBulkSoC
+    p(K::Complex, 9, Slot::Single, 96, 57, 104, Count::None, 0, 0, LONG, 251, 0, true), // CurrentDemandReqType.7: EVTargetVoltage
     E,
-    p(K::Complex, 8, Slot::Single, 95, 57, 103, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 9, Slot::Single, 96, 57, 104, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 8, Slot::Single, 95, 57, 103, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandReqType.8: RemainingTimeToBulkSoC
+    p(K::Complex, 9, Slot::Single, 96, 57, 104, Count::None, 0, 0, LONG, 251, 0, true), // CurrentDemandReqType.8: EVTargetVoltage
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 96, 57, 104, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 9, Slot::Single, 96, 57, 104, Count::None, 0, 0, LONG, 251, 0, true), // CurrentDemandReqType.9: EVTargetVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandReqType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 106, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 106, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // CurrentDemandResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 52, 28, 107, Count::None, 0, 0, LONG, 139, 0, false),
+    p(K::Complex, 1, Slot::Single, 52, 28, 107, Count::None, 0, 0, LONG, 139, 0, false), // CurrentDemandResType.1: DC_EVSEStatus
     E,
-    p(K::Complex, 2, Slot::Single, 97, 57, 108, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 2, Slot::Single, 97, 57, 108, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandResType.2: EVSEPresentVoltage
     E,
-    p(K::Complex, 3, Slot::Single, 98, 57, 109, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 3, Slot::Single, 98, 57, 109, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandResType.3: EVSEPresentCurrent
     E,
-    p(K::Simple, 4, Slot::Single, 99, 1, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 99, 1, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandResType.4: EVSECurrentLimitAchieved
     E,
-    p(K::Simple, 5, Slot::Single, 100, 1, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 100, 1, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandResType.5: EVSEVoltageLimitAchieved
     E,
-    p(K::Simple, 6, Slot::Single, 101, 1, 112, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 101, 1, 112, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandResType.6: EVSEPowerLimitAchieved
     E,
-    p(K::Complex, 7, Slot::Single, 102, 57, 113, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 8, Slot::Single, 103, 57, 114, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 9, Slot::Single, 104, 57, 115, Count::None, 0, 0, LONG, 251, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 102, 57, 113, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandResType.7: EVSEMaximumVoltageLimit
+    p(K::Complex, 8, Slot::Single, 103, 57, 114, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandResType.7: EVSEMaximumCurrentLimit
+    p(K::Complex, 9, Slot::Single, 104, 57, 115, Count::None, 0, 0, LONG, 251, 0, true), // CurrentDemandResType.7: EVSEMaximumPowerLimit
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 103, 57, 114, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 9, Slot::Single, 104, 57, 115, Count::None, 0, 0, LONG, 251, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 103, 57, 114, Count::None, 0, 0, LONG, 251, 0, false), // CurrentDemandResType.8: EVSEMaximumCurrentLimit
+    p(K::Complex, 9, Slot::Single, 104, 57, 115, Count::None, 0, 0, LONG, 251, 0, true), // CurrentDemandResType.8: EVSEMaximumPowerLimit
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.8: EndElement
     E,
-    p(K::Complex, 9, Slot::Single, 104, 57, 115, Count::None, 0, 0, LONG, 251, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 104, 57, 115, Count::None, 0, 0, LONG, 251, 0, true), // CurrentDemandResType.9: EVSEMaximumPowerLimit
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.10: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 105, 29, 117, Count::None, 0, 0, LONG, 144, 0, false),
+    p(K::Complex, 0, Slot::Single, 105, 29, 117, Count::None, 0, 0, LONG, 144, 0, false), // DC_EVChargeParameterType.0: DC_EVStatus
     E,
-    p(K::Complex, 1, Slot::Single, 106, 57, 118, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 1, Slot::Single, 106, 57, 118, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.1: EVMaximumCurrentLimit
     E,
-    p(K::Complex, 2, Slot::Single, 107, 57, 119, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 3, Slot::Single, 108, 57, 120, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 2, Slot::Single, 107, 57, 119, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.2: EVMaximumPowerLimit
+    p(K::Complex, 3, Slot::Single, 108, 57, 120, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.2: EVMaximumVoltageLimit
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 108, 57, 120, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 3, Slot::Single, 108, 57, 120, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.3: EVMaximumVoltageLimit
     E,
-    p(K::Complex, 4, Slot::Single, 109, 57, 121, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 5, Slot::Single, 110, 57, 122, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Simple, 6, Slot::Single, 111, 15, 123, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 109, 57, 121, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.4: EVEnergyCapacity
+    p(K::Complex, 5, Slot::Single, 110, 57, 122, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.4: EVEnergyRequest
+    p(K::Simple, 6, Slot::Single, 111, 15, 123, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DC_EVChargeParameterType.4: FullSOC
+    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.4: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.4: EndElement
     E,
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 110, 57, 122, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Simple, 6, Slot::Single, 111, 15, 123, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 110, 57, 122, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVChargeParameterType.5: EVEnergyRequest
+    p(K::Simple, 6, Slot::Single, 111, 15, 123, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DC_EVChargeParameterType.5: FullSOC
+    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.5: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 111, 15, 123, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 111, 15, 123, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DC_EVChargeParameterType.6: FullSOC
+    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.6: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 112, 15, 124, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.7: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.8: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 105, 29, 126, Count::None, 0, 0, LONG, 144, 0, false),
+    p(K::Complex, 0, Slot::Single, 105, 29, 126, Count::None, 0, 0, LONG, 144, 0, false), // DC_EVPowerDeliveryParameterType.0: DC_EVStatus
     E,
-    p(K::Simple, 1, Slot::Single, 113, 1, 127, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 114, 1, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 113, 1, 127, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVPowerDeliveryParameterType.1: BulkChargingComplete
+    p(K::Simple, 2, Slot::Single, 114, 1, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DC_EVPowerDeliveryParameterType.1: ChargingComplete
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 114, 1, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 114, 1, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DC_EVPowerDeliveryParameterType.2: ChargingComplete
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVPowerDeliveryParameterType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 115, 28, 130, Count::None, 0, 0, LONG, 139, 0, false),
+    p(K::Complex, 0, Slot::Single, 115, 28, 130, Count::None, 0, 0, LONG, 139, 0, false), // DC_EVSEChargeParameterType.0: DC_EVSEStatus
     E,
-    p(K::Complex, 1, Slot::Single, 116, 57, 131, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 1, Slot::Single, 116, 57, 131, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.1: EVSEMaximumCurrentLimit
     E,
-    p(K::Complex, 2, Slot::Single, 117, 57, 132, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 3, Slot::Single, 118, 57, 133, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 2, Slot::Single, 117, 57, 132, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.2: EVSEMaximumPowerLimit
+    p(K::Complex, 3, Slot::Single, 118, 57, 133, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.2: EVSEMaximumVoltageLimit
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 118, 57, 133, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 3, Slot::Single, 118, 57, 133, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.3: EVSEMaximumVoltageLimit
     E,
-    p(K::Complex, 4, Slot::Single, 119, 57, 134, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 4, Slot::Single, 119, 57, 134, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.4: EVSEMinimumCurrentLimit
     E,
-    p(K::Complex, 5, Slot::Single, 120, 57, 135, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 5, Slot::Single, 120, 57, 135, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.5: EVSEMinimumVoltageLimit
     E,
-    p(K::Complex, 6, Slot::Single, 121, 57, 136, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Complex, 7, Slot::Single, 122, 57, 137, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 6, Slot::Single, 121, 57, 136, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.6: EVSECurrentRegulationTolerance
+    p(K::Complex, 7, Slot::Single, 122, 57, 137, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.6: EVSEPeakCurrentRipple
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 122, 57, 137, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 7, Slot::Single, 122, 57, 137, Count::None, 0, 0, LONG, 251, 0, false), // DC_EVSEChargeParameterType.7: EVSEPeakCurrentRipple
     E,
-    p(K::Complex, 8, Slot::Single, 123, 57, 138, Count::None, 0, 0, LONG, 251, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 123, 57, 138, Count::None, 0, 0, LONG, 251, 0, true), // DC_EVSEChargeParameterType.8: EVSEEnergyToBeDelivered
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEChargeParameterType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEChargeParameterType.9: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 124, 16, 140, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 125, 17, 141, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 124, 16, 140, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // DC_EVSEStatusType.0: EVSEIsolationStatus
+    p(K::Simple, 1, Slot::Single, 125, 17, 141, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false), // DC_EVSEStatusType.0: EVSEStatusCode
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 125, 17, 141, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 125, 17, 141, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false), // DC_EVSEStatusType.1: EVSEStatusCode
     E,
-    p(K::Simple, 2, Slot::Single, 13, 0, 142, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 13, 0, 142, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DC_EVSEStatusType.2: NotificationMaxDelay
     E,
-    p(K::Simple, 3, Slot::Single, 14, 2, 143, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 14, 2, 143, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // DC_EVSEStatusType.3: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEStatusType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 126, 1, 145, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 126, 1, 145, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVStatusType.0: EVReady
     E,
-    p(K::Simple, 1, Slot::Single, 127, 1, 146, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 128, 1, 147, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 129, 18, 148, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 127, 1, 146, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVStatusType.1: EVCabinConditioning
+    p(K::Simple, 2, Slot::Single, 128, 1, 147, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVStatusType.1: EVRESSConditioning
+    p(K::Simple, 3, Slot::Single, 129, 18, 148, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false), // DC_EVStatusType.1: EVErrorCode
     E,
-    p(K::Simple, 2, Slot::Single, 128, 1, 147, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 129, 18, 148, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 128, 1, 147, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVStatusType.2: EVRESSConditioning
+    p(K::Simple, 3, Slot::Single, 129, 18, 148, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false), // DC_EVStatusType.2: EVErrorCode
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 129, 18, 148, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 129, 18, 148, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false), // DC_EVStatusType.3: EVErrorCode
     E,
-    p(K::Simple, 4, Slot::Single, 130, 15, 149, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
+    p(K::Simple, 4, Slot::Single, 130, 15, 149, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVStatusType.4: EVRESSSOC
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVStatusType.5: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 131, 19, 151, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 132, 19, 153, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 133, 19, 154, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 131, 19, 151, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 132, 19, 153, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 133, 19, 154, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 134, 19, 152, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 134, 19, 152, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 132, 19, 153, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 133, 19, 154, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 132, 19, 153, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 133, 19, 154, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 133, 19, 154, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 133, 19, 154, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 135, 19, 155, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 136, 19, 156, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 135, 19, 155, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 136, 19, 156, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 136, 19, 156, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 136, 19, 156, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 137, 19, 157, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 137, 19, 157, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 5, 159, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 5, 159, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 161, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 161, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 161, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 160, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 161, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVChargeParameterType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerDeliveryParameterType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEChargeParameterType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVStatusType.0: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 138, 65, 168, Count::None, 0, 0, LONG, 283, 0, true),
-    p(K::Complex, 0, Slot::Single, 139, 38, 168, Count::None, 0, 0, LONG, 169, 255, true),
+    p(K::Complex, 0, Slot::Single, 138, 65, 168, Count::None, 0, 0, LONG, 283, 0, true), // EntryType.0: RelativeTimeInterval
+    p(K::Complex, 0, Slot::Single, 139, 38, 168, Count::None, 0, 0, LONG, 169, 255, true), // EntryType.0: TimeInterval
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EntryType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // IntervalType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 171, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 171, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -2170,143 +2170,143 @@ static PRODUCTIONS: [Production; 1442] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 172, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 172, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 173, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 173, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 174, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 174, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 177, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 177, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 178, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 178, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false),
-    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false),
-    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false),
-    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false),
-    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false),
-    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 140, 5, 172, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 141, 40, 173, Count::None, 0, 0, LONG, 181, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 142, 66, 174, Count::None, 0, 0, LONG, 286, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 143, 101, 175, Count::None, 0, 0, LONG, 401, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 144, 49, 176, Count::None, 0, 0, LONG, 218, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 145, 70, 177, Count::None, 0, 0, LONG, 297, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 146, 5, 178, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 179, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -2314,757 +2314,757 @@ static PRODUCTIONS: [Production; 1442] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 147, 30, 182, Count::None, 0, 0, LONG, 150, 0, false),
-    p(K::Complex, 0, Slot::Items, 148, 63, 183, Count::None, 0, 0, LONG, 273, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 185, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 147, 30, 182, Count::None, 0, 0, LONG, 150, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 148, 63, 183, Count::None, 0, 0, LONG, 273, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 185, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 182, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 182, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 183, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 183, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 147, 30, 182, Count::None, 0, 0, LONG, 150, 0, false),
-    p(K::Complex, 0, Slot::Items, 148, 63, 183, Count::None, 0, 0, LONG, 273, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 185, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 147, 30, 182, Count::None, 0, 0, LONG, 150, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 148, 63, 183, Count::None, 0, 0, LONG, 273, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 185, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 0, Slot::List, 149, 20, 187, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 149, 20, 187, Count::Set, 1, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Simple, 0, Slot::List, 149, 20, 187, Count::Step, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 149, 20, 187, Count::Step, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 189, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 150, 64, 190, Count::Set, 1, 0, LONG, 276, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 189, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 150, 64, 190, Count::Set, 1, 0, LONG, 276, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 150, 64, 190, Count::Set, 1, 0, LONG, 276, 0, false),
+    p(K::Complex, 1, Slot::List, 150, 64, 190, Count::Set, 1, 0, LONG, 276, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 150, 64, 190, Count::Step, 0, 0, LONG, 276, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 150, 64, 190, Count::Step, 0, 0, LONG, 276, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 151, 21, 192, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 151, 21, 192, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Complex, 1, Slot::Single, 152, 47, 193, Count::None, 0, 0, LONG, 209, 0, false),
-    p(K::Complex, 2, Slot::Single, 153, 93, 194, Count::None, 0, 0, LONG, 372, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 152, 47, 193, Count::None, 0, 0, LONG, 209, 0, false), // MessageHeaderType.1: Notification
+    p(K::Complex, 2, Slot::Single, 153, 93, 194, Count::None, 0, 0, LONG, 372, 0, true), // MessageHeaderType.1: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 153, 93, 194, Count::None, 0, 0, LONG, 372, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 153, 93, 194, Count::None, 0, 0, LONG, 372, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 154, 22, 196, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 154, 22, 196, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Complex, 1, Slot::Single, 155, 57, 197, Count::None, 0, 0, LONG, 251, 0, false),
-    p(K::Simple, 2, Slot::Single, 156, 23, 198, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 157, 10, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 155, 57, 197, Count::None, 0, 0, LONG, 251, 0, false), // MeterInfoType.1: MeterReading
+    p(K::Simple, 2, Slot::Single, 156, 23, 198, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.1: SigMeterReading
+    p(K::Simple, 3, Slot::Single, 157, 10, 199, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.1: MeterStatus
+    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.1: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.1: EndElement
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 156, 23, 198, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 157, 10, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 156, 23, 198, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: SigMeterReading
+    p(K::Simple, 3, Slot::Single, 157, 10, 199, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.2: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 157, 10, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 157, 10, 199, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.3: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
-    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 158, 24, 200, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.4: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 202, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 159, 21, 203, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 202, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.0: Id
+    p(K::Simple, 1, Slot::Single, 159, 21, 203, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.0: SessionID
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 159, 21, 203, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 159, 21, 203, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.1: SessionID
     E,
-    p(K::Simple, 2, Slot::Single, 77, 10, 204, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 79, 44, 205, Count::None, 0, 0, LONG, 195, 0, true),
+    p(K::Simple, 2, Slot::Single, 77, 10, 204, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.2: SAScheduleTupleID
+    p(K::Complex, 3, Slot::Single, 79, 44, 205, Count::None, 0, 0, LONG, 195, 0, true), // MeteringReceiptReqType.2: MeterInfo
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 79, 44, 205, Count::None, 0, 0, LONG, 195, 0, true),
+    p(K::Complex, 3, Slot::Single, 79, 44, 205, Count::None, 0, 0, LONG, 195, 0, true), // MeteringReceiptReqType.3: MeterInfo
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 207, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 207, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // MeteringReceiptResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 81, 3, 208, Count::None, 0, 0, LONG, 14, 0, true),
+    p(K::Complex, 1, Slot::Single, 81, 3, 208, Count::None, 0, 0, LONG, 14, 0, true), // MeteringReceiptResType.1: AC_EVSEStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 160, 25, 210, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 160, 25, 210, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // NotificationType.0: FaultCode
     E,
-    p(K::Simple, 1, Slot::Single, 161, 26, 211, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 161, 26, 211, Count::None, 0, 0, LONG, 0, 0, true), // NotificationType.1: FaultMsg
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // NotificationType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // NotificationType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 162, 5, 213, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 57, 5, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 163, 5, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 162, 5, 213, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 57, 5, 214, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 163, 5, 215, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 57, 5, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 163, 5, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 57, 5, 214, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 163, 5, 215, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 163, 5, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 163, 5, 215, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 216, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 217, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 164, 19, 219, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 165, 19, 222, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 164, 19, 219, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 165, 19, 222, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 165, 19, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 165, 19, 220, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),   // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 223, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 223, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 223, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 223, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 138, 65, 225, Count::None, 0, 0, LONG, 283, 0, false),
-    p(K::Complex, 0, Slot::Single, 139, 38, 225, Count::None, 0, 0, LONG, 169, 255, false),
+    p(K::Complex, 0, Slot::Single, 138, 65, 225, Count::None, 0, 0, LONG, 283, 0, false), // PMaxScheduleEntryType.0: RelativeTimeInterval
+    p(K::Complex, 0, Slot::Single, 139, 38, 225, Count::None, 0, 0, LONG, 169, 255, false), // PMaxScheduleEntryType.0: TimeInterval
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 166, 10, 226, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 166, 10, 226, Count::None, 0, 0, LONG, 0, 0, true), // PMaxScheduleEntryType.1: PMax
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PMaxScheduleEntryType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 167, 10, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 167, 10, 228, Count::None, 0, 0, LONG, 0, 0, false), // PMaxScheduleType.0: PMaxScheduleID
     E,
-    p(K::Complex, 1, Slot::List, 168, 50, 229, Count::Set, 1, 0, LONG, 224, 0, false),
+    p(K::Complex, 1, Slot::List, 168, 50, 229, Count::Set, 1, 0, LONG, 224, 0, false), // PMaxScheduleType.1: PMaxScheduleEntry
     E,
-    p(K::Complex, 1, Slot::List, 168, 50, 229, Count::Step, 0, 0, LONG, 224, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 168, 50, 229, Count::Step, 0, 0, LONG, 224, 0, false), // PMaxScheduleType.2: PMaxScheduleEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PMaxScheduleType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 169, 10, 231, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 169, 10, 231, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.0: ParameterSetID
     E,
-    p(K::Complex, 1, Slot::List, 170, 53, 232, Count::Set, 1, 0, LONG, 233, 0, false),
+    p(K::Complex, 1, Slot::List, 170, 53, 232, Count::Set, 1, 0, LONG, 233, 0, false), // ParameterSetType.1: Parameter
     E,
-    p(K::Complex, 1, Slot::List, 170, 53, 232, Count::Step, 0, 0, LONG, 233, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 170, 53, 232, Count::Step, 0, 0, LONG, 233, 0, false), // ParameterSetType.2: Parameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 171, 5, 234, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 171, 5, 234, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.0: Name
     E,
-    p(K::Attribute, 1, Slot::Single, 172, 27, 235, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 172, 27, 235, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.1: ValueType
     E,
-    p(K::Simple, 2, Slot::Single, 173, 1, 236, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::Simple, 3, Slot::Single, 174, 28, 237, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, true),
-    p(K::Simple, 4, Slot::Single, 175, 10, 238, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Simple, 5, Slot::Single, 176, 29, 239, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::Complex, 6, Slot::Single, 177, 57, 240, Count::None, 0, 0, LONG, 251, 0, true),
-    p(K::Simple, 7, Slot::Single, 178, 5, 241, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 173, 1, 236, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ParameterType.2: boolValue
+    p(K::Simple, 3, Slot::Single, 174, 28, 237, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, true), // ParameterType.2: byteValue
+    p(K::Simple, 4, Slot::Single, 175, 10, 238, Count::None, 0, 0, LONG, 0, 0, true), // ParameterType.2: shortValue
+    p(K::Simple, 5, Slot::Single, 176, 29, 239, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // ParameterType.2: intValue
+    p(K::Complex, 6, Slot::Single, 177, 57, 240, Count::None, 0, 0, LONG, 251, 0, true), // ParameterType.2: physicalValue
+    p(K::Simple, 7, Slot::Single, 178, 5, 241, Count::None, 0, 0, LONG, 0, 0, true), // ParameterType.2: stringValue
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.6: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.7: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.8: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 63, 9, 243, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 63, 9, 243, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsReqType.0: ContractID
     E,
-    p(K::Complex, 1, Slot::Single, 61, 9, 244, Count::None, 0, 0, LONG, 32, 0, true),
+    p(K::Complex, 1, Slot::Single, 61, 9, 244, Count::None, 0, 0, LONG, 32, 0, true), // PaymentDetailsReqType.1: ContractSignatureCertChain
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 246, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 246, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // PaymentDetailsResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 84, 5, 247, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 84, 5, 247, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsResType.1: GenChallenge
     E,
-    p(K::Simple, 2, Slot::Single, 179, 24, 248, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 179, 24, 248, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // PaymentDetailsResType.2: DateTimeNow
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 180, 30, 250, Count::Set, 1, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::List, 180, 30, 250, Count::Set, 1, 0, (1, V::Literal, 0, 1), 0, 0, false), // PaymentOptionsType.0: PaymentOption
     E,
-    p(K::Simple, 0, Slot::List, 180, 30, 250, Count::Step, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 180, 30, 250, Count::Step, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // PaymentOptionsType.1: PaymentOption
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentOptionsType.1: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 181, 14, 252, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 181, 14, 252, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, false), // PhysicalValueType.0: Multiplier
     E,
-    p(K::Simple, 1, Slot::Single, 182, 31, 253, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 183, 10, 254, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 182, 31, 253, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false), // PhysicalValueType.1: Unit
+    p(K::Simple, 2, Slot::Single, 183, 10, 254, Count::None, 0, 0, LONG, 0, 0, true), // PhysicalValueType.1: Value
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 183, 10, 254, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 183, 10, 254, Count::None, 0, 0, LONG, 0, 0, true), // PhysicalValueType.2: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PhysicalValueType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 184, 1, 256, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 184, 1, 256, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // PowerDeliveryReqType.0: ReadyToChargeState
     E,
-    p(K::Complex, 1, Slot::Single, 185, 16, 257, Count::None, 0, 0, LONG, 69, 0, false),
-    p(K::Complex, 2, Slot::Single, 186, 26, 258, Count::None, 0, 0, LONG, 125, 0, true),
-    p(K::Complex, 2, Slot::Single, 187, 33, 258, Count::None, 0, 0, LONG, 163, 255, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 185, 16, 257, Count::None, 0, 0, LONG, 69, 0, false), // PowerDeliveryReqType.1: ChargingProfile
+    p(K::Complex, 2, Slot::Single, 186, 26, 258, Count::None, 0, 0, LONG, 125, 0, true), // PowerDeliveryReqType.1: DC_EVPowerDeliveryParameter
+    p(K::Complex, 2, Slot::Single, 187, 33, 258, Count::None, 0, 0, LONG, 163, 255, true), // PowerDeliveryReqType.1: EVPowerDeliveryParameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 186, 26, 258, Count::None, 0, 0, LONG, 125, 0, true),
-    p(K::Complex, 2, Slot::Single, 187, 33, 258, Count::None, 0, 0, LONG, 163, 255, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 186, 26, 258, Count::None, 0, 0, LONG, 125, 0, true), // PowerDeliveryReqType.2: DC_EVPowerDeliveryParameter
+    p(K::Complex, 2, Slot::Single, 187, 33, 258, Count::None, 0, 0, LONG, 163, 255, true), // PowerDeliveryReqType.2: EVPowerDeliveryParameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 260, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 260, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // PowerDeliveryResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 7, 3, 261, Count::None, 0, 0, LONG, 14, 0, true),
-    p(K::Complex, 1, Slot::Single, 115, 28, 261, Count::None, 0, 0, LONG, 139, 0, true),
-    p(K::Complex, 1, Slot::Single, 188, 35, 261, Count::None, 0, 0, LONG, 165, 255, true),
+    p(K::Complex, 1, Slot::Single, 7, 3, 261, Count::None, 0, 0, LONG, 14, 0, true), // PowerDeliveryResType.1: AC_EVSEStatus
+    p(K::Complex, 1, Slot::Single, 115, 28, 261, Count::None, 0, 0, LONG, 139, 0, true), // PowerDeliveryResType.1: DC_EVSEStatus
+    p(K::Complex, 1, Slot::Single, 188, 35, 261, Count::None, 0, 0, LONG, 165, 255, true), // PowerDeliveryResType.1: EVSEStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryResType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 50, 29, 263, Count::None, 0, 0, LONG, 144, 0, false),
+    p(K::Complex, 0, Slot::Single, 50, 29, 263, Count::None, 0, 0, LONG, 144, 0, false), // PreChargeReqType.0: DC_EVStatus
     E,
-    p(K::Complex, 1, Slot::Single, 96, 57, 264, Count::None, 0, 0, LONG, 251, 0, false),
+    p(K::Complex, 1, Slot::Single, 96, 57, 264, Count::None, 0, 0, LONG, 251, 0, false), // PreChargeReqType.1: EVTargetVoltage
     E,
-    p(K::Complex, 2, Slot::Single, 88, 57, 265, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 2, Slot::Single, 88, 57, 265, Count::None, 0, 0, LONG, 251, 0, true), // PreChargeReqType.2: EVTargetCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PreChargeReqType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 267, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 267, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // PreChargeResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 52, 28, 268, Count::None, 0, 0, LONG, 139, 0, false),
+    p(K::Complex, 1, Slot::Single, 52, 28, 268, Count::None, 0, 0, LONG, 139, 0, false), // PreChargeResType.1: DC_EVSEStatus
     E,
-    p(K::Complex, 2, Slot::Single, 97, 57, 269, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 2, Slot::Single, 97, 57, 269, Count::None, 0, 0, LONG, 251, 0, true), // PreChargeResType.2: EVSEPresentVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PreChargeResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 189, 0, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 189, 0, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ProfileEntryType.0: ChargingProfileEntryStart
     E,
-    p(K::Simple, 1, Slot::Single, 190, 10, 272, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 190, 10, 272, Count::None, 0, 0, LONG, 0, 0, true), // ProfileEntryType.1: ChargingProfileEntryMaxPower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ProfileEntryType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 191, 19, 274, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 191, 19, 274, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 192, 19, 275, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 192, 19, 275, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 277, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 193, 5, 278, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 194, 5, 279, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false),
-    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 277, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 193, 5, 278, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 194, 5, 279, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 193, 5, 278, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 194, 5, 279, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false),
-    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false),
+    p(K::Attribute, 1, Slot::Single, 193, 5, 278, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 194, 5, 279, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 194, 5, 279, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false),
-    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false),
+    p(K::Attribute, 2, Slot::Single, 194, 5, 279, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false),
-    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false),
+    p(K::Complex, 3, Slot::Single, 195, 98, 280, Count::None, 0, 0, LONG, 393, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false),
+    p(K::Complex, 4, Slot::Single, 196, 31, 281, Count::None, 0, 0, LONG, 158, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 197, 19, 282, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 197, 19, 282, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 198, 0, 284, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 198, 0, 284, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // RelativeTimeIntervalType.0: start
     E,
-    p(K::Simple, 1, Slot::Single, 199, 0, 285, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 199, 0, 285, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // RelativeTimeIntervalType.1: duration
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RelativeTimeIntervalType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RelativeTimeIntervalType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 193, 5, 287, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 194, 5, 288, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 195, 98, 289, Count::None, 0, 0, LONG, 393, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 193, 5, 287, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 194, 5, 288, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 195, 98, 289, Count::None, 0, 0, LONG, 393, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 194, 5, 288, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 195, 98, 289, Count::None, 0, 0, LONG, 393, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 194, 5, 288, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 195, 98, 289, Count::None, 0, 0, LONG, 393, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 195, 98, 289, Count::None, 0, 0, LONG, 393, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 195, 98, 289, Count::None, 0, 0, LONG, 393, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 200, 68, 291, Count::Set, 1, 0, LONG, 292, 0, false),
+    p(K::Complex, 0, Slot::List, 200, 68, 291, Count::Set, 1, 0, LONG, 292, 0, false), // SAScheduleListType.0: SAScheduleTuple
     E,
-    p(K::Complex, 0, Slot::List, 200, 68, 291, Count::Step, 0, 0, LONG, 292, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 200, 68, 291, Count::Step, 0, 0, LONG, 292, 0, false), // SAScheduleListType.1: SAScheduleTuple
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleListType.1: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 74, 10, 293, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 74, 10, 293, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleTupleType.0: SAScheduleTupleID
     E,
-    p(K::Complex, 1, Slot::Single, 201, 51, 294, Count::None, 0, 0, LONG, 227, 0, false),
+    p(K::Complex, 1, Slot::Single, 201, 51, 294, Count::None, 0, 0, LONG, 227, 0, false), // SAScheduleTupleType.1: PMaxSchedule
     E,
-    p(K::Complex, 2, Slot::Single, 202, 72, 295, Count::None, 0, 0, LONG, 304, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 202, 72, 295, Count::None, 0, 0, LONG, 304, 0, true), // SAScheduleTupleType.2: SalesTariff
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleTupleType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleTupleType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SASchedulesType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 203, 19, 298, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 203, 19, 298, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 203, 19, 298, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 299, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 203, 19, 298, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 299, Count::None, 0, 0, LONG, 0, 0, false),   // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 203, 19, 298, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 203, 19, 298, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 138, 65, 301, Count::None, 0, 0, LONG, 283, 0, false),
-    p(K::Complex, 0, Slot::Single, 139, 38, 301, Count::None, 0, 0, LONG, 169, 255, false),
+    p(K::Complex, 0, Slot::Single, 138, 65, 301, Count::None, 0, 0, LONG, 283, 0, false), // SalesTariffEntryType.0: RelativeTimeInterval
+    p(K::Complex, 0, Slot::Single, 139, 38, 301, Count::None, 0, 0, LONG, 169, 255, false), // SalesTariffEntryType.0: TimeInterval
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 204, 32, 302, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 204, 32, 302, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // SalesTariffEntryType.1: EPriceLevel
     E,
-    p(K::Complex, 2, Slot::List, 205, 19, 303, Count::Set, 1, 0, LONG, 81, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::List, 205, 19, 303, Count::Set, 1, 0, LONG, 81, 0, false), // SalesTariffEntryType.2: ConsumptionCost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffEntryType.2: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::List, 205, 19, 303, Count::Step, 0, 0, LONG, 81, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::List, 205, 19, 303, Count::Step, 0, 0, LONG, 81, 0, false), // SalesTariffEntryType.3: ConsumptionCost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffEntryType.3: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 305, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 305, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 206, 10, 306, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 206, 10, 306, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.1: SalesTariffID
     E,
-    p(K::Simple, 2, Slot::Single, 207, 22, 307, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 208, 32, 308, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 207, 22, 307, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.2: SalesTariffDescription
+    p(K::Simple, 3, Slot::Single, 208, 32, 308, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // SalesTariffType.2: NumEPriceLevels
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 208, 32, 308, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 208, 32, 308, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // SalesTariffType.3: NumEPriceLevels
     E,
-    p(K::Complex, 4, Slot::List, 209, 71, 309, Count::Set, 1, 0, LONG, 300, 0, false),
+    p(K::Complex, 4, Slot::List, 209, 71, 309, Count::Set, 1, 0, LONG, 300, 0, false), // SalesTariffType.4: SalesTariffEntry
     E,
-    p(K::Complex, 4, Slot::List, 209, 71, 309, Count::Step, 0, 0, LONG, 300, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 209, 71, 309, Count::Step, 0, 0, LONG, 300, 0, false), // SalesTariffType.5: SalesTariffEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.5: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::List, 210, 74, 311, Count::Set, 1, 0, LONG, 312, 0, false),
+    p(K::Complex, 0, Slot::List, 210, 74, 311, Count::Set, 1, 0, LONG, 312, 0, false), // SelectedServiceListType.0: SelectedService
     E,
-    p(K::Complex, 0, Slot::List, 210, 74, 311, Count::Step, 0, 0, LONG, 312, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 210, 74, 311, Count::Step, 0, 0, LONG, 312, 0, false), // SelectedServiceListType.1: SelectedService
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceListType.1: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 211, 33, 313, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 211, 33, 313, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 169, 10, 314, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 169, 10, 314, Count::None, 0, 0, LONG, 0, 0, true), // SelectedServiceType.1: ParameterSetID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 212, 84, 316, Count::None, 0, 0, LONG, 342, 0, false),
+    p(K::Complex, 0, Slot::Single, 212, 84, 316, Count::None, 0, 0, LONG, 342, 0, false), // ServiceChargeType.0: ServiceTag
     E,
-    p(K::Simple, 1, Slot::Single, 213, 1, 317, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 213, 1, 317, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ServiceChargeType.1: FreeService
     E,
-    p(K::Simple, 2, Slot::Single, 214, 34, 318, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 214, 34, 318, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, true), // ServiceChargeType.2: EnergyTransferType
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceChargeType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 215, 33, 320, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 215, 33, 320, Count::None, 0, 0, LONG, 0, 0, true), // ServiceDetailReqType.0: ServiceID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 322, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 322, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // ServiceDetailResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 215, 33, 323, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 215, 33, 323, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.1: ServiceID
     E,
-    p(K::Complex, 2, Slot::Single, 216, 80, 324, Count::None, 0, 0, LONG, 333, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 216, 80, 324, Count::None, 0, 0, LONG, 333, 0, true), // ServiceDetailResType.2: ServiceParameterList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 217, 22, 326, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 218, 35, 327, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 217, 22, 326, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.0: ServiceScope
+    p(K::Simple, 1, Slot::Single, 218, 35, 327, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true), // ServiceDiscoveryReqType.0: ServiceCategory
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.0: EndElement
     E,
-    p(K::Simple, 1, Slot::Single, 218, 35, 327, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 218, 35, 327, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true), // ServiceDiscoveryReqType.1: ServiceCategory
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 329, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 329, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // ServiceDiscoveryResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 219, 56, 330, Count::None, 0, 0, LONG, 249, 0, false),
+    p(K::Complex, 1, Slot::Single, 219, 56, 330, Count::None, 0, 0, LONG, 249, 0, false), // ServiceDiscoveryResType.1: PaymentOptions
     E,
-    p(K::Complex, 2, Slot::Single, 220, 75, 331, Count::None, 0, 0, LONG, 315, 0, false),
+    p(K::Complex, 2, Slot::Single, 220, 75, 331, Count::None, 0, 0, LONG, 315, 0, false), // ServiceDiscoveryResType.2: ChargeService
     E,
-    p(K::Complex, 3, Slot::Single, 221, 83, 332, Count::None, 0, 0, LONG, 340, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 221, 83, 332, Count::None, 0, 0, LONG, 340, 0, true), // ServiceDiscoveryResType.3: ServiceList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryResType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryResType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 222, 52, 334, Count::Set, 1, 0, LONG, 230, 0, false),
+    p(K::Complex, 0, Slot::List, 222, 52, 334, Count::Set, 1, 0, LONG, 230, 0, false), // ServiceParameterListType.0: ParameterSet
     E,
-    p(K::Complex, 0, Slot::List, 222, 52, 334, Count::Step, 0, 0, LONG, 230, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 222, 52, 334, Count::Step, 0, 0, LONG, 230, 0, false), // ServiceParameterListType.1: ParameterSet
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceParameterListType.1: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 223, 30, 336, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 223, 30, 336, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // ServicePaymentSelectionReqType.0: SelectedPaymentOption
     E,
-    p(K::Complex, 1, Slot::Single, 224, 73, 337, Count::None, 0, 0, LONG, 310, 0, true),
+    p(K::Complex, 1, Slot::Single, 224, 73, 337, Count::None, 0, 0, LONG, 310, 0, true), // ServicePaymentSelectionReqType.1: SelectedServiceList
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServicePaymentSelectionReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 339, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 51, 3, 339, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, true), // ServicePaymentSelectionResType.0: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServicePaymentSelectionResType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 225, 85, 341, Count::Set, 1, 0, LONG, 347, 0, false),
+    p(K::Complex, 0, Slot::List, 225, 85, 341, Count::Set, 1, 0, LONG, 347, 0, false), // ServiceTagListType.0: Service
     E,
-    p(K::Complex, 0, Slot::List, 225, 85, 341, Count::Step, 0, 0, LONG, 347, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 225, 85, 341, Count::Step, 0, 0, LONG, 347, 0, false), // ServiceTagListType.1: Service
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceTagListType.1: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 211, 33, 343, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 211, 33, 343, Count::None, 0, 0, LONG, 0, 0, false), // ServiceTagType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 226, 22, 344, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 227, 35, 345, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 226, 22, 344, Count::None, 0, 0, LONG, 0, 0, false), // ServiceTagType.1: ServiceName
+    p(K::Simple, 2, Slot::Single, 227, 35, 345, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ServiceTagType.1: ServiceCategory
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 227, 35, 345, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 227, 35, 345, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ServiceTagType.2: ServiceCategory
     E,
-    p(K::Simple, 3, Slot::Single, 228, 22, 346, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 228, 22, 346, Count::None, 0, 0, LONG, 0, 0, true), // ServiceTagType.3: ServiceScope
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceTagType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceTagType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 212, 84, 348, Count::None, 0, 0, LONG, 342, 0, false),
+    p(K::Complex, 0, Slot::Single, 212, 84, 348, Count::None, 0, 0, LONG, 342, 0, false), // ServiceType.0: ServiceTag
     E,
-    p(K::Simple, 1, Slot::Single, 213, 1, 349, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 213, 1, 349, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ServiceType.1: FreeService
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 229, 21, 351, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 229, 21, 351, Count::None, 0, 0, LONG, 0, 0, true), // SessionSetupReqType.0: EVCCID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 353, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 353, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // SessionSetupResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 76, 12, 354, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 76, 12, 354, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.1: EVSEID
     E,
-    p(K::Simple, 2, Slot::Single, 179, 24, 355, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 179, 24, 355, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // SessionSetupResType.2: DateTimeNow
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 357, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 51, 3, 357, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, true), // SessionStopResType.0: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopResType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 5, 360, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 5, 360, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 230, 36, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 230, 36, 361, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 361, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 361, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 230, 36, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 230, 36, 361, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 362, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 365, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 231, 92, 366, Count::Set, 1, 0, LONG, 367, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 365, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 231, 92, 366, Count::Set, 1, 0, LONG, 367, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 231, 92, 366, Count::Set, 1, 0, LONG, 367, 0, false),
+    p(K::Complex, 1, Slot::List, 231, 92, 366, Count::Set, 1, 0, LONG, 367, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 231, 92, 366, Count::Step, 0, 0, LONG, 367, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 231, 92, 366, Count::Step, 0, 0, LONG, 367, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 368, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 232, 5, 369, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 368, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 232, 5, 369, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 232, 5, 369, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 232, 5, 369, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 370, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 373, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 233, 95, 374, Count::None, 0, 0, LONG, 381, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 373, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 233, 95, 374, Count::None, 0, 0, LONG, 381, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 233, 95, 374, Count::None, 0, 0, LONG, 381, 0, false),
+    p(K::Complex, 1, Slot::Single, 233, 95, 374, Count::None, 0, 0, LONG, 381, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 234, 94, 375, Count::None, 0, 0, LONG, 378, 0, false),
+    p(K::Complex, 2, Slot::Single, 234, 94, 375, Count::None, 0, 0, LONG, 378, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 235, 39, 376, Count::None, 0, 0, LONG, 170, 0, false),
-    p(K::Complex, 4, Slot::List, 236, 48, 377, Count::Set, 1, 0, LONG, 212, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 235, 39, 376, Count::None, 0, 0, LONG, 170, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 236, 48, 377, Count::Set, 1, 0, LONG, 212, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 236, 48, 377, Count::Set, 1, 0, LONG, 212, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 236, 48, 377, Count::Set, 1, 0, LONG, 212, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 236, 48, 377, Count::Step, 0, 0, LONG, 212, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 236, 48, 377, Count::Step, 0, 0, LONG, 212, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 19, 380, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 379, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 19, 380, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 19, 380, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 19, 380, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 57, 5, 382, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 237, 8, 383, Count::None, 0, 0, LONG, 28, 0, false),
+    p(K::Attribute, 0, Slot::Single, 57, 5, 382, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 237, 8, 383, Count::None, 0, 0, LONG, 28, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 237, 8, 383, Count::None, 0, 0, LONG, 28, 0, false),
+    p(K::Complex, 1, Slot::Single, 237, 8, 383, Count::None, 0, 0, LONG, 28, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 238, 90, 384, Count::None, 0, 0, LONG, 359, 0, false),
+    p(K::Complex, 2, Slot::Single, 238, 90, 384, Count::None, 0, 0, LONG, 359, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 150, 64, 385, Count::Set, 1, 0, LONG, 276, 0, false),
+    p(K::Complex, 3, Slot::List, 150, 64, 385, Count::Set, 1, 0, LONG, 276, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 150, 64, 385, Count::Step, 0, 0, LONG, 276, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 150, 64, 385, Count::Step, 0, 0, LONG, 276, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::List, 55, 6, 387, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 55, 6, 387, Count::Set, 1, 0, LONG, 0, 0, false), // SubCertificatesType.0: Certificate
     E,
-    p(K::Simple, 0, Slot::List, 55, 6, 387, Count::Step, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 55, 6, 387, Count::Step, 0, 0, LONG, 0, 0, false), // SubCertificatesType.1: Certificate
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SubCertificatesType.1: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 5, 389, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 5, 389, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 392, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 392, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 391, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 391, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 392, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 5, 391, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 392, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 240, 97, 394, Count::Set, 1, 0, LONG, 388, 0, false),
+    p(K::Complex, 0, Slot::List, 240, 97, 394, Count::Set, 1, 0, LONG, 388, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 240, 97, 394, Count::Step, 0, 0, LONG, 388, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 240, 97, 394, Count::Step, 0, 0, LONG, 388, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 50, 29, 396, Count::None, 0, 0, LONG, 144, 0, true),
+    p(K::Complex, 0, Slot::Single, 50, 29, 396, Count::None, 0, 0, LONG, 144, 0, true), // WeldingDetectionReqType.0: DC_EVStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WeldingDetectionReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 51, 3, 398, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 51, 3, 398, Count::None, 0, 0, (5, V::Literal, 0, 22), 0, 0, false), // WeldingDetectionResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 52, 28, 399, Count::None, 0, 0, LONG, 139, 0, false),
+    p(K::Complex, 1, Slot::Single, 52, 28, 399, Count::None, 0, 0, LONG, 139, 0, false), // WeldingDetectionResType.1: DC_EVSEStatus
     E,
-    p(K::Complex, 2, Slot::Single, 97, 57, 400, Count::None, 0, 0, LONG, 251, 0, true),
+    p(K::Complex, 2, Slot::Single, 97, 57, 400, Count::None, 0, 0, LONG, 251, 0, true), // WeldingDetectionResType.2: EVSEPresentVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WeldingDetectionResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 102, 402, Count::None, 0, 0, LONG, 408, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 19, 403, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 5, 404, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 19, 405, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 19, 406, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 407, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 246, 5, 409, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 246, 5, 409, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 247, 36, 410, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 247, 36, 410, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

@@ -806,112 +806,112 @@ static DATATYPES: [Datatype; 43] = [
 ];
 
 static TYPES: [Type; 106] = [
-    t("@V2G_Message", 4, 65535, 0, 0, 2, false, false, 0),
-    t("AC_EVChargeParameterType", 3, 36, 3, 2, 5, false, false, 0),
-    t("AC_EVSEChargeParameterType", 3, 38, 9, 7, 3, false, false, 0),
-    t("AC_EVSEStatusType", 3, 39, 13, 10, 3, false, false, 0),
-    t("AuthorizationReqType", 2, 6, 17, 13, 2, false, false, 0),
-    t("AuthorizationResType", 2, 6, 20, 15, 2, false, false, 1),
-    t("BodyBaseType", 2, 65535, 23, 17, 0, true, false, 0),
-    t("BodyType", 2, 65535, 24, 17, 1, false, true, 0),
-    t("CableCheckReqType", 2, 6, 26, 18, 1, false, false, 0),
-    t("CableCheckResType", 2, 6, 28, 19, 3, false, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 32, 22, 2, false, false, 0),
-    t("CertificateChainType", 3, 65535, 36, 24, 3, false, false, 0),
-    t("CertificateInstallationReqType", 2, 6, 40, 27, 3, false, false, 0),
-    t("CertificateInstallationResType", 2, 6, 44, 30, 6, false, false, 0),
-    t("CertificateUpdateReqType", 2, 6, 51, 36, 4, false, false, 0),
-    t("CertificateUpdateResType", 2, 6, 56, 40, 7, false, false, 0),
-    t("ChargeParameterDiscoveryReqType", 2, 6, 64, 47, 3, false, false, 0),
-    t("ChargeParameterDiscoveryResType", 2, 6, 68, 50, 4, false, false, 0),
-    t("ChargeServiceType", 3, 87, 73, 54, 6, false, false, 0),
-    t("ChargingProfileType", 3, 65535, 80, 60, 1, false, false, 0),
-    t("ChargingStatusReqType", 2, 6, 83, 61, 0, false, false, 0),
-    t("ChargingStatusResType", 2, 6, 84, 61, 7, false, false, 0),
-    t("ConsumptionCostType", 3, 65535, 92, 68, 2, false, false, 0),
-    t("ContractSignatureEncryptedPrivateKeyType", 3, 65535, 96, 70, 2, false, false, 0),
-    t("CostType", 3, 65535, 99, 72, 3, false, false, 0),
-    t("CurrentDemandReqType", 2, 6, 103, 75, 10, false, false, 0),
-    t("CurrentDemandResType", 2, 6, 114, 85, 14, false, false, 0),
-    t("DC_EVChargeParameterType", 3, 36, 129, 99, 9, false, false, 0),
-    t("DC_EVPowerDeliveryParameterType", 3, 37, 139, 108, 3, false, false, 0),
-    t("DC_EVSEChargeParameterType", 3, 38, 143, 111, 9, false, false, 0),
-    t("DC_EVSEStatusType", 3, 39, 153, 120, 4, false, false, 0),
-    t("DC_EVStatusType", 3, 40, 158, 124, 3, false, false, 2),
-    t("DSAKeyValueType", 1, 65535, 162, 127, 7, false, false, 0),
-    t("DiffieHellmanPublickeyType", 3, 65535, 170, 134, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 173, 136, 2, false, false, 0),
-    t("EMAIDType", 3, 65535, 177, 138, 2, false, false, 0),
-    t("EVChargeParameterType", 3, 65535, 180, 140, 1, true, false, 0),
-    t("EVPowerDeliveryParameterType", 3, 65535, 182, 141, 0, true, false, 0),
-    t("EVSEChargeParameterType", 3, 65535, 183, 141, 0, true, false, 0),
-    t("EVSEStatusType", 3, 65535, 184, 141, 2, true, false, 0),
-    t("EVStatusType", 3, 65535, 187, 143, 0, true, false, 0),
-    t("EntryType", 3, 65535, 188, 143, 1, true, false, 0),
-    t("IntervalType", 3, 65535, 190, 144, 0, true, false, 0),
-    t("KeyInfoType", 1, 65535, 191, 144, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 202, 146, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 207, 147, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 210, 148, 2, false, false, 0),
-    t("MessageHeaderType", 5, 65535, 213, 150, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 217, 153, 5, false, false, 0),
-    t("MeteringReceiptReqType", 2, 6, 223, 158, 4, false, false, 0),
-    t("MeteringReceiptResType", 2, 6, 228, 162, 2, false, false, 0),
-    t("NotificationType", 3, 65535, 231, 164, 2, false, false, 0),
-    t("ObjectType", 1, 65535, 234, 166, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 240, 170, 1, false, false, 0),
-    t("PMaxScheduleEntryType", 3, 41, 246, 171, 2, false, false, 0),
-    t("PMaxScheduleType", 3, 65535, 249, 173, 1, false, false, 0),
-    t("ParameterSetType", 3, 65535, 252, 174, 2, false, false, 0),
-    t("ParameterType", 3, 65535, 256, 176, 7, false, false, 0),
-    t("PaymentDetailsReqType", 2, 6, 264, 183, 2, false, false, 0),
-    t("PaymentDetailsResType", 2, 6, 267, 185, 3, false, false, 0),
-    t("PaymentOptionListType", 3, 65535, 271, 188, 1, false, false, 0),
-    t("PaymentServiceSelectionReqType", 2, 6, 274, 189, 2, false, false, 0),
-    t("PaymentServiceSelectionResType", 2, 6, 277, 191, 1, false, false, 3),
-    t("PhysicalValueType", 3, 65535, 279, 192, 3, false, false, 4),
-    t("PowerDeliveryReqType", 2, 6, 283, 195, 4, false, false, 0),
-    t("PowerDeliveryResType", 2, 6, 288, 199, 2, false, false, 0),
-    t("PreChargeReqType", 2, 6, 291, 201, 3, false, false, 0),
-    t("PreChargeResType", 2, 6, 295, 204, 3, false, false, 0),
-    t("ProfileEntryType", 3, 65535, 299, 207, 3, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 303, 210, 2, false, false, 0),
-    t("ReferenceType", 1, 65535, 306, 212, 6, false, false, 0),
-    t("RelativeTimeIntervalType", 3, 42, 313, 218, 2, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 316, 220, 3, false, false, 0),
-    t("SAScheduleListType", 3, 75, 320, 223, 1, false, false, 0),
-    t("SAScheduleTupleType", 3, 65535, 323, 224, 3, false, false, 0),
-    t("SASchedulesType", 3, 65535, 327, 227, 0, true, false, 0),
-    t("SPKIDataType", 1, 65535, 328, 227, 1, false, false, 0),
-    t("SalesTariffEntryType", 3, 41, 331, 228, 3, false, false, 0),
-    t("SalesTariffType", 3, 65535, 336, 231, 5, false, false, 0),
-    t("SelectedServiceListType", 3, 65535, 343, 236, 1, false, false, 0),
-    t("SelectedServiceType", 3, 65535, 346, 237, 2, false, false, 0),
-    t("ServiceDetailReqType", 2, 6, 349, 239, 1, false, false, 5),
-    t("ServiceDetailResType", 2, 6, 351, 240, 3, false, false, 0),
-    t("ServiceDiscoveryReqType", 2, 6, 355, 243, 2, false, false, 0),
-    t("ServiceDiscoveryResType", 2, 6, 358, 245, 4, false, false, 0),
-    t("ServiceListType", 3, 65535, 363, 249, 1, false, false, 0),
-    t("ServiceParameterListType", 3, 65535, 366, 250, 1, false, false, 0),
-    t("ServiceType", 3, 65535, 369, 251, 5, false, false, 0),
-    t("SessionSetupReqType", 2, 6, 375, 256, 1, false, false, 0),
-    t("SessionSetupResType", 2, 6, 377, 257, 3, false, false, 0),
-    t("SessionStopReqType", 2, 6, 381, 260, 1, false, false, 6),
-    t("SessionStopResType", 2, 6, 383, 261, 1, false, false, 7),
-    t("SignatureMethodType", 1, 65535, 385, 262, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 390, 264, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 393, 266, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 398, 269, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 404, 274, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 407, 276, 4, false, false, 0),
-    t("SubCertificatesType", 3, 65535, 412, 280, 1, false, false, 0),
-    t("SupportedEnergyTransferModeType", 3, 65535, 415, 281, 1, false, false, 0),
-    t("TransformType", 1, 65535, 418, 282, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 423, 284, 1, false, false, 0),
-    t("WeldingDetectionReqType", 2, 6, 425, 285, 1, false, false, 0),
-    t("WeldingDetectionResType", 2, 6, 427, 286, 3, false, false, 0),
-    t("X509DataType", 1, 65535, 431, 289, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 438, 290, 2, false, false, 0),
+    t("@V2G_Message", 4, 65535, 0, 0, 2, false, false, 0), // 0
+    t("AC_EVChargeParameterType", 3, 36, 3, 2, 5, false, false, 0), // 1
+    t("AC_EVSEChargeParameterType", 3, 38, 9, 7, 3, false, false, 0), // 2
+    t("AC_EVSEStatusType", 3, 39, 13, 10, 3, false, false, 0), // 3
+    t("AuthorizationReqType", 2, 6, 17, 13, 2, false, false, 0), // 4
+    t("AuthorizationResType", 2, 6, 20, 15, 2, false, false, 1), // 5
+    t("BodyBaseType", 2, 65535, 23, 17, 0, true, false, 0), // 6
+    t("BodyType", 2, 65535, 24, 17, 1, false, true, 0),    // 7
+    t("CableCheckReqType", 2, 6, 26, 18, 1, false, false, 0), // 8
+    t("CableCheckResType", 2, 6, 28, 19, 3, false, false, 0), // 9
+    t("CanonicalizationMethodType", 1, 65535, 32, 22, 2, false, false, 0), // 10
+    t("CertificateChainType", 3, 65535, 36, 24, 3, false, false, 0), // 11
+    t("CertificateInstallationReqType", 2, 6, 40, 27, 3, false, false, 0), // 12
+    t("CertificateInstallationResType", 2, 6, 44, 30, 6, false, false, 0), // 13
+    t("CertificateUpdateReqType", 2, 6, 51, 36, 4, false, false, 0), // 14
+    t("CertificateUpdateResType", 2, 6, 56, 40, 7, false, false, 0), // 15
+    t("ChargeParameterDiscoveryReqType", 2, 6, 64, 47, 3, false, false, 0), // 16
+    t("ChargeParameterDiscoveryResType", 2, 6, 68, 50, 4, false, false, 0), // 17
+    t("ChargeServiceType", 3, 87, 73, 54, 6, false, false, 0), // 18
+    t("ChargingProfileType", 3, 65535, 80, 60, 1, false, false, 0), // 19
+    t("ChargingStatusReqType", 2, 6, 83, 61, 0, false, false, 0), // 20
+    t("ChargingStatusResType", 2, 6, 84, 61, 7, false, false, 0), // 21
+    t("ConsumptionCostType", 3, 65535, 92, 68, 2, false, false, 0), // 22
+    t("ContractSignatureEncryptedPrivateKeyType", 3, 65535, 96, 70, 2, false, false, 0), // 23
+    t("CostType", 3, 65535, 99, 72, 3, false, false, 0),   // 24
+    t("CurrentDemandReqType", 2, 6, 103, 75, 10, false, false, 0), // 25
+    t("CurrentDemandResType", 2, 6, 114, 85, 14, false, false, 0), // 26
+    t("DC_EVChargeParameterType", 3, 36, 129, 99, 9, false, false, 0), // 27
+    t("DC_EVPowerDeliveryParameterType", 3, 37, 139, 108, 3, false, false, 0), // 28
+    t("DC_EVSEChargeParameterType", 3, 38, 143, 111, 9, false, false, 0), // 29
+    t("DC_EVSEStatusType", 3, 39, 153, 120, 4, false, false, 0), // 30
+    t("DC_EVStatusType", 3, 40, 158, 124, 3, false, false, 2), // 31
+    t("DSAKeyValueType", 1, 65535, 162, 127, 7, false, false, 0), // 32
+    t("DiffieHellmanPublickeyType", 3, 65535, 170, 134, 2, false, false, 0), // 33
+    t("DigestMethodType", 1, 65535, 173, 136, 2, false, false, 0), // 34
+    t("EMAIDType", 3, 65535, 177, 138, 2, false, false, 0), // 35
+    t("EVChargeParameterType", 3, 65535, 180, 140, 1, true, false, 0), // 36
+    t("EVPowerDeliveryParameterType", 3, 65535, 182, 141, 0, true, false, 0), // 37
+    t("EVSEChargeParameterType", 3, 65535, 183, 141, 0, true, false, 0), // 38
+    t("EVSEStatusType", 3, 65535, 184, 141, 2, true, false, 0), // 39
+    t("EVStatusType", 3, 65535, 187, 143, 0, true, false, 0), // 40
+    t("EntryType", 3, 65535, 188, 143, 1, true, false, 0), // 41
+    t("IntervalType", 3, 65535, 190, 144, 0, true, false, 0), // 42
+    t("KeyInfoType", 1, 65535, 191, 144, 2, false, false, 0), // 43
+    t("KeyValueType", 1, 65535, 202, 146, 1, false, false, 0), // 44
+    t("ListOfRootCertificateIDsType", 3, 65535, 207, 147, 1, false, false, 0), // 45
+    t("ManifestType", 1, 65535, 210, 148, 2, false, false, 0), // 46
+    t("MessageHeaderType", 5, 65535, 213, 150, 3, false, false, 0), // 47
+    t("MeterInfoType", 3, 65535, 217, 153, 5, false, false, 0), // 48
+    t("MeteringReceiptReqType", 2, 6, 223, 158, 4, false, false, 0), // 49
+    t("MeteringReceiptResType", 2, 6, 228, 162, 2, false, false, 0), // 50
+    t("NotificationType", 3, 65535, 231, 164, 2, false, false, 0), // 51
+    t("ObjectType", 1, 65535, 234, 166, 4, false, false, 0), // 52
+    t("PGPDataType", 1, 65535, 240, 170, 1, false, false, 0), // 53
+    t("PMaxScheduleEntryType", 3, 41, 246, 171, 2, false, false, 0), // 54
+    t("PMaxScheduleType", 3, 65535, 249, 173, 1, false, false, 0), // 55
+    t("ParameterSetType", 3, 65535, 252, 174, 2, false, false, 0), // 56
+    t("ParameterType", 3, 65535, 256, 176, 7, false, false, 0), // 57
+    t("PaymentDetailsReqType", 2, 6, 264, 183, 2, false, false, 0), // 58
+    t("PaymentDetailsResType", 2, 6, 267, 185, 3, false, false, 0), // 59
+    t("PaymentOptionListType", 3, 65535, 271, 188, 1, false, false, 0), // 60
+    t("PaymentServiceSelectionReqType", 2, 6, 274, 189, 2, false, false, 0), // 61
+    t("PaymentServiceSelectionResType", 2, 6, 277, 191, 1, false, false, 3), // 62
+    t("PhysicalValueType", 3, 65535, 279, 192, 3, false, false, 4), // 63
+    t("PowerDeliveryReqType", 2, 6, 283, 195, 4, false, false, 0), // 64
+    t("PowerDeliveryResType", 2, 6, 288, 199, 2, false, false, 0), // 65
+    t("PreChargeReqType", 2, 6, 291, 201, 3, false, false, 0), // 66
+    t("PreChargeResType", 2, 6, 295, 204, 3, false, false, 0), // 67
+    t("ProfileEntryType", 3, 65535, 299, 207, 3, false, false, 0), // 68
+    t("RSAKeyValueType", 1, 65535, 303, 210, 2, false, false, 0), // 69
+    t("ReferenceType", 1, 65535, 306, 212, 6, false, false, 0), // 70
+    t("RelativeTimeIntervalType", 3, 42, 313, 218, 2, false, false, 0), // 71
+    t("RetrievalMethodType", 1, 65535, 316, 220, 3, false, false, 0), // 72
+    t("SAScheduleListType", 3, 75, 320, 223, 1, false, false, 0), // 73
+    t("SAScheduleTupleType", 3, 65535, 323, 224, 3, false, false, 0), // 74
+    t("SASchedulesType", 3, 65535, 327, 227, 0, true, false, 0), // 75
+    t("SPKIDataType", 1, 65535, 328, 227, 1, false, false, 0), // 76
+    t("SalesTariffEntryType", 3, 41, 331, 228, 3, false, false, 0), // 77
+    t("SalesTariffType", 3, 65535, 336, 231, 5, false, false, 0), // 78
+    t("SelectedServiceListType", 3, 65535, 343, 236, 1, false, false, 0), // 79
+    t("SelectedServiceType", 3, 65535, 346, 237, 2, false, false, 0), // 80
+    t("ServiceDetailReqType", 2, 6, 349, 239, 1, false, false, 5), // 81
+    t("ServiceDetailResType", 2, 6, 351, 240, 3, false, false, 0), // 82
+    t("ServiceDiscoveryReqType", 2, 6, 355, 243, 2, false, false, 0), // 83
+    t("ServiceDiscoveryResType", 2, 6, 358, 245, 4, false, false, 0), // 84
+    t("ServiceListType", 3, 65535, 363, 249, 1, false, false, 0), // 85
+    t("ServiceParameterListType", 3, 65535, 366, 250, 1, false, false, 0), // 86
+    t("ServiceType", 3, 65535, 369, 251, 5, false, false, 0), // 87
+    t("SessionSetupReqType", 2, 6, 375, 256, 1, false, false, 0), // 88
+    t("SessionSetupResType", 2, 6, 377, 257, 3, false, false, 0), // 89
+    t("SessionStopReqType", 2, 6, 381, 260, 1, false, false, 6), // 90
+    t("SessionStopResType", 2, 6, 383, 261, 1, false, false, 7), // 91
+    t("SignatureMethodType", 1, 65535, 385, 262, 2, false, false, 0), // 92
+    t("SignaturePropertiesType", 1, 65535, 390, 264, 2, false, false, 0), // 93
+    t("SignaturePropertyType", 1, 65535, 393, 266, 3, false, false, 0), // 94
+    t("SignatureType", 1, 65535, 398, 269, 5, false, false, 0), // 95
+    t("SignatureValueType", 1, 65535, 404, 274, 2, false, false, 0), // 96
+    t("SignedInfoType", 1, 65535, 407, 276, 4, false, false, 0), // 97
+    t("SubCertificatesType", 3, 65535, 412, 280, 1, false, false, 0), // 98
+    t("SupportedEnergyTransferModeType", 3, 65535, 415, 281, 1, false, false, 0), // 99
+    t("TransformType", 1, 65535, 418, 282, 2, false, false, 0), // 100
+    t("TransformsType", 1, 65535, 423, 284, 1, false, false, 0), // 101
+    t("WeldingDetectionReqType", 2, 6, 425, 285, 1, false, false, 0), // 102
+    t("WeldingDetectionResType", 2, 6, 427, 286, 3, false, false, 0), // 103
+    t("X509DataType", 1, 65535, 431, 289, 1, false, false, 0), // 104
+    t("X509IssuerSerialType", 1, 65535, 438, 290, 2, false, false, 0), // 105
 ];
 
 static RECORDS: [Record; 7] = [
@@ -1269,540 +1269,540 @@ static SLOTS: [Slot; 292] = [
 ];
 
 static STATES: [State; 441] = [
-    s(0, 1, 1, 255, true),
-    s(2, 1, 1, 255, false),
-    s(4, 1, 1, 0, false),
-    s(6, 2, 2, 255, true),
-    s(10, 1, 1, 255, false),
-    s(12, 1, 1, 255, false),
-    s(14, 1, 1, 255, false),
-    s(16, 1, 1, 255, false),
-    s(18, 1, 1, 0, false),
-    s(20, 1, 1, 255, true),
-    s(22, 1, 1, 255, false),
-    s(24, 1, 1, 255, false),
-    s(26, 1, 1, 0, false),
-    s(28, 1, 1, 255, true),
-    s(30, 1, 1, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 1, 1, 0, false),
-    s(36, 3, 2, 2, true),
-    s(40, 2, 2, 1, true),
-    s(44, 1, 1, 0, false),
-    s(46, 1, 1, 255, true),
-    s(48, 1, 1, 255, false),
-    s(50, 1, 1, 0, false),
-    s(52, 1, 1, 0, true),
-    s(54, 36, 6, 35, true),
-    s(118, 1, 1, 0, false),
-    s(120, 1, 1, 255, true),
-    s(122, 1, 1, 0, false),
-    s(124, 1, 1, 255, true),
-    s(126, 1, 1, 255, false),
-    s(128, 1, 1, 255, false),
-    s(130, 1, 1, 0, false),
-    s(132, 1, 1, 255, true),
-    s(134, 3, 2, 1, true),
-    s(138, 3, 2, 1, false),
-    s(142, 3, 2, 1, false),
-    s(146, 2, 2, 255, true),
-    s(150, 1, 1, 255, true),
-    s(152, 2, 2, 1, false),
-    s(156, 1, 1, 0, false),
-    s(158, 1, 1, 255, true),
-    s(160, 1, 1, 255, true),
-    s(162, 1, 1, 255, false),
-    s(164, 1, 1, 0, false),
-    s(166, 1, 1, 255, true),
-    s(168, 1, 1, 255, false),
-    s(170, 1, 1, 255, false),
-    s(172, 1, 1, 255, false),
-    s(174, 1, 1, 255, false),
-    s(176, 1, 1, 255, false),
-    s(178, 1, 1, 0, false),
-    s(180, 1, 1, 255, true),
-    s(182, 1, 1, 255, true),
-    s(184, 1, 1, 255, false),
-    s(186, 1, 1, 255, false),
-    s(188, 1, 1, 0, false),
-    s(190, 1, 1, 255, true),
-    s(192, 1, 1, 255, false),
-    s(194, 1, 1, 255, false),
-    s(196, 1, 1, 255, false),
-    s(198, 1, 1, 255, false),
-    s(200, 1, 1, 255, false),
-    s(202, 2, 2, 1, false),
-    s(206, 1, 1, 0, false),
-    s(208, 2, 2, 255, true),
-    s(212, 1, 1, 255, false),
-    s(214, 3, 2, 255, false),
-    s(218, 1, 1, 0, false),
-    s(220, 1, 1, 255, true),
-    s(222, 1, 1, 255, false),
-    s(224, 5, 3, 255, false),
-    s(232, 3, 2, 255, false),
-    s(236, 1, 1, 0, false),
-    s(238, 1, 1, 255, true),
-    s(240, 2, 2, 255, false),
-    s(244, 1, 1, 255, false),
-    s(246, 2, 2, 255, false),
-    s(250, 1, 1, 255, false),
-    s(252, 1, 1, 255, false),
-    s(254, 1, 1, 0, false),
-    s(256, 1, 1, 255, true),
-    s(258, 2, 2, 1, false),
-    s(262, 1, 1, 0, false),
-    s(264, 1, 1, 0, true),
-    s(266, 1, 1, 255, true),
-    s(268, 1, 1, 255, false),
-    s(270, 1, 1, 255, false),
-    s(272, 4, 3, 255, false),
-    s(280, 3, 2, 255, false),
-    s(284, 2, 2, 255, false),
-    s(288, 1, 1, 255, false),
-    s(290, 1, 1, 0, false),
-    s(292, 1, 1, 255, true),
-    s(294, 1, 1, 255, false),
-    s(296, 2, 2, 1, false),
-    s(300, 1, 1, 0, false),
-    s(302, 1, 1, 255, true),
-    s(304, 1, 1, 255, true),
-    s(306, 1, 1, 0, false),
-    s(308, 1, 1, 255, true),
-    s(310, 1, 1, 255, false),
-    s(312, 2, 2, 1, false),
-    s(316, 1, 1, 0, false),
-    s(318, 1, 1, 255, true),
-    s(320, 1, 1, 255, false),
-    s(322, 5, 3, 255, false),
-    s(330, 4, 3, 255, false),
-    s(338, 3, 2, 255, false),
-    s(342, 2, 2, 255, false),
-    s(346, 1, 1, 255, false),
-    s(348, 3, 2, 255, false),
-    s(352, 2, 2, 255, false),
-    s(356, 1, 1, 255, false),
-    s(358, 1, 1, 0, false),
-    s(360, 1, 1, 255, true),
-    s(362, 1, 1, 255, false),
-    s(364, 1, 1, 255, false),
-    s(366, 1, 1, 255, false),
-    s(368, 1, 1, 255, false),
-    s(370, 1, 1, 255, false),
-    s(372, 1, 1, 255, false),
-    s(374, 4, 3, 255, false),
-    s(382, 3, 2, 255, false),
-    s(386, 2, 2, 255, false),
-    s(390, 1, 1, 255, false),
-    s(392, 1, 1, 255, false),
-    s(394, 3, 2, 2, false),
-    s(398, 2, 2, 1, false),
-    s(402, 1, 1, 0, false),
-    s(404, 2, 2, 255, true),
-    s(408, 1, 1, 255, false),
-    s(410, 1, 1, 255, false),
-    s(412, 2, 2, 255, false),
-    s(416, 1, 1, 255, false),
-    s(418, 5, 3, 4, false),
-    s(426, 4, 3, 3, false),
-    s(434, 3, 2, 2, false),
-    s(438, 2, 2, 1, false),
-    s(442, 1, 1, 0, false),
-    s(444, 1, 1, 255, true),
-    s(446, 2, 2, 255, false),
-    s(450, 1, 1, 255, false),
-    s(452, 1, 1, 0, false),
-    s(454, 1, 1, 255, true),
-    s(456, 1, 1, 255, false),
-    s(458, 1, 1, 255, false),
-    s(460, 1, 1, 255, false),
-    s(462, 1, 1, 255, false),
-    s(464, 1, 1, 255, false),
-    s(466, 2, 2, 255, false),
-    s(470, 1, 1, 255, false),
-    s(472, 2, 2, 1, false),
-    s(476, 1, 1, 0, false),
-    s(478, 1, 1, 255, true),
-    s(480, 1, 1, 255, false),
-    s(482, 2, 2, 255, false),
-    s(486, 1, 1, 255, false),
-    s(488, 1, 1, 0, false),
-    s(490, 1, 1, 255, true),
-    s(492, 1, 1, 255, false),
-    s(494, 1, 1, 255, false),
-    s(496, 1, 1, 0, false),
-    s(498, 3, 2, 255, true),
-    s(502, 1, 1, 255, false),
-    s(504, 2, 2, 255, false),
-    s(508, 1, 1, 255, false),
-    s(510, 3, 2, 2, false),
-    s(514, 2, 2, 1, false),
-    s(518, 1, 1, 255, false),
-    s(520, 1, 1, 0, false),
-    s(522, 1, 1, 255, true),
-    s(524, 1, 1, 255, true),
-    s(526, 1, 1, 0, false),
-    s(528, 1, 1, 255, true),
-    s(530, 3, 2, 1, true),
-    s(534, 3, 2, 1, false),
-    s(538, 3, 2, 1, false),
-    s(542, 1, 1, 255, true),
-    s(544, 1, 1, 255, true),
-    s(546, 1, 1, 0, false),
-    s(548, 2, 2, 1, true),
-    s(552, 1, 1, 0, false),
-    s(554, 1, 1, 0, true),
-    s(556, 1, 1, 0, true),
-    s(558, 1, 1, 255, true),
-    s(560, 1, 1, 255, false),
-    s(562, 1, 1, 0, false),
-    s(564, 1, 1, 0, true),
-    s(566, 2, 2, 255, true),
-    s(570, 1, 1, 0, false),
-    s(572, 1, 1, 0, true),
-    s(574, 10, 4, 255, true),
-    s(590, 9, 4, 255, true),
-    s(606, 10, 4, 8, false),
-    s(622, 10, 4, 8, false),
-    s(638, 10, 4, 8, false),
-    s(654, 10, 4, 8, false),
-    s(670, 10, 4, 8, false),
-    s(686, 10, 4, 8, false),
-    s(702, 10, 4, 8, false),
-    s(718, 10, 4, 8, false),
-    s(734, 9, 4, 255, false),
-    s(750, 4, 3, 255, true),
-    s(758, 2, 2, 0, false),
-    s(762, 2, 2, 0, false),
-    s(766, 2, 2, 0, false),
-    s(770, 4, 3, 255, false),
-    s(778, 1, 1, 255, true),
-    s(780, 2, 2, 1, false),
-    s(784, 1, 1, 0, false),
-    s(786, 2, 2, 255, true),
-    s(790, 1, 1, 255, true),
-    s(792, 2, 2, 1, false),
-    s(796, 1, 1, 255, true),
-    s(798, 3, 2, 2, false),
-    s(802, 2, 2, 1, false),
-    s(806, 1, 1, 0, false),
-    s(808, 1, 1, 255, true),
-    s(810, 5, 3, 4, false),
-    s(818, 4, 3, 3, false),
-    s(826, 3, 2, 2, false),
-    s(830, 2, 2, 1, false),
-    s(834, 1, 1, 0, false),
-    s(836, 2, 2, 255, true),
-    s(840, 1, 1, 255, true),
-    s(842, 2, 2, 255, false),
-    s(846, 1, 1, 255, false),
-    s(848, 1, 1, 0, false),
-    s(850, 1, 1, 255, true),
-    s(852, 3, 2, 255, false),
-    s(856, 1, 1, 0, false),
-    s(858, 1, 1, 255, true),
-    s(860, 2, 2, 1, false),
-    s(864, 1, 1, 0, false),
-    s(866, 6, 3, 4, true),
-    s(874, 5, 3, 3, true),
-    s(882, 4, 3, 2, true),
-    s(890, 3, 2, 1, true),
-    s(894, 3, 2, 1, false),
-    s(898, 3, 2, 1, false),
-    s(902, 2, 2, 255, true),
-    s(906, 3, 2, 2, false),
-    s(910, 2, 2, 1, false),
-    s(914, 2, 2, 1, false),
-    s(918, 2, 2, 1, false),
-    s(922, 2, 2, 1, false),
-    s(926, 2, 2, 255, true),
-    s(930, 1, 1, 255, false),
-    s(932, 1, 1, 0, false),
-    s(934, 1, 1, 255, true),
-    s(936, 2, 2, 1, false),
-    s(940, 1, 1, 0, false),
-    s(942, 1, 1, 255, true),
-    s(944, 1, 1, 255, false),
-    s(946, 2, 2, 1, false),
-    s(950, 1, 1, 0, false),
-    s(952, 1, 1, 255, true),
-    s(954, 6, 3, 255, true),
-    s(962, 1, 1, 0, false),
-    s(964, 1, 1, 0, false),
-    s(966, 1, 1, 0, false),
-    s(968, 1, 1, 0, false),
-    s(970, 1, 1, 0, false),
-    s(972, 1, 1, 0, false),
-    s(974, 1, 1, 255, true),
-    s(976, 1, 1, 255, false),
-    s(978, 1, 1, 0, false),
-    s(980, 1, 1, 255, true),
-    s(982, 1, 1, 255, false),
-    s(984, 1, 1, 255, false),
-    s(986, 1, 1, 0, false),
-    s(988, 1, 1, 255, true),
-    s(990, 2, 2, 1, false),
-    s(994, 1, 1, 0, false),
-    s(996, 1, 1, 255, true),
-    s(998, 1, 1, 255, false),
-    s(1000, 1, 1, 0, false),
-    s(1002, 1, 1, 255, true),
-    s(1004, 1, 1, 0, false),
-    s(1006, 1, 1, 255, true),
-    s(1008, 1, 1, 255, false),
-    s(1010, 1, 1, 255, false),
-    s(1012, 1, 1, 0, false),
-    s(1014, 1, 1, 255, true),
-    s(1016, 1, 1, 255, false),
-    s(1018, 4, 3, 3, false),
-    s(1026, 3, 2, 2, false),
-    s(1030, 1, 1, 0, false),
-    s(1032, 1, 1, 255, true),
-    s(1034, 3, 2, 255, false),
-    s(1038, 1, 1, 0, false),
-    s(1040, 1, 1, 255, true),
-    s(1042, 1, 1, 255, false),
-    s(1044, 1, 1, 255, false),
-    s(1046, 1, 1, 0, false),
-    s(1048, 1, 1, 255, true),
-    s(1050, 1, 1, 255, false),
-    s(1052, 1, 1, 255, false),
-    s(1054, 1, 1, 0, false),
-    s(1056, 1, 1, 255, true),
-    s(1058, 1, 1, 255, false),
-    s(1060, 2, 2, 1, false),
-    s(1064, 1, 1, 0, false),
-    s(1066, 1, 1, 255, true),
-    s(1068, 1, 1, 255, false),
-    s(1070, 1, 1, 0, false),
-    s(1072, 5, 3, 255, true),
-    s(1080, 4, 3, 255, true),
-    s(1088, 3, 2, 255, true),
-    s(1092, 2, 2, 255, true),
-    s(1096, 1, 1, 255, false),
-    s(1098, 1, 1, 255, false),
-    s(1100, 1, 1, 0, false),
-    s(1102, 1, 1, 255, true),
-    s(1104, 2, 2, 1, false),
-    s(1108, 1, 1, 0, false),
-    s(1110, 4, 3, 3, true),
-    s(1118, 3, 2, 2, true),
-    s(1122, 2, 2, 1, true),
-    s(1126, 1, 1, 0, false),
-    s(1128, 1, 1, 255, true),
-    s(1130, 2, 2, 1, false),
-    s(1134, 1, 1, 0, false),
-    s(1136, 1, 1, 255, true),
-    s(1138, 1, 1, 255, false),
-    s(1140, 2, 2, 1, false),
-    s(1144, 1, 1, 0, false),
-    s(1146, 1, 1, 0, true),
-    s(1148, 1, 1, 255, true),
-    s(1150, 3, 2, 2, false),
-    s(1154, 2, 2, 1, false),
-    s(1158, 2, 2, 255, true),
-    s(1162, 3, 2, 2, false),
-    s(1166, 2, 2, 1, false),
-    s(1170, 2, 2, 1, false),
-    s(1174, 1, 1, 0, false),
-    s(1176, 2, 2, 255, true),
-    s(1180, 1, 1, 255, true),
-    s(1182, 3, 2, 255, false),
-    s(1186, 2, 2, 255, false),
-    s(1190, 1, 1, 255, false),
-    s(1192, 2, 2, 1, false),
-    s(1196, 1, 1, 0, false),
-    s(1198, 1, 1, 255, true),
-    s(1200, 2, 2, 1, false),
-    s(1204, 1, 1, 0, false),
-    s(1206, 1, 1, 255, true),
-    s(1208, 2, 2, 1, false),
-    s(1212, 1, 1, 0, false),
-    s(1214, 1, 1, 255, true),
-    s(1216, 1, 1, 0, false),
-    s(1218, 1, 1, 255, true),
-    s(1220, 1, 1, 255, false),
-    s(1222, 2, 2, 1, false),
-    s(1226, 1, 1, 0, false),
-    s(1228, 3, 2, 2, true),
-    s(1232, 2, 2, 1, false),
-    s(1236, 1, 1, 0, false),
-    s(1238, 1, 1, 255, true),
-    s(1240, 1, 1, 255, false),
-    s(1242, 1, 1, 255, false),
-    s(1244, 2, 2, 1, false),
-    s(1248, 1, 1, 0, false),
-    s(1250, 1, 1, 255, true),
-    s(1252, 2, 2, 1, false),
-    s(1256, 1, 1, 0, false),
-    s(1258, 1, 1, 255, true),
-    s(1260, 2, 2, 1, false),
-    s(1264, 1, 1, 0, false),
-    s(1266, 1, 1, 255, true),
-    s(1268, 2, 2, 255, false),
-    s(1272, 1, 1, 255, false),
-    s(1274, 2, 2, 255, false),
-    s(1278, 1, 1, 255, false),
-    s(1280, 1, 1, 0, false),
-    s(1282, 1, 1, 255, true),
-    s(1284, 1, 1, 0, false),
-    s(1286, 1, 1, 255, true),
-    s(1288, 1, 1, 255, false),
-    s(1290, 2, 2, 1, false),
-    s(1294, 1, 1, 0, false),
-    s(1296, 1, 1, 255, true),
-    s(1298, 1, 1, 0, false),
-    s(1300, 1, 1, 255, true),
-    s(1302, 1, 1, 0, false),
-    s(1304, 1, 1, 255, true),
-    s(1306, 4, 3, 2, true),
-    s(1314, 3, 2, 1, false),
-    s(1318, 3, 2, 1, false),
-    s(1322, 4, 3, 2, false),
-    s(1330, 2, 2, 255, true),
-    s(1334, 1, 1, 255, true),
-    s(1336, 2, 2, 1, false),
-    s(1340, 2, 2, 255, true),
-    s(1344, 1, 1, 255, true),
-    s(1346, 2, 2, 255, true),
-    s(1350, 3, 2, 1, false),
-    s(1354, 2, 2, 255, false),
-    s(1358, 2, 2, 255, true),
-    s(1362, 1, 1, 255, true),
-    s(1364, 1, 1, 255, false),
-    s(1366, 3, 2, 2, false),
-    s(1370, 2, 2, 1, false),
-    s(1374, 2, 2, 1, false),
-    s(1378, 2, 2, 255, true),
-    s(1382, 1, 1, 255, true),
-    s(1384, 1, 1, 0, false),
-    s(1386, 2, 2, 255, true),
-    s(1390, 1, 1, 255, true),
-    s(1392, 1, 1, 255, false),
-    s(1394, 1, 1, 255, false),
-    s(1396, 2, 2, 1, false),
-    s(1400, 1, 1, 255, true),
-    s(1402, 2, 2, 1, false),
-    s(1406, 1, 1, 0, false),
-    s(1408, 1, 1, 255, true),
-    s(1410, 2, 2, 1, false),
-    s(1414, 1, 1, 0, false),
-    s(1416, 1, 1, 255, true),
-    s(1418, 4, 3, 2, true),
-    s(1426, 4, 3, 2, false),
-    s(1434, 4, 3, 2, false),
-    s(1442, 4, 3, 2, false),
-    s(1450, 1, 1, 255, true),
-    s(1452, 2, 2, 1, false),
-    s(1456, 1, 1, 255, true),
-    s(1458, 1, 1, 0, false),
-    s(1460, 1, 1, 255, true),
-    s(1462, 1, 1, 255, false),
-    s(1464, 1, 1, 255, false),
-    s(1466, 1, 1, 0, false),
-    s(1468, 6, 3, 255, true),
-    s(1476, 7, 3, 6, false),
-    s(1484, 7, 3, 6, false),
-    s(1492, 7, 3, 6, false),
-    s(1500, 7, 3, 6, false),
-    s(1508, 7, 3, 6, false),
-    s(1516, 7, 3, 6, false),
-    s(1524, 1, 1, 255, true),
-    s(1526, 1, 1, 255, false),
-    s(1528, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // @V2G_Message.0
+    s(2, 1, 1, 255, false),    // @V2G_Message.1
+    s(4, 1, 1, 0, false),      // @V2G_Message.2
+    s(6, 2, 2, 255, true),     // AC_EVChargeParameterType.0
+    s(10, 1, 1, 255, false),   // AC_EVChargeParameterType.1
+    s(12, 1, 1, 255, false),   // AC_EVChargeParameterType.2
+    s(14, 1, 1, 255, false),   // AC_EVChargeParameterType.3
+    s(16, 1, 1, 255, false),   // AC_EVChargeParameterType.4
+    s(18, 1, 1, 0, false),     // AC_EVChargeParameterType.5
+    s(20, 1, 1, 255, true),    // AC_EVSEChargeParameterType.0
+    s(22, 1, 1, 255, false),   // AC_EVSEChargeParameterType.1
+    s(24, 1, 1, 255, false),   // AC_EVSEChargeParameterType.2
+    s(26, 1, 1, 0, false),     // AC_EVSEChargeParameterType.3
+    s(28, 1, 1, 255, true),    // AC_EVSEStatusType.0
+    s(30, 1, 1, 255, false),   // AC_EVSEStatusType.1
+    s(32, 1, 1, 255, false),   // AC_EVSEStatusType.2
+    s(34, 1, 1, 0, false),     // AC_EVSEStatusType.3
+    s(36, 3, 2, 2, true),      // AuthorizationReqType.0
+    s(40, 2, 2, 1, true),      // AuthorizationReqType.1
+    s(44, 1, 1, 0, false),     // AuthorizationReqType.2
+    s(46, 1, 1, 255, true),    // AuthorizationResType.0
+    s(48, 1, 1, 255, false),   // AuthorizationResType.1
+    s(50, 1, 1, 0, false),     // AuthorizationResType.2
+    s(52, 1, 1, 0, true),      // BodyBaseType.0
+    s(54, 36, 6, 35, true),    // BodyType.0
+    s(118, 1, 1, 0, false),    // BodyType.1
+    s(120, 1, 1, 255, true),   // CableCheckReqType.0
+    s(122, 1, 1, 0, false),    // CableCheckReqType.1
+    s(124, 1, 1, 255, true),   // CableCheckResType.0
+    s(126, 1, 1, 255, false),  // CableCheckResType.1
+    s(128, 1, 1, 255, false),  // CableCheckResType.2
+    s(130, 1, 1, 0, false),    // CableCheckResType.3
+    s(132, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(134, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(138, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(142, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(146, 2, 2, 255, true),   // CertificateChainType.0
+    s(150, 1, 1, 255, true),   // CertificateChainType.1
+    s(152, 2, 2, 1, false),    // CertificateChainType.2
+    s(156, 1, 1, 0, false),    // CertificateChainType.3
+    s(158, 1, 1, 255, true),   // CertificateInstallationReqType.0
+    s(160, 1, 1, 255, true),   // CertificateInstallationReqType.1
+    s(162, 1, 1, 255, false),  // CertificateInstallationReqType.2
+    s(164, 1, 1, 0, false),    // CertificateInstallationReqType.3
+    s(166, 1, 1, 255, true),   // CertificateInstallationResType.0
+    s(168, 1, 1, 255, false),  // CertificateInstallationResType.1
+    s(170, 1, 1, 255, false),  // CertificateInstallationResType.2
+    s(172, 1, 1, 255, false),  // CertificateInstallationResType.3
+    s(174, 1, 1, 255, false),  // CertificateInstallationResType.4
+    s(176, 1, 1, 255, false),  // CertificateInstallationResType.5
+    s(178, 1, 1, 0, false),    // CertificateInstallationResType.6
+    s(180, 1, 1, 255, true),   // CertificateUpdateReqType.0
+    s(182, 1, 1, 255, true),   // CertificateUpdateReqType.1
+    s(184, 1, 1, 255, false),  // CertificateUpdateReqType.2
+    s(186, 1, 1, 255, false),  // CertificateUpdateReqType.3
+    s(188, 1, 1, 0, false),    // CertificateUpdateReqType.4
+    s(190, 1, 1, 255, true),   // CertificateUpdateResType.0
+    s(192, 1, 1, 255, false),  // CertificateUpdateResType.1
+    s(194, 1, 1, 255, false),  // CertificateUpdateResType.2
+    s(196, 1, 1, 255, false),  // CertificateUpdateResType.3
+    s(198, 1, 1, 255, false),  // CertificateUpdateResType.4
+    s(200, 1, 1, 255, false),  // CertificateUpdateResType.5
+    s(202, 2, 2, 1, false),    // CertificateUpdateResType.6
+    s(206, 1, 1, 0, false),    // CertificateUpdateResType.7
+    s(208, 2, 2, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(212, 1, 1, 255, false),  // ChargeParameterDiscoveryReqType.1
+    s(214, 3, 2, 255, false),  // ChargeParameterDiscoveryReqType.2
+    s(218, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.3
+    s(220, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(222, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(224, 5, 3, 255, false),  // ChargeParameterDiscoveryResType.2
+    s(232, 3, 2, 255, false),  // ChargeParameterDiscoveryResType.3
+    s(236, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.4
+    s(238, 1, 1, 255, true),   // ChargeServiceType.0
+    s(240, 2, 2, 255, false),  // ChargeServiceType.1
+    s(244, 1, 1, 255, false),  // ChargeServiceType.2
+    s(246, 2, 2, 255, false),  // ChargeServiceType.3
+    s(250, 1, 1, 255, false),  // ChargeServiceType.4
+    s(252, 1, 1, 255, false),  // ChargeServiceType.5
+    s(254, 1, 1, 0, false),    // ChargeServiceType.6
+    s(256, 1, 1, 255, true),   // ChargingProfileType.0
+    s(258, 2, 2, 1, false),    // ChargingProfileType.1
+    s(262, 1, 1, 0, false),    // ChargingProfileType.2
+    s(264, 1, 1, 0, true),     // ChargingStatusReqType.0
+    s(266, 1, 1, 255, true),   // ChargingStatusResType.0
+    s(268, 1, 1, 255, false),  // ChargingStatusResType.1
+    s(270, 1, 1, 255, false),  // ChargingStatusResType.2
+    s(272, 4, 3, 255, false),  // ChargingStatusResType.3
+    s(280, 3, 2, 255, false),  // ChargingStatusResType.4
+    s(284, 2, 2, 255, false),  // ChargingStatusResType.5
+    s(288, 1, 1, 255, false),  // ChargingStatusResType.6
+    s(290, 1, 1, 0, false),    // ChargingStatusResType.7
+    s(292, 1, 1, 255, true),   // ConsumptionCostType.0
+    s(294, 1, 1, 255, false),  // ConsumptionCostType.1
+    s(296, 2, 2, 1, false),    // ConsumptionCostType.2
+    s(300, 1, 1, 0, false),    // ConsumptionCostType.3
+    s(302, 1, 1, 255, true),   // ContractSignatureEncryptedPrivateKeyType.0
+    s(304, 1, 1, 255, true),   // ContractSignatureEncryptedPrivateKeyType.1
+    s(306, 1, 1, 0, false),    // ContractSignatureEncryptedPrivateKeyType.2
+    s(308, 1, 1, 255, true),   // CostType.0
+    s(310, 1, 1, 255, false),  // CostType.1
+    s(312, 2, 2, 1, false),    // CostType.2
+    s(316, 1, 1, 0, false),    // CostType.3
+    s(318, 1, 1, 255, true),   // CurrentDemandReqType.0
+    s(320, 1, 1, 255, false),  // CurrentDemandReqType.1
+    s(322, 5, 3, 255, false),  // CurrentDemandReqType.2
+    s(330, 4, 3, 255, false),  // CurrentDemandReqType.3
+    s(338, 3, 2, 255, false),  // CurrentDemandReqType.4
+    s(342, 2, 2, 255, false),  // CurrentDemandReqType.5
+    s(346, 1, 1, 255, false),  // CurrentDemandReqType.6
+    s(348, 3, 2, 255, false),  // CurrentDemandReqType.7
+    s(352, 2, 2, 255, false),  // CurrentDemandReqType.8
+    s(356, 1, 1, 255, false),  // CurrentDemandReqType.9
+    s(358, 1, 1, 0, false),    // CurrentDemandReqType.10
+    s(360, 1, 1, 255, true),   // CurrentDemandResType.0
+    s(362, 1, 1, 255, false),  // CurrentDemandResType.1
+    s(364, 1, 1, 255, false),  // CurrentDemandResType.2
+    s(366, 1, 1, 255, false),  // CurrentDemandResType.3
+    s(368, 1, 1, 255, false),  // CurrentDemandResType.4
+    s(370, 1, 1, 255, false),  // CurrentDemandResType.5
+    s(372, 1, 1, 255, false),  // CurrentDemandResType.6
+    s(374, 4, 3, 255, false),  // CurrentDemandResType.7
+    s(382, 3, 2, 255, false),  // CurrentDemandResType.8
+    s(386, 2, 2, 255, false),  // CurrentDemandResType.9
+    s(390, 1, 1, 255, false),  // CurrentDemandResType.10
+    s(392, 1, 1, 255, false),  // CurrentDemandResType.11
+    s(394, 3, 2, 2, false),    // CurrentDemandResType.12
+    s(398, 2, 2, 1, false),    // CurrentDemandResType.13
+    s(402, 1, 1, 0, false),    // CurrentDemandResType.14
+    s(404, 2, 2, 255, true),   // DC_EVChargeParameterType.0
+    s(408, 1, 1, 255, false),  // DC_EVChargeParameterType.1
+    s(410, 1, 1, 255, false),  // DC_EVChargeParameterType.2
+    s(412, 2, 2, 255, false),  // DC_EVChargeParameterType.3
+    s(416, 1, 1, 255, false),  // DC_EVChargeParameterType.4
+    s(418, 5, 3, 4, false),    // DC_EVChargeParameterType.5
+    s(426, 4, 3, 3, false),    // DC_EVChargeParameterType.6
+    s(434, 3, 2, 2, false),    // DC_EVChargeParameterType.7
+    s(438, 2, 2, 1, false),    // DC_EVChargeParameterType.8
+    s(442, 1, 1, 0, false),    // DC_EVChargeParameterType.9
+    s(444, 1, 1, 255, true),   // DC_EVPowerDeliveryParameterType.0
+    s(446, 2, 2, 255, false),  // DC_EVPowerDeliveryParameterType.1
+    s(450, 1, 1, 255, false),  // DC_EVPowerDeliveryParameterType.2
+    s(452, 1, 1, 0, false),    // DC_EVPowerDeliveryParameterType.3
+    s(454, 1, 1, 255, true),   // DC_EVSEChargeParameterType.0
+    s(456, 1, 1, 255, false),  // DC_EVSEChargeParameterType.1
+    s(458, 1, 1, 255, false),  // DC_EVSEChargeParameterType.2
+    s(460, 1, 1, 255, false),  // DC_EVSEChargeParameterType.3
+    s(462, 1, 1, 255, false),  // DC_EVSEChargeParameterType.4
+    s(464, 1, 1, 255, false),  // DC_EVSEChargeParameterType.5
+    s(466, 2, 2, 255, false),  // DC_EVSEChargeParameterType.6
+    s(470, 1, 1, 255, false),  // DC_EVSEChargeParameterType.7
+    s(472, 2, 2, 1, false),    // DC_EVSEChargeParameterType.8
+    s(476, 1, 1, 0, false),    // DC_EVSEChargeParameterType.9
+    s(478, 1, 1, 255, true),   // DC_EVSEStatusType.0
+    s(480, 1, 1, 255, false),  // DC_EVSEStatusType.1
+    s(482, 2, 2, 255, false),  // DC_EVSEStatusType.2
+    s(486, 1, 1, 255, false),  // DC_EVSEStatusType.3
+    s(488, 1, 1, 0, false),    // DC_EVSEStatusType.4
+    s(490, 1, 1, 255, true),   // DC_EVStatusType.0
+    s(492, 1, 1, 255, false),  // DC_EVStatusType.1
+    s(494, 1, 1, 255, false),  // DC_EVStatusType.2
+    s(496, 1, 1, 0, false),    // DC_EVStatusType.3
+    s(498, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(502, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(504, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(508, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(510, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(514, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(518, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(520, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(522, 1, 1, 255, true),   // DiffieHellmanPublickeyType.0
+    s(524, 1, 1, 255, true),   // DiffieHellmanPublickeyType.1
+    s(526, 1, 1, 0, false),    // DiffieHellmanPublickeyType.2
+    s(528, 1, 1, 255, true),   // DigestMethodType.0
+    s(530, 3, 2, 1, true),     // DigestMethodType.1
+    s(534, 3, 2, 1, false),    // DigestMethodType.2
+    s(538, 3, 2, 1, false),    // DigestMethodType.3
+    s(542, 1, 1, 255, true),   // EMAIDType.0
+    s(544, 1, 1, 255, true),   // EMAIDType.1
+    s(546, 1, 1, 0, false),    // EMAIDType.2
+    s(548, 2, 2, 1, true),     // EVChargeParameterType.0
+    s(552, 1, 1, 0, false),    // EVChargeParameterType.1
+    s(554, 1, 1, 0, true),     // EVPowerDeliveryParameterType.0
+    s(556, 1, 1, 0, true),     // EVSEChargeParameterType.0
+    s(558, 1, 1, 255, true),   // EVSEStatusType.0
+    s(560, 1, 1, 255, false),  // EVSEStatusType.1
+    s(562, 1, 1, 0, false),    // EVSEStatusType.2
+    s(564, 1, 1, 0, true),     // EVStatusType.0
+    s(566, 2, 2, 255, true),   // EntryType.0
+    s(570, 1, 1, 0, false),    // EntryType.1
+    s(572, 1, 1, 0, true),     // IntervalType.0
+    s(574, 10, 4, 255, true),  // KeyInfoType.0
+    s(590, 9, 4, 255, true),   // KeyInfoType.1
+    s(606, 10, 4, 8, false),   // KeyInfoType.2
+    s(622, 10, 4, 8, false),   // KeyInfoType.3
+    s(638, 10, 4, 8, false),   // KeyInfoType.4
+    s(654, 10, 4, 8, false),   // KeyInfoType.5
+    s(670, 10, 4, 8, false),   // KeyInfoType.6
+    s(686, 10, 4, 8, false),   // KeyInfoType.7
+    s(702, 10, 4, 8, false),   // KeyInfoType.8
+    s(718, 10, 4, 8, false),   // KeyInfoType.9
+    s(734, 9, 4, 255, false),  // KeyInfoType.10
+    s(750, 4, 3, 255, true),   // KeyValueType.0
+    s(758, 2, 2, 0, false),    // KeyValueType.1
+    s(762, 2, 2, 0, false),    // KeyValueType.2
+    s(766, 2, 2, 0, false),    // KeyValueType.3
+    s(770, 4, 3, 255, false),  // KeyValueType.4
+    s(778, 1, 1, 255, true),   // ListOfRootCertificateIDsType.0
+    s(780, 2, 2, 1, false),    // ListOfRootCertificateIDsType.1
+    s(784, 1, 1, 0, false),    // ListOfRootCertificateIDsType.2
+    s(786, 2, 2, 255, true),   // ManifestType.0
+    s(790, 1, 1, 255, true),   // ManifestType.1
+    s(792, 2, 2, 1, false),    // ManifestType.2
+    s(796, 1, 1, 255, true),   // MessageHeaderType.0
+    s(798, 3, 2, 2, false),    // MessageHeaderType.1
+    s(802, 2, 2, 1, false),    // MessageHeaderType.2
+    s(806, 1, 1, 0, false),    // MessageHeaderType.3
+    s(808, 1, 1, 255, true),   // MeterInfoType.0
+    s(810, 5, 3, 4, false),    // MeterInfoType.1
+    s(818, 4, 3, 3, false),    // MeterInfoType.2
+    s(826, 3, 2, 2, false),    // MeterInfoType.3
+    s(830, 2, 2, 1, false),    // MeterInfoType.4
+    s(834, 1, 1, 0, false),    // MeterInfoType.5
+    s(836, 2, 2, 255, true),   // MeteringReceiptReqType.0
+    s(840, 1, 1, 255, true),   // MeteringReceiptReqType.1
+    s(842, 2, 2, 255, false),  // MeteringReceiptReqType.2
+    s(846, 1, 1, 255, false),  // MeteringReceiptReqType.3
+    s(848, 1, 1, 0, false),    // MeteringReceiptReqType.4
+    s(850, 1, 1, 255, true),   // MeteringReceiptResType.0
+    s(852, 3, 2, 255, false),  // MeteringReceiptResType.1
+    s(856, 1, 1, 0, false),    // MeteringReceiptResType.2
+    s(858, 1, 1, 255, true),   // NotificationType.0
+    s(860, 2, 2, 1, false),    // NotificationType.1
+    s(864, 1, 1, 0, false),    // NotificationType.2
+    s(866, 6, 3, 4, true),     // ObjectType.0
+    s(874, 5, 3, 3, true),     // ObjectType.1
+    s(882, 4, 3, 2, true),     // ObjectType.2
+    s(890, 3, 2, 1, true),     // ObjectType.3
+    s(894, 3, 2, 1, false),    // ObjectType.4
+    s(898, 3, 2, 1, false),    // ObjectType.5
+    s(902, 2, 2, 255, true),   // PGPDataType.0
+    s(906, 3, 2, 2, false),    // PGPDataType.1
+    s(910, 2, 2, 1, false),    // PGPDataType.2
+    s(914, 2, 2, 1, false),    // PGPDataType.3
+    s(918, 2, 2, 1, false),    // PGPDataType.4
+    s(922, 2, 2, 1, false),    // PGPDataType.5
+    s(926, 2, 2, 255, true),   // PMaxScheduleEntryType.0
+    s(930, 1, 1, 255, false),  // PMaxScheduleEntryType.1
+    s(932, 1, 1, 0, false),    // PMaxScheduleEntryType.2
+    s(934, 1, 1, 255, true),   // PMaxScheduleType.0
+    s(936, 2, 2, 1, false),    // PMaxScheduleType.1
+    s(940, 1, 1, 0, false),    // PMaxScheduleType.2
+    s(942, 1, 1, 255, true),   // ParameterSetType.0
+    s(944, 1, 1, 255, false),  // ParameterSetType.1
+    s(946, 2, 2, 1, false),    // ParameterSetType.2
+    s(950, 1, 1, 0, false),    // ParameterSetType.3
+    s(952, 1, 1, 255, true),   // ParameterType.0
+    s(954, 6, 3, 255, true),   // ParameterType.1
+    s(962, 1, 1, 0, false),    // ParameterType.2
+    s(964, 1, 1, 0, false),    // ParameterType.3
+    s(966, 1, 1, 0, false),    // ParameterType.4
+    s(968, 1, 1, 0, false),    // ParameterType.5
+    s(970, 1, 1, 0, false),    // ParameterType.6
+    s(972, 1, 1, 0, false),    // ParameterType.7
+    s(974, 1, 1, 255, true),   // PaymentDetailsReqType.0
+    s(976, 1, 1, 255, false),  // PaymentDetailsReqType.1
+    s(978, 1, 1, 0, false),    // PaymentDetailsReqType.2
+    s(980, 1, 1, 255, true),   // PaymentDetailsResType.0
+    s(982, 1, 1, 255, false),  // PaymentDetailsResType.1
+    s(984, 1, 1, 255, false),  // PaymentDetailsResType.2
+    s(986, 1, 1, 0, false),    // PaymentDetailsResType.3
+    s(988, 1, 1, 255, true),   // PaymentOptionListType.0
+    s(990, 2, 2, 1, false),    // PaymentOptionListType.1
+    s(994, 1, 1, 0, false),    // PaymentOptionListType.2
+    s(996, 1, 1, 255, true),   // PaymentServiceSelectionReqType.0
+    s(998, 1, 1, 255, false),  // PaymentServiceSelectionReqType.1
+    s(1000, 1, 1, 0, false),   // PaymentServiceSelectionReqType.2
+    s(1002, 1, 1, 255, true),  // PaymentServiceSelectionResType.0
+    s(1004, 1, 1, 0, false),   // PaymentServiceSelectionResType.1
+    s(1006, 1, 1, 255, true),  // PhysicalValueType.0
+    s(1008, 1, 1, 255, false), // PhysicalValueType.1
+    s(1010, 1, 1, 255, false), // PhysicalValueType.2
+    s(1012, 1, 1, 0, false),   // PhysicalValueType.3
+    s(1014, 1, 1, 255, true),  // PowerDeliveryReqType.0
+    s(1016, 1, 1, 255, false), // PowerDeliveryReqType.1
+    s(1018, 4, 3, 3, false),   // PowerDeliveryReqType.2
+    s(1026, 3, 2, 2, false),   // PowerDeliveryReqType.3
+    s(1030, 1, 1, 0, false),   // PowerDeliveryReqType.4
+    s(1032, 1, 1, 255, true),  // PowerDeliveryResType.0
+    s(1034, 3, 2, 255, false), // PowerDeliveryResType.1
+    s(1038, 1, 1, 0, false),   // PowerDeliveryResType.2
+    s(1040, 1, 1, 255, true),  // PreChargeReqType.0
+    s(1042, 1, 1, 255, false), // PreChargeReqType.1
+    s(1044, 1, 1, 255, false), // PreChargeReqType.2
+    s(1046, 1, 1, 0, false),   // PreChargeReqType.3
+    s(1048, 1, 1, 255, true),  // PreChargeResType.0
+    s(1050, 1, 1, 255, false), // PreChargeResType.1
+    s(1052, 1, 1, 255, false), // PreChargeResType.2
+    s(1054, 1, 1, 0, false),   // PreChargeResType.3
+    s(1056, 1, 1, 255, true),  // ProfileEntryType.0
+    s(1058, 1, 1, 255, false), // ProfileEntryType.1
+    s(1060, 2, 2, 1, false),   // ProfileEntryType.2
+    s(1064, 1, 1, 0, false),   // ProfileEntryType.3
+    s(1066, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(1068, 1, 1, 255, false), // RSAKeyValueType.1
+    s(1070, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(1072, 5, 3, 255, true),  // ReferenceType.0
+    s(1080, 4, 3, 255, true),  // ReferenceType.1
+    s(1088, 3, 2, 255, true),  // ReferenceType.2
+    s(1092, 2, 2, 255, true),  // ReferenceType.3
+    s(1096, 1, 1, 255, false), // ReferenceType.4
+    s(1098, 1, 1, 255, false), // ReferenceType.5
+    s(1100, 1, 1, 0, false),   // ReferenceType.6
+    s(1102, 1, 1, 255, true),  // RelativeTimeIntervalType.0
+    s(1104, 2, 2, 1, false),   // RelativeTimeIntervalType.1
+    s(1108, 1, 1, 0, false),   // RelativeTimeIntervalType.2
+    s(1110, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(1118, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(1122, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(1126, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(1128, 1, 1, 255, true),  // SAScheduleListType.0
+    s(1130, 2, 2, 1, false),   // SAScheduleListType.1
+    s(1134, 1, 1, 0, false),   // SAScheduleListType.2
+    s(1136, 1, 1, 255, true),  // SAScheduleTupleType.0
+    s(1138, 1, 1, 255, false), // SAScheduleTupleType.1
+    s(1140, 2, 2, 1, false),   // SAScheduleTupleType.2
+    s(1144, 1, 1, 0, false),   // SAScheduleTupleType.3
+    s(1146, 1, 1, 0, true),    // SASchedulesType.0
+    s(1148, 1, 1, 255, true),  // SPKIDataType.0
+    s(1150, 3, 2, 2, false),   // SPKIDataType.1
+    s(1154, 2, 2, 1, false),   // SPKIDataType.2
+    s(1158, 2, 2, 255, true),  // SalesTariffEntryType.0
+    s(1162, 3, 2, 2, false),   // SalesTariffEntryType.1
+    s(1166, 2, 2, 1, false),   // SalesTariffEntryType.2
+    s(1170, 2, 2, 1, false),   // SalesTariffEntryType.3
+    s(1174, 1, 1, 0, false),   // SalesTariffEntryType.4
+    s(1176, 2, 2, 255, true),  // SalesTariffType.0
+    s(1180, 1, 1, 255, true),  // SalesTariffType.1
+    s(1182, 3, 2, 255, false), // SalesTariffType.2
+    s(1186, 2, 2, 255, false), // SalesTariffType.3
+    s(1190, 1, 1, 255, false), // SalesTariffType.4
+    s(1192, 2, 2, 1, false),   // SalesTariffType.5
+    s(1196, 1, 1, 0, false),   // SalesTariffType.6
+    s(1198, 1, 1, 255, true),  // SelectedServiceListType.0
+    s(1200, 2, 2, 1, false),   // SelectedServiceListType.1
+    s(1204, 1, 1, 0, false),   // SelectedServiceListType.2
+    s(1206, 1, 1, 255, true),  // SelectedServiceType.0
+    s(1208, 2, 2, 1, false),   // SelectedServiceType.1
+    s(1212, 1, 1, 0, false),   // SelectedServiceType.2
+    s(1214, 1, 1, 255, true),  // ServiceDetailReqType.0
+    s(1216, 1, 1, 0, false),   // ServiceDetailReqType.1
+    s(1218, 1, 1, 255, true),  // ServiceDetailResType.0
+    s(1220, 1, 1, 255, false), // ServiceDetailResType.1
+    s(1222, 2, 2, 1, false),   // ServiceDetailResType.2
+    s(1226, 1, 1, 0, false),   // ServiceDetailResType.3
+    s(1228, 3, 2, 2, true),    // ServiceDiscoveryReqType.0
+    s(1232, 2, 2, 1, false),   // ServiceDiscoveryReqType.1
+    s(1236, 1, 1, 0, false),   // ServiceDiscoveryReqType.2
+    s(1238, 1, 1, 255, true),  // ServiceDiscoveryResType.0
+    s(1240, 1, 1, 255, false), // ServiceDiscoveryResType.1
+    s(1242, 1, 1, 255, false), // ServiceDiscoveryResType.2
+    s(1244, 2, 2, 1, false),   // ServiceDiscoveryResType.3
+    s(1248, 1, 1, 0, false),   // ServiceDiscoveryResType.4
+    s(1250, 1, 1, 255, true),  // ServiceListType.0
+    s(1252, 2, 2, 1, false),   // ServiceListType.1
+    s(1256, 1, 1, 0, false),   // ServiceListType.2
+    s(1258, 1, 1, 255, true),  // ServiceParameterListType.0
+    s(1260, 2, 2, 1, false),   // ServiceParameterListType.1
+    s(1264, 1, 1, 0, false),   // ServiceParameterListType.2
+    s(1266, 1, 1, 255, true),  // ServiceType.0
+    s(1268, 2, 2, 255, false), // ServiceType.1
+    s(1272, 1, 1, 255, false), // ServiceType.2
+    s(1274, 2, 2, 255, false), // ServiceType.3
+    s(1278, 1, 1, 255, false), // ServiceType.4
+    s(1280, 1, 1, 0, false),   // ServiceType.5
+    s(1282, 1, 1, 255, true),  // SessionSetupReqType.0
+    s(1284, 1, 1, 0, false),   // SessionSetupReqType.1
+    s(1286, 1, 1, 255, true),  // SessionSetupResType.0
+    s(1288, 1, 1, 255, false), // SessionSetupResType.1
+    s(1290, 2, 2, 1, false),   // SessionSetupResType.2
+    s(1294, 1, 1, 0, false),   // SessionSetupResType.3
+    s(1296, 1, 1, 255, true),  // SessionStopReqType.0
+    s(1298, 1, 1, 0, false),   // SessionStopReqType.1
+    s(1300, 1, 1, 255, true),  // SessionStopResType.0
+    s(1302, 1, 1, 0, false),   // SessionStopResType.1
+    s(1304, 1, 1, 255, true),  // SignatureMethodType.0
+    s(1306, 4, 3, 2, true),    // SignatureMethodType.1
+    s(1314, 3, 2, 1, false),   // SignatureMethodType.2
+    s(1318, 3, 2, 1, false),   // SignatureMethodType.3
+    s(1322, 4, 3, 2, false),   // SignatureMethodType.4
+    s(1330, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(1334, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(1336, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(1340, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(1344, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(1346, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(1350, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(1354, 2, 2, 255, false), // SignaturePropertyType.4
+    s(1358, 2, 2, 255, true),  // SignatureType.0
+    s(1362, 1, 1, 255, true),  // SignatureType.1
+    s(1364, 1, 1, 255, false), // SignatureType.2
+    s(1366, 3, 2, 2, false),   // SignatureType.3
+    s(1370, 2, 2, 1, false),   // SignatureType.4
+    s(1374, 2, 2, 1, false),   // SignatureType.5
+    s(1378, 2, 2, 255, true),  // SignatureValueType.0
+    s(1382, 1, 1, 255, true),  // SignatureValueType.1
+    s(1384, 1, 1, 0, false),   // SignatureValueType.2
+    s(1386, 2, 2, 255, true),  // SignedInfoType.0
+    s(1390, 1, 1, 255, true),  // SignedInfoType.1
+    s(1392, 1, 1, 255, false), // SignedInfoType.2
+    s(1394, 1, 1, 255, false), // SignedInfoType.3
+    s(1396, 2, 2, 1, false),   // SignedInfoType.4
+    s(1400, 1, 1, 255, true),  // SubCertificatesType.0
+    s(1402, 2, 2, 1, false),   // SubCertificatesType.1
+    s(1406, 1, 1, 0, false),   // SubCertificatesType.2
+    s(1408, 1, 1, 255, true),  // SupportedEnergyTransferModeType.0
+    s(1410, 2, 2, 1, false),   // SupportedEnergyTransferModeType.1
+    s(1414, 1, 1, 0, false),   // SupportedEnergyTransferModeType.2
+    s(1416, 1, 1, 255, true),  // TransformType.0
+    s(1418, 4, 3, 2, true),    // TransformType.1
+    s(1426, 4, 3, 2, false),   // TransformType.2
+    s(1434, 4, 3, 2, false),   // TransformType.3
+    s(1442, 4, 3, 2, false),   // TransformType.4
+    s(1450, 1, 1, 255, true),  // TransformsType.0
+    s(1452, 2, 2, 1, false),   // TransformsType.1
+    s(1456, 1, 1, 255, true),  // WeldingDetectionReqType.0
+    s(1458, 1, 1, 0, false),   // WeldingDetectionReqType.1
+    s(1460, 1, 1, 255, true),  // WeldingDetectionResType.0
+    s(1462, 1, 1, 255, false), // WeldingDetectionResType.1
+    s(1464, 1, 1, 255, false), // WeldingDetectionResType.2
+    s(1466, 1, 1, 0, false),   // WeldingDetectionResType.3
+    s(1468, 6, 3, 255, true),  // X509DataType.0
+    s(1476, 7, 3, 6, false),   // X509DataType.1
+    s(1484, 7, 3, 6, false),   // X509DataType.2
+    s(1492, 7, 3, 6, false),   // X509DataType.3
+    s(1500, 7, 3, 6, false),   // X509DataType.4
+    s(1508, 7, 3, 6, false),   // X509DataType.5
+    s(1516, 7, 3, 6, false),   // X509DataType.6
+    s(1524, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(1526, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(1528, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 1530] = [
-    p(K::Complex, 0, Slot::Single, 0, 47, 1, Count::None, 0, 0, LONG, 213, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 47, 1, Count::None, 0, 0, LONG, 213, 0, false), // @V2G_Message.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 1, 7, 2, Count::None, 0, 0, LONG, 24, 0, true),
+    p(K::Complex, 1, Slot::Single, 1, 7, 2, Count::None, 0, 0, LONG, 24, 0, true), // @V2G_Message.1: Body
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // @V2G_Message.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 2, 0, 4, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 3, 63, 5, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Simple, 0, Slot::Single, 2, 0, 4, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AC_EVChargeParameterType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 3, 63, 5, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // AC_EVChargeParameterType.0: EAmount
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 3, 63, 5, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 1, Slot::Single, 3, 63, 5, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // AC_EVChargeParameterType.1: EAmount
     E,
-    p(K::Complex, 2, Slot::Single, 4, 63, 6, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 2, Slot::Single, 4, 63, 6, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // AC_EVChargeParameterType.2: EVMaxVoltage
     E,
-    p(K::Complex, 3, Slot::Single, 5, 63, 7, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 3, Slot::Single, 5, 63, 7, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // AC_EVChargeParameterType.3: EVMaxCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 6, 63, 8, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 4, Slot::Single, 6, 63, 8, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // AC_EVChargeParameterType.4: EVMinCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVChargeParameterType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 7, 3, 10, Count::None, 0, 0, LONG, 13, 0, false),
+    p(K::Complex, 0, Slot::Single, 7, 3, 10, Count::None, 0, 0, LONG, 13, 0, false), // AC_EVSEChargeParameterType.0: AC_EVSEStatus
     E,
-    p(K::Complex, 1, Slot::Single, 8, 63, 11, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 1, Slot::Single, 8, 63, 11, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // AC_EVSEChargeParameterType.1: EVSENominalVoltage
     E,
-    p(K::Complex, 2, Slot::Single, 9, 63, 12, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 2, Slot::Single, 9, 63, 12, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // AC_EVSEChargeParameterType.2: EVSEMaxCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVSEChargeParameterType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 10, 1, 14, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 10, 1, 14, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 11, 2, 15, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 11, 2, 15, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // AC_EVSEStatusType.1: EVSENotification
     E,
-    p(K::Simple, 2, Slot::Single, 12, 3, 16, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 12, 3, 16, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // AC_EVSEStatusType.2: RCD
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_EVSEStatusType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 13, 4, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 14, 5, 19, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 13, 4, 18, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationReqType.0: Id
+    p(K::Simple, 1, Slot::Single, 14, 5, 19, Count::None, 0, 0, LONG, 0, 0, true), // AuthorizationReqType.0: GenChallenge
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationReqType.0: EndElement
     E,
-    p(K::Simple, 1, Slot::Single, 14, 5, 19, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 14, 5, 19, Count::None, 0, 0, LONG, 0, 0, true), // AuthorizationReqType.1: GenChallenge
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationReqType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 21, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 21, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // AuthorizationResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 16, 7, 22, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 16, 7, 22, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // AuthorizationResType.1: EVSEProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationResType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BodyBaseType.0: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 17, 4, 25, Count::None, 0, 0, LONG, 17, 0, true),
-    p(K::Complex, 0, Slot::Single, 18, 5, 25, Count::None, 0, 0, (14, V::No, 0, 0), 20, 1, true),
-    p(K::Complex, 0, Slot::Single, 19, 6, 25, Count::None, 0, 0, LONG, 23, 255, true),
-    p(K::Complex, 0, Slot::Single, 20, 8, 25, Count::None, 0, 0, LONG, 26, 0, true),
-    p(K::Complex, 0, Slot::Single, 21, 9, 25, Count::None, 0, 0, LONG, 28, 0, true),
-    p(K::Complex, 0, Slot::Single, 22, 12, 25, Count::None, 0, 0, LONG, 40, 0, true),
-    p(K::Complex, 0, Slot::Single, 23, 13, 25, Count::None, 0, 0, LONG, 44, 0, true),
-    p(K::Complex, 0, Slot::Single, 24, 14, 25, Count::None, 0, 0, LONG, 51, 0, true),
-    p(K::Complex, 0, Slot::Single, 25, 15, 25, Count::None, 0, 0, LONG, 56, 0, true),
-    p(K::Complex, 0, Slot::Single, 26, 16, 25, Count::None, 0, 0, LONG, 64, 0, true),
-    p(K::Complex, 0, Slot::Single, 27, 17, 25, Count::None, 0, 0, LONG, 68, 0, true),
-    p(K::Complex, 0, Slot::Single, 28, 20, 25, Count::None, 0, 0, LONG, 83, 0, true),
-    p(K::Complex, 0, Slot::Single, 29, 21, 25, Count::None, 0, 0, LONG, 84, 0, true),
-    p(K::Complex, 0, Slot::Single, 30, 25, 25, Count::None, 0, 0, LONG, 103, 0, true),
-    p(K::Complex, 0, Slot::Single, 31, 26, 25, Count::None, 0, 0, LONG, 114, 0, true),
-    p(K::Complex, 0, Slot::Single, 32, 49, 25, Count::None, 0, 0, LONG, 223, 0, true),
-    p(K::Complex, 0, Slot::Single, 33, 50, 25, Count::None, 0, 0, LONG, 228, 0, true),
-    p(K::Complex, 0, Slot::Single, 34, 58, 25, Count::None, 0, 0, LONG, 264, 0, true),
-    p(K::Complex, 0, Slot::Single, 35, 59, 25, Count::None, 0, 0, LONG, 267, 0, true),
-    p(K::Complex, 0, Slot::Single, 36, 61, 25, Count::None, 0, 0, LONG, 274, 0, true),
-    p(K::Complex, 0, Slot::Single, 37, 62, 25, Count::None, 0, 0, (9, V::No, 0, 0), 277, 3, true),
-    p(K::Complex, 0, Slot::Single, 38, 64, 25, Count::None, 0, 0, LONG, 283, 0, true),
-    p(K::Complex, 0, Slot::Single, 39, 65, 25, Count::None, 0, 0, LONG, 288, 0, true),
-    p(K::Complex, 0, Slot::Single, 40, 66, 25, Count::None, 0, 0, LONG, 291, 0, true),
-    p(K::Complex, 0, Slot::Single, 41, 67, 25, Count::None, 0, 0, LONG, 295, 0, true),
-    p(K::Complex, 0, Slot::Single, 42, 81, 25, Count::None, 0, 0, (4, V::No, 0, 0), 349, 5, true),
-    p(K::Complex, 0, Slot::Single, 43, 82, 25, Count::None, 0, 0, LONG, 351, 0, true),
-    p(K::Complex, 0, Slot::Single, 44, 83, 25, Count::None, 0, 0, LONG, 355, 0, true),
-    p(K::Complex, 0, Slot::Single, 45, 84, 25, Count::None, 0, 0, LONG, 358, 0, true),
-    p(K::Complex, 0, Slot::Single, 46, 88, 25, Count::None, 0, 0, LONG, 375, 0, true),
-    p(K::Complex, 0, Slot::Single, 47, 89, 25, Count::None, 0, 0, LONG, 377, 0, true),
-    p(K::Complex, 0, Slot::Single, 48, 90, 25, Count::None, 0, 0, (5, V::No, 0, 0), 381, 6, true),
-    p(K::Complex, 0, Slot::Single, 49, 91, 25, Count::None, 0, 0, (9, V::No, 0, 0), 383, 7, true),
-    p(K::Complex, 0, Slot::Single, 50, 102, 25, Count::None, 0, 0, LONG, 425, 0, true),
-    p(K::Complex, 0, Slot::Single, 51, 103, 25, Count::None, 0, 0, LONG, 427, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 17, 4, 25, Count::None, 0, 0, LONG, 17, 0, true), // BodyType.0: AuthorizationReq
+    p(K::Complex, 0, Slot::Single, 18, 5, 25, Count::None, 0, 0, (14, V::No, 0, 0), 20, 1, true), // BodyType.0: AuthorizationRes
+    p(K::Complex, 0, Slot::Single, 19, 6, 25, Count::None, 0, 0, LONG, 23, 255, true), // BodyType.0: BodyElement
+    p(K::Complex, 0, Slot::Single, 20, 8, 25, Count::None, 0, 0, LONG, 26, 0, true), // BodyType.0: CableCheckReq
+    p(K::Complex, 0, Slot::Single, 21, 9, 25, Count::None, 0, 0, LONG, 28, 0, true), // BodyType.0: CableCheckRes
+    p(K::Complex, 0, Slot::Single, 22, 12, 25, Count::None, 0, 0, LONG, 40, 0, true), // BodyType.0: CertificateInstallationReq
+    p(K::Complex, 0, Slot::Single, 23, 13, 25, Count::None, 0, 0, LONG, 44, 0, true), // BodyType.0: CertificateInstallationRes
+    p(K::Complex, 0, Slot::Single, 24, 14, 25, Count::None, 0, 0, LONG, 51, 0, true), // BodyType.0: CertificateUpdateReq
+    p(K::Complex, 0, Slot::Single, 25, 15, 25, Count::None, 0, 0, LONG, 56, 0, true), // BodyType.0: CertificateUpdateRes
+    p(K::Complex, 0, Slot::Single, 26, 16, 25, Count::None, 0, 0, LONG, 64, 0, true), // BodyType.0: ChargeParameterDiscoveryReq
+    p(K::Complex, 0, Slot::Single, 27, 17, 25, Count::None, 0, 0, LONG, 68, 0, true), // BodyType.0: ChargeParameterDiscoveryRes
+    p(K::Complex, 0, Slot::Single, 28, 20, 25, Count::None, 0, 0, LONG, 83, 0, true), // BodyType.0: ChargingStatusReq
+    p(K::Complex, 0, Slot::Single, 29, 21, 25, Count::None, 0, 0, LONG, 84, 0, true), // BodyType.0: ChargingStatusRes
+    p(K::Complex, 0, Slot::Single, 30, 25, 25, Count::None, 0, 0, LONG, 103, 0, true), // BodyType.0: CurrentDemandReq
+    p(K::Complex, 0, Slot::Single, 31, 26, 25, Count::None, 0, 0, LONG, 114, 0, true), // BodyType.0: CurrentDemandRes
+    p(K::Complex, 0, Slot::Single, 32, 49, 25, Count::None, 0, 0, LONG, 223, 0, true), // BodyType.0: MeteringReceiptReq
+    p(K::Complex, 0, Slot::Single, 33, 50, 25, Count::None, 0, 0, LONG, 228, 0, true), // BodyType.0: MeteringReceiptRes
+    p(K::Complex, 0, Slot::Single, 34, 58, 25, Count::None, 0, 0, LONG, 264, 0, true), // BodyType.0: PaymentDetailsReq
+    p(K::Complex, 0, Slot::Single, 35, 59, 25, Count::None, 0, 0, LONG, 267, 0, true), // BodyType.0: PaymentDetailsRes
+    p(K::Complex, 0, Slot::Single, 36, 61, 25, Count::None, 0, 0, LONG, 274, 0, true), // BodyType.0: PaymentServiceSelectionReq
+    p(K::Complex, 0, Slot::Single, 37, 62, 25, Count::None, 0, 0, (9, V::No, 0, 0), 277, 3, true), // BodyType.0: PaymentServiceSelectionRes
+    p(K::Complex, 0, Slot::Single, 38, 64, 25, Count::None, 0, 0, LONG, 283, 0, true), // BodyType.0: PowerDeliveryReq
+    p(K::Complex, 0, Slot::Single, 39, 65, 25, Count::None, 0, 0, LONG, 288, 0, true), // BodyType.0: PowerDeliveryRes
+    p(K::Complex, 0, Slot::Single, 40, 66, 25, Count::None, 0, 0, LONG, 291, 0, true), // BodyType.0: PreChargeReq
+    p(K::Complex, 0, Slot::Single, 41, 67, 25, Count::None, 0, 0, LONG, 295, 0, true), // BodyType.0: PreChargeRes
+    p(K::Complex, 0, Slot::Single, 42, 81, 25, Count::None, 0, 0, (4, V::No, 0, 0), 349, 5, true), // BodyType.0: ServiceDetailReq
+    p(K::Complex, 0, Slot::Single, 43, 82, 25, Count::None, 0, 0, LONG, 351, 0, true), // BodyType.0: ServiceDetailRes
+    p(K::Complex, 0, Slot::Single, 44, 83, 25, Count::None, 0, 0, LONG, 355, 0, true), // BodyType.0: ServiceDiscoveryReq
+    p(K::Complex, 0, Slot::Single, 45, 84, 25, Count::None, 0, 0, LONG, 358, 0, true), // BodyType.0: ServiceDiscoveryRes
+    p(K::Complex, 0, Slot::Single, 46, 88, 25, Count::None, 0, 0, LONG, 375, 0, true), // BodyType.0: SessionSetupReq
+    p(K::Complex, 0, Slot::Single, 47, 89, 25, Count::None, 0, 0, LONG, 377, 0, true), // BodyType.0: SessionSetupRes
+    p(K::Complex, 0, Slot::Single, 48, 90, 25, Count::None, 0, 0, (5, V::No, 0, 0), 381, 6, true), // BodyType.0: SessionStopReq
+    p(K::Complex, 0, Slot::Single, 49, 91, 25, Count::None, 0, 0, (9, V::No, 0, 0), 383, 7, true), // BodyType.0: SessionStopRes
+    p(K::Complex, 0, Slot::Single, 50, 102, 25, Count::None, 0, 0, LONG, 425, 0, true), // BodyType.0: WeldingDetectionReq
+    p(K::Complex, 0, Slot::Single, 51, 103, 25, Count::None, 0, 0, LONG, 427, 0, true), // BodyType.0: WeldingDetectionRes
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BodyType.0: EndElement
     E,
     E,
     E,
@@ -1831,487 +1831,487 @@ static PRODUCTIONS: [Production; 1530] = [
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BodyType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 52, 31, 27, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, true),
+    p(K::Complex, 0, Slot::Single, 52, 31, 27, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, true), // CableCheckReqType.0: DC_EVStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CableCheckReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 29, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 29, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // CableCheckResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 53, 30, 30, Count::None, 0, 0, LONG, 153, 0, false),
+    p(K::Complex, 1, Slot::Single, 53, 30, 30, Count::None, 0, 0, LONG, 153, 0, false), // CableCheckResType.1: DC_EVSEStatus
     E,
-    p(K::Simple, 2, Slot::Single, 16, 7, 31, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 16, 7, 31, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // CableCheckResType.2: EVSEProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CableCheckResType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 4, 33, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 4, 33, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 35, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 35, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 35, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 34, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 35, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Attribute, 0, Slot::Single, 55, 4, 37, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 56, 8, 38, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 55, 4, 37, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.0: Id
+    p(K::Simple, 1, Slot::Single, 56, 8, 38, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.0: Certificate
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 56, 8, 38, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 56, 8, 38, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.1: Certificate
     E,
-    p(K::Complex, 2, Slot::Single, 57, 98, 39, Count::None, 0, 0, LONG, 412, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 57, 98, 39, Count::None, 0, 0, LONG, 412, 0, true), // CertificateChainType.2: SubCertificates
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 13, 4, 41, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 13, 4, 41, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 58, 8, 42, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 58, 8, 42, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.1: OEMProvisioningCert
     E,
-    p(K::Complex, 2, Slot::Single, 59, 45, 43, Count::None, 0, 0, LONG, 207, 0, true),
+    p(K::Complex, 2, Slot::Single, 59, 45, 43, Count::None, 0, 0, LONG, 207, 0, true), // CertificateInstallationReqType.2: ListOfRootCertificateIDs
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 45, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 45, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // CertificateInstallationResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 60, 11, 46, Count::None, 0, 0, LONG, 36, 0, false),
+    p(K::Complex, 1, Slot::Single, 60, 11, 46, Count::None, 0, 0, LONG, 36, 0, false), // CertificateInstallationResType.1: SAProvisioningCertificateChain
     E,
-    p(K::Complex, 2, Slot::Single, 61, 11, 47, Count::None, 0, 0, LONG, 36, 0, false),
+    p(K::Complex, 2, Slot::Single, 61, 11, 47, Count::None, 0, 0, LONG, 36, 0, false), // CertificateInstallationResType.2: ContractSignatureCertChain
     E,
-    p(K::Complex, 3, Slot::Single, 62, 23, 48, Count::None, 0, 0, LONG, 96, 0, false),
+    p(K::Complex, 3, Slot::Single, 62, 23, 48, Count::None, 0, 0, LONG, 96, 0, false), // CertificateInstallationResType.3: ContractSignatureEncryptedPrivateKey
     E,
-    p(K::Complex, 4, Slot::Single, 63, 33, 49, Count::None, 0, 0, LONG, 170, 0, false),
+    p(K::Complex, 4, Slot::Single, 63, 33, 49, Count::None, 0, 0, LONG, 170, 0, false), // CertificateInstallationResType.4: DHpublickey
     E,
-    p(K::Complex, 5, Slot::Single, 64, 35, 50, Count::None, 0, 0, LONG, 177, 0, true),
+    p(K::Complex, 5, Slot::Single, 64, 35, 50, Count::None, 0, 0, LONG, 177, 0, true), // CertificateInstallationResType.5: eMAID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationResType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 13, 4, 52, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 13, 4, 52, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateReqType.0: Id
     E,
-    p(K::Complex, 1, Slot::Single, 61, 11, 53, Count::None, 0, 0, LONG, 36, 0, false),
+    p(K::Complex, 1, Slot::Single, 61, 11, 53, Count::None, 0, 0, LONG, 36, 0, false), // CertificateUpdateReqType.1: ContractSignatureCertChain
     E,
-    p(K::Simple, 2, Slot::Single, 64, 9, 54, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 64, 9, 54, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateReqType.2: eMAID
     E,
-    p(K::Complex, 3, Slot::Single, 59, 45, 55, Count::None, 0, 0, LONG, 207, 0, true),
+    p(K::Complex, 3, Slot::Single, 59, 45, 55, Count::None, 0, 0, LONG, 207, 0, true), // CertificateUpdateReqType.3: ListOfRootCertificateIDs
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateReqType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 57, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 57, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // CertificateUpdateResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 60, 11, 58, Count::None, 0, 0, LONG, 36, 0, false),
+    p(K::Complex, 1, Slot::Single, 60, 11, 58, Count::None, 0, 0, LONG, 36, 0, false), // CertificateUpdateResType.1: SAProvisioningCertificateChain
     E,
-    p(K::Complex, 2, Slot::Single, 61, 11, 59, Count::None, 0, 0, LONG, 36, 0, false),
+    p(K::Complex, 2, Slot::Single, 61, 11, 59, Count::None, 0, 0, LONG, 36, 0, false), // CertificateUpdateResType.2: ContractSignatureCertChain
     E,
-    p(K::Complex, 3, Slot::Single, 62, 23, 60, Count::None, 0, 0, LONG, 96, 0, false),
+    p(K::Complex, 3, Slot::Single, 62, 23, 60, Count::None, 0, 0, LONG, 96, 0, false), // CertificateUpdateResType.3: ContractSignatureEncryptedPrivateKey
     E,
-    p(K::Complex, 4, Slot::Single, 63, 33, 61, Count::None, 0, 0, LONG, 170, 0, false),
+    p(K::Complex, 4, Slot::Single, 63, 33, 61, Count::None, 0, 0, LONG, 170, 0, false), // CertificateUpdateResType.4: DHpublickey
     E,
-    p(K::Complex, 5, Slot::Single, 64, 35, 62, Count::None, 0, 0, LONG, 177, 0, false),
+    p(K::Complex, 5, Slot::Single, 64, 35, 62, Count::None, 0, 0, LONG, 177, 0, false), // CertificateUpdateResType.5: eMAID
     E,
-    p(K::Simple, 6, Slot::Single, 65, 10, 63, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 65, 10, 63, Count::None, 0, 0, LONG, 0, 0, true), // CertificateUpdateResType.6: RetryCounter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateUpdateResType.7: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 66, 1, 65, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 67, 11, 66, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 66, 1, 65, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.0: MaxEntriesSAScheduleTuple
+    p(K::Simple, 1, Slot::Single, 67, 11, 66, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false), // ChargeParameterDiscoveryReqType.0: RequestedEnergyTransferMode
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 67, 11, 66, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 67, 11, 66, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false), // ChargeParameterDiscoveryReqType.1: RequestedEnergyTransferMode
     E,
-    p(K::Complex, 2, Slot::Single, 68, 1, 67, Count::None, 0, 0, LONG, 3, 0, true),
-    p(K::Complex, 2, Slot::Single, 69, 27, 67, Count::None, 0, 0, LONG, 129, 0, true),
-    p(K::Complex, 2, Slot::Single, 70, 36, 67, Count::None, 0, 0, LONG, 180, 255, true),
+    p(K::Complex, 2, Slot::Single, 68, 1, 67, Count::None, 0, 0, LONG, 3, 0, true), // ChargeParameterDiscoveryReqType.2: AC_EVChargeParameter
+    p(K::Complex, 2, Slot::Single, 69, 27, 67, Count::None, 0, 0, LONG, 129, 0, true), // ChargeParameterDiscoveryReqType.2: DC_EVChargeParameter
+    p(K::Complex, 2, Slot::Single, 70, 36, 67, Count::None, 0, 0, LONG, 180, 255, true), // ChargeParameterDiscoveryReqType.2: EVChargeParameter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 69, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 69, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // ChargeParameterDiscoveryResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 16, 7, 70, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 16, 7, 70, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // ChargeParameterDiscoveryResType.1: EVSEProcessing
     E,
-    p(K::Complex, 2, Slot::Single, 71, 73, 71, Count::None, 0, 0, LONG, 320, 0, false),
-    p(K::Complex, 2, Slot::Single, 72, 75, 71, Count::None, 0, 0, LONG, 327, 255, false),
-    p(K::Complex, 3, Slot::Single, 73, 2, 72, Count::None, 0, 0, LONG, 9, 0, true),
-    p(K::Complex, 3, Slot::Single, 74, 29, 72, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 3, Slot::Single, 75, 38, 72, Count::None, 0, 0, LONG, 183, 255, true),
+    p(K::Complex, 2, Slot::Single, 71, 73, 71, Count::None, 0, 0, LONG, 320, 0, false), // ChargeParameterDiscoveryResType.2: SAScheduleList
+    p(K::Complex, 2, Slot::Single, 72, 75, 71, Count::None, 0, 0, LONG, 327, 255, false), // ChargeParameterDiscoveryResType.2: SASchedules
+    p(K::Complex, 3, Slot::Single, 73, 2, 72, Count::None, 0, 0, LONG, 9, 0, true), // ChargeParameterDiscoveryResType.2: AC_EVSEChargeParameter
+    p(K::Complex, 3, Slot::Single, 74, 29, 72, Count::None, 0, 0, LONG, 143, 0, true), // ChargeParameterDiscoveryResType.2: DC_EVSEChargeParameter
+    p(K::Complex, 3, Slot::Single, 75, 38, 72, Count::None, 0, 0, LONG, 183, 255, true), // ChargeParameterDiscoveryResType.2: EVSEChargeParameter
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 73, 2, 72, Count::None, 0, 0, LONG, 9, 0, true),
-    p(K::Complex, 3, Slot::Single, 74, 29, 72, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 3, Slot::Single, 75, 38, 72, Count::None, 0, 0, LONG, 183, 255, true),
+    p(K::Complex, 3, Slot::Single, 73, 2, 72, Count::None, 0, 0, LONG, 9, 0, true), // ChargeParameterDiscoveryResType.3: AC_EVSEChargeParameter
+    p(K::Complex, 3, Slot::Single, 74, 29, 72, Count::None, 0, 0, LONG, 143, 0, true), // ChargeParameterDiscoveryResType.3: DC_EVSEChargeParameter
+    p(K::Complex, 3, Slot::Single, 75, 38, 72, Count::None, 0, 0, LONG, 183, 255, true), // ChargeParameterDiscoveryResType.3: EVSEChargeParameter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 76, 1, 74, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 76, 1, 74, Count::None, 0, 0, LONG, 0, 0, false), // ChargeServiceType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 77, 12, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 78, 13, 76, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 77, 12, 75, Count::None, 0, 0, LONG, 0, 0, false), // ChargeServiceType.1: ServiceName
+    p(K::Simple, 2, Slot::Single, 78, 13, 76, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ChargeServiceType.1: ServiceCategory
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 78, 13, 76, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 78, 13, 76, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ChargeServiceType.2: ServiceCategory
     E,
-    p(K::Simple, 3, Slot::Single, 79, 14, 77, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 80, 3, 78, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 79, 14, 77, Count::None, 0, 0, LONG, 0, 0, false), // ChargeServiceType.3: ServiceScope
+    p(K::Simple, 4, Slot::Single, 80, 3, 78, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargeServiceType.3: FreeService
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 80, 3, 78, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 80, 3, 78, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargeServiceType.4: FreeService
     E,
-    p(K::Complex, 5, Slot::Single, 81, 99, 79, Count::None, 0, 0, LONG, 415, 0, true),
+    p(K::Complex, 5, Slot::Single, 81, 99, 79, Count::None, 0, 0, LONG, 415, 0, true), // ChargeServiceType.5: SupportedEnergyTransferMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeServiceType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 82, 68, 81, Count::Set, 1, 0, LONG, 299, 0, false),
+    p(K::Complex, 0, Slot::List, 82, 68, 81, Count::Set, 1, 0, LONG, 299, 0, false), // ChargingProfileType.0: ProfileEntry
     E,
-    p(K::Complex, 0, Slot::List, 82, 68, 81, Count::Soft, 24, 82, LONG, 299, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 82, 68, 81, Count::Soft, 24, 82, LONG, 299, 0, false), // ChargingProfileType.1: ProfileEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingProfileType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingProfileType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusReqType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 85, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 85, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // ChargingStatusResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 83, 15, 86, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 83, 15, 86, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusResType.1: EVSEID
     E,
-    p(K::Simple, 2, Slot::Single, 84, 16, 87, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 84, 16, 87, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // ChargingStatusResType.2: SAScheduleTupleID
     E,
-    p(K::Complex, 3, Slot::Single, 85, 63, 88, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 4, Slot::Single, 86, 48, 89, Count::None, 0, 0, LONG, 217, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 3, 90, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true),
+    p(K::Complex, 3, Slot::Single, 85, 63, 88, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // ChargingStatusResType.3: EVSEMaxCurrent
+    p(K::Complex, 4, Slot::Single, 86, 48, 89, Count::None, 0, 0, LONG, 217, 0, false), // ChargingStatusResType.3: MeterInfo
+    p(K::Simple, 5, Slot::Single, 87, 3, 90, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargingStatusResType.3: ReceiptRequired
+    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true), // ChargingStatusResType.3: AC_EVSEStatus
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 86, 48, 89, Count::None, 0, 0, LONG, 217, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 3, 90, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true),
+    p(K::Complex, 4, Slot::Single, 86, 48, 89, Count::None, 0, 0, LONG, 217, 0, false), // ChargingStatusResType.4: MeterInfo
+    p(K::Simple, 5, Slot::Single, 87, 3, 90, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargingStatusResType.4: ReceiptRequired
+    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true), // ChargingStatusResType.4: AC_EVSEStatus
     E,
-    p(K::Simple, 5, Slot::Single, 87, 3, 90, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true),
+    p(K::Simple, 5, Slot::Single, 87, 3, 90, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ChargingStatusResType.5: ReceiptRequired
+    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true), // ChargingStatusResType.5: AC_EVSEStatus
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true),
+    p(K::Complex, 6, Slot::Single, 88, 3, 91, Count::None, 0, 0, LONG, 13, 0, true), // ChargingStatusResType.6: AC_EVSEStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingStatusResType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 89, 63, 93, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 0, Slot::Single, 89, 63, 93, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // ConsumptionCostType.0: startValue
     E,
-    p(K::Complex, 1, Slot::List, 90, 24, 94, Count::Set, 1, 0, LONG, 99, 0, false),
+    p(K::Complex, 1, Slot::List, 90, 24, 94, Count::Set, 1, 0, LONG, 99, 0, false), // ConsumptionCostType.1: Cost
     E,
-    p(K::Complex, 1, Slot::List, 90, 24, 94, Count::Step, 3, 95, LONG, 99, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 90, 24, 94, Count::Step, 3, 95, LONG, 99, 0, false), // ConsumptionCostType.2: Cost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConsumptionCostType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConsumptionCostType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 55, 4, 97, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 55, 4, 97, Count::None, 0, 0, LONG, 0, 0, false), // ContractSignatureEncryptedPrivateKeyType.0: Id
     E,
-    p(K::Content, 1, Slot::Single, 65535, 17, 98, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 17, 98, Count::None, 0, 0, LONG, 0, 0, false), // ContractSignatureEncryptedPrivateKeyType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ContractSignatureEncryptedPrivateKeyType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 91, 18, 100, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 91, 18, 100, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // CostType.0: costKind
     E,
-    p(K::Simple, 1, Slot::Single, 92, 0, 101, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 92, 0, 101, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // CostType.1: amount
     E,
-    p(K::Simple, 2, Slot::Single, 93, 19, 102, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 93, 19, 102, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, true), // CostType.2: amountMultiplier
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CostType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CostType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 52, 31, 104, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false),
+    p(K::Complex, 0, Slot::Single, 52, 31, 104, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false), // CurrentDemandReqType.0: DC_EVStatus
     E,
-    p(K::Complex, 1, Slot::Single, 94, 63, 105, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 1, Slot::Single, 94, 63, 105, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.1: EVTargetCurrent
     E,
-    p(K::Complex, 2, Slot::Single, 95, 63, 106, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 3, Slot::Single, 96, 63, 107, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 4, Slot::Single, 97, 63, 108, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 95, 63, 106, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.2: EVMaximumVoltageLimit
+    p(K::Complex, 3, Slot::Single, 96, 63, 107, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.2: EVMaximumCurrentLimit
+    p(K::Complex, 4, Slot::Single, 97, 63, 108, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.2: EVMaximumPowerLimit
+    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.2: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.2: ChargingComplete
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 96, 63, 107, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 4, Slot::Single, 97, 63, 108, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 96, 63, 107, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.3: EVMaximumCurrentLimit
+    p(K::Complex, 4, Slot::Single, 97, 63, 108, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.3: EVMaximumPowerLimit
+    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.3: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.3: ChargingComplete
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 97, 63, 108, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 97, 63, 108, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.4: EVMaximumPowerLimit
+    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.4: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.4: ChargingComplete
     E,
-    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 98, 3, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.5: BulkChargingComplete
+    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.5: ChargingComplete
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 99, 3, 110, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandReqType.6: ChargingComplete
     E,
-    p(K::Complex, 7, Slot::Single, 100, 63, 111, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 8, Slot::Single, 101, 63, 112, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 9, Slot::Single, 102, 63, 113, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 7, Slot::Single, 100, 63, 111, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.7: RemainingTimeToFullSoC
+    p(K::Complex, 8, Slot::Single, 101, 63, 112, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.7: RemainingTimeToBulkSoC
+    p(K::Complex, 9, Slot::Single, 102, 63, 113, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // CurrentDemandReqType.7: EVTargetVoltage
     E,
-    p(K::Complex, 8, Slot::Single, 101, 63, 112, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 9, Slot::Single, 102, 63, 113, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 8, Slot::Single, 101, 63, 112, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandReqType.8: RemainingTimeToBulkSoC
+    p(K::Complex, 9, Slot::Single, 102, 63, 113, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // CurrentDemandReqType.8: EVTargetVoltage
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 102, 63, 113, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 9, Slot::Single, 102, 63, 113, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // CurrentDemandReqType.9: EVTargetVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandReqType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 115, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 115, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // CurrentDemandResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 53, 30, 116, Count::None, 0, 0, LONG, 153, 0, false),
+    p(K::Complex, 1, Slot::Single, 53, 30, 116, Count::None, 0, 0, LONG, 153, 0, false), // CurrentDemandResType.1: DC_EVSEStatus
     E,
-    p(K::Complex, 2, Slot::Single, 103, 63, 117, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 2, Slot::Single, 103, 63, 117, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.2: EVSEPresentVoltage
     E,
-    p(K::Complex, 3, Slot::Single, 104, 63, 118, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 3, Slot::Single, 104, 63, 118, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.3: EVSEPresentCurrent
     E,
-    p(K::Simple, 4, Slot::Single, 105, 3, 119, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 105, 3, 119, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandResType.4: EVSECurrentLimitAchieved
     E,
-    p(K::Simple, 5, Slot::Single, 106, 3, 120, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 106, 3, 120, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandResType.5: EVSEVoltageLimitAchieved
     E,
-    p(K::Simple, 6, Slot::Single, 107, 3, 121, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 107, 3, 121, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // CurrentDemandResType.6: EVSEPowerLimitAchieved
     E,
-    p(K::Complex, 7, Slot::Single, 108, 63, 122, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 8, Slot::Single, 109, 63, 123, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 9, Slot::Single, 110, 63, 124, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 108, 63, 122, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.7: EVSEMaximumVoltageLimit
+    p(K::Complex, 8, Slot::Single, 109, 63, 123, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.7: EVSEMaximumCurrentLimit
+    p(K::Complex, 9, Slot::Single, 110, 63, 124, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.7: EVSEMaximumPowerLimit
+    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.7: EVSEID
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 109, 63, 123, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 9, Slot::Single, 110, 63, 124, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 109, 63, 123, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.8: EVSEMaximumCurrentLimit
+    p(K::Complex, 9, Slot::Single, 110, 63, 124, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.8: EVSEMaximumPowerLimit
+    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.8: EVSEID
     E,
-    p(K::Complex, 9, Slot::Single, 110, 63, 124, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 110, 63, 124, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // CurrentDemandResType.9: EVSEMaximumPowerLimit
+    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.9: EVSEID
     E,
     E,
-    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 10, Slot::Single, 83, 15, 125, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.10: EVSEID
     E,
-    p(K::Simple, 11, Slot::Single, 84, 16, 126, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
+    p(K::Simple, 11, Slot::Single, 84, 16, 126, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // CurrentDemandResType.11: SAScheduleTupleID
     E,
-    p(K::Complex, 12, Slot::Single, 86, 48, 127, Count::None, 0, 0, LONG, 217, 0, false),
-    p(K::Simple, 13, Slot::Single, 87, 3, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 86, 48, 127, Count::None, 0, 0, LONG, 217, 0, false), // CurrentDemandResType.12: MeterInfo
+    p(K::Simple, 13, Slot::Single, 87, 3, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // CurrentDemandResType.12: ReceiptRequired
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.12: EndElement
     E,
-    p(K::Simple, 13, Slot::Single, 87, 3, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 13, Slot::Single, 87, 3, 128, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // CurrentDemandResType.13: ReceiptRequired
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.13: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurrentDemandResType.14: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 2, 0, 130, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 111, 31, 131, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false),
+    p(K::Simple, 0, Slot::Single, 2, 0, 130, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DC_EVChargeParameterType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 111, 31, 131, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false), // DC_EVChargeParameterType.0: DC_EVStatus
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 111, 31, 131, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false),
+    p(K::Complex, 1, Slot::Single, 111, 31, 131, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false), // DC_EVChargeParameterType.1: DC_EVStatus
     E,
-    p(K::Complex, 2, Slot::Single, 112, 63, 132, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 2, Slot::Single, 112, 63, 132, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.2: EVMaximumCurrentLimit
     E,
-    p(K::Complex, 3, Slot::Single, 113, 63, 133, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 4, Slot::Single, 114, 63, 134, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 3, Slot::Single, 113, 63, 133, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.3: EVMaximumPowerLimit
+    p(K::Complex, 4, Slot::Single, 114, 63, 134, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.3: EVMaximumVoltageLimit
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 114, 63, 134, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 4, Slot::Single, 114, 63, 134, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.4: EVMaximumVoltageLimit
     E,
-    p(K::Complex, 5, Slot::Single, 115, 63, 135, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 6, Slot::Single, 116, 63, 136, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 7, Slot::Single, 117, 20, 137, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 115, 63, 135, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.5: EVEnergyCapacity
+    p(K::Complex, 6, Slot::Single, 116, 63, 136, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.5: EVEnergyRequest
+    p(K::Simple, 7, Slot::Single, 117, 20, 137, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DC_EVChargeParameterType.5: FullSOC
+    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.5: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 116, 63, 136, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Simple, 7, Slot::Single, 117, 20, 137, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 116, 63, 136, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVChargeParameterType.6: EVEnergyRequest
+    p(K::Simple, 7, Slot::Single, 117, 20, 137, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DC_EVChargeParameterType.6: FullSOC
+    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.6: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 117, 20, 137, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 117, 20, 137, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DC_EVChargeParameterType.7: FullSOC
+    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.7: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.7: EndElement
     E,
-    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 8, Slot::Single, 118, 20, 138, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVChargeParameterType.8: BulkSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVChargeParameterType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 111, 31, 140, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false),
+    p(K::Complex, 0, Slot::Single, 111, 31, 140, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false), // DC_EVPowerDeliveryParameterType.0: DC_EVStatus
     E,
-    p(K::Simple, 1, Slot::Single, 119, 3, 141, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 120, 3, 142, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 119, 3, 141, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVPowerDeliveryParameterType.1: BulkChargingComplete
+    p(K::Simple, 2, Slot::Single, 120, 3, 142, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DC_EVPowerDeliveryParameterType.1: ChargingComplete
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 120, 3, 142, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 120, 3, 142, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DC_EVPowerDeliveryParameterType.2: ChargingComplete
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVPowerDeliveryParameterType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 121, 30, 144, Count::None, 0, 0, LONG, 153, 0, false),
+    p(K::Complex, 0, Slot::Single, 121, 30, 144, Count::None, 0, 0, LONG, 153, 0, false), // DC_EVSEChargeParameterType.0: DC_EVSEStatus
     E,
-    p(K::Complex, 1, Slot::Single, 122, 63, 145, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 1, Slot::Single, 122, 63, 145, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.1: EVSEMaximumCurrentLimit
     E,
-    p(K::Complex, 2, Slot::Single, 123, 63, 146, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 2, Slot::Single, 123, 63, 146, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.2: EVSEMaximumPowerLimit
     E,
-    p(K::Complex, 3, Slot::Single, 124, 63, 147, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 3, Slot::Single, 124, 63, 147, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.3: EVSEMaximumVoltageLimit
     E,
-    p(K::Complex, 4, Slot::Single, 125, 63, 148, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 4, Slot::Single, 125, 63, 148, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.4: EVSEMinimumCurrentLimit
     E,
-    p(K::Complex, 5, Slot::Single, 126, 63, 149, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 5, Slot::Single, 126, 63, 149, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.5: EVSEMinimumVoltageLimit
     E,
-    p(K::Complex, 6, Slot::Single, 127, 63, 150, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
-    p(K::Complex, 7, Slot::Single, 128, 63, 151, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 6, Slot::Single, 127, 63, 150, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.6: EVSECurrentRegulationTolerance
+    p(K::Complex, 7, Slot::Single, 128, 63, 151, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.6: EVSEPeakCurrentRipple
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 128, 63, 151, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 7, Slot::Single, 128, 63, 151, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // DC_EVSEChargeParameterType.7: EVSEPeakCurrentRipple
     E,
-    p(K::Complex, 8, Slot::Single, 129, 63, 152, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 129, 63, 152, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // DC_EVSEChargeParameterType.8: EVSEEnergyToBeDelivered
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEChargeParameterType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEChargeParameterType.9: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 10, 1, 154, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 10, 1, 154, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 11, 2, 155, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 11, 2, 155, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DC_EVSEStatusType.1: EVSENotification
     E,
-    p(K::Simple, 2, Slot::Single, 130, 21, 156, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 131, 22, 157, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 130, 21, 156, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // DC_EVSEStatusType.2: EVSEIsolationStatus
+    p(K::Simple, 3, Slot::Single, 131, 22, 157, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, true), // DC_EVSEStatusType.2: EVSEStatusCode
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 131, 22, 157, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 131, 22, 157, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, true), // DC_EVSEStatusType.3: EVSEStatusCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVSEStatusType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 132, 3, 159, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 132, 3, 159, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_EVStatusType.0: EVReady
     E,
-    p(K::Simple, 1, Slot::Single, 133, 23, 160, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 133, 23, 160, Count::None, 0, 0, (4, V::Literal, 0, 11), 0, 0, false), // DC_EVStatusType.1: EVErrorCode
     E,
-    p(K::Simple, 2, Slot::Single, 134, 20, 161, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 134, 20, 161, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_EVStatusType.2: EVRESSSOC
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_EVStatusType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 135, 24, 163, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 136, 24, 165, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 137, 24, 166, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 135, 24, 163, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 136, 24, 165, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 137, 24, 166, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 138, 24, 164, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 138, 24, 164, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 136, 24, 165, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 137, 24, 166, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 136, 24, 165, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 137, 24, 166, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 137, 24, 166, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 137, 24, 166, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 139, 24, 167, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 140, 24, 168, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 139, 24, 167, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 140, 24, 168, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 140, 24, 168, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 140, 24, 168, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 141, 24, 169, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 141, 24, 169, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 55, 4, 171, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 55, 4, 171, Count::None, 0, 0, LONG, 0, 0, false), // DiffieHellmanPublickeyType.0: Id
     E,
-    p(K::Content, 1, Slot::Single, 65535, 25, 172, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 25, 172, Count::None, 0, 0, LONG, 0, 0, false), // DiffieHellmanPublickeyType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DiffieHellmanPublickeyType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 4, 174, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 4, 174, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Attribute, 0, Slot::Single, 55, 4, 178, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 55, 4, 178, Count::None, 0, 0, LONG, 0, 0, false), // EMAIDType.0: Id
     E,
-    p(K::Content, 1, Slot::Single, 65535, 9, 179, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 9, 179, Count::None, 0, 0, LONG, 0, 0, false), // EMAIDType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EMAIDType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 2, 0, 181, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 2, 0, 181, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // EVChargeParameterType.0: DepartureTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVChargeParameterType.0: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVChargeParameterType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerDeliveryParameterType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEChargeParameterType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 10, 1, 185, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 10, 1, 185, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 11, 2, 186, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 11, 2, 186, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVStatusType.0: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 142, 71, 189, Count::None, 0, 0, LONG, 313, 0, true),
-    p(K::Complex, 0, Slot::Single, 143, 42, 189, Count::None, 0, 0, LONG, 190, 255, true),
+    p(K::Complex, 0, Slot::Single, 142, 71, 189, Count::None, 0, 0, LONG, 313, 0, true), // EntryType.0: RelativeTimeInterval
+    p(K::Complex, 0, Slot::Single, 143, 42, 189, Count::None, 0, 0, LONG, 190, 255, true), // EntryType.0: TimeInterval
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EntryType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // IntervalType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 192, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 192, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -2319,143 +2319,143 @@ static PRODUCTIONS: [Production; 1530] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 195, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 195, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 197, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 197, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 198, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 198, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 199, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 199, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false),
-    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false),
-    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false),
-    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false),
-    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false),
-    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 145, 4, 193, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 146, 44, 194, Count::None, 0, 0, LONG, 202, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 147, 72, 195, Count::None, 0, 0, LONG, 316, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 148, 104, 196, Count::None, 0, 0, LONG, 431, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 149, 53, 197, Count::None, 0, 0, LONG, 240, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 150, 76, 198, Count::None, 0, 0, LONG, 328, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 151, 4, 199, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 200, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -2463,785 +2463,785 @@ static PRODUCTIONS: [Production; 1530] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 152, 32, 203, Count::None, 0, 0, LONG, 162, 0, false),
-    p(K::Complex, 0, Slot::Items, 153, 69, 204, Count::None, 0, 0, LONG, 303, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 205, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 206, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 152, 32, 203, Count::None, 0, 0, LONG, 162, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 153, 69, 204, Count::None, 0, 0, LONG, 303, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 205, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 206, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 203, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 203, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 204, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 204, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 205, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 205, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 152, 32, 203, Count::None, 0, 0, LONG, 162, 0, false),
-    p(K::Complex, 0, Slot::Items, 153, 69, 204, Count::None, 0, 0, LONG, 303, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 205, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 206, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 152, 32, 203, Count::None, 0, 0, LONG, 162, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 153, 69, 204, Count::None, 0, 0, LONG, 303, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 205, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 206, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 154, 105, 208, Count::Set, 1, 0, LONG, 438, 0, false),
+    p(K::Complex, 0, Slot::List, 154, 105, 208, Count::Set, 1, 0, LONG, 438, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 154, 105, 208, Count::Soft, 20, 209, LONG, 438, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 154, 105, 208, Count::Soft, 20, 209, LONG, 438, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 211, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 155, 70, 212, Count::Set, 1, 0, LONG, 306, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 211, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 155, 70, 212, Count::Set, 1, 0, LONG, 306, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 155, 70, 212, Count::Set, 1, 0, LONG, 306, 0, false),
+    p(K::Complex, 1, Slot::List, 155, 70, 212, Count::Set, 1, 0, LONG, 306, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 155, 70, 212, Count::Step, 0, 0, LONG, 306, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 155, 70, 212, Count::Step, 0, 0, LONG, 306, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 156, 26, 214, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 156, 26, 214, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Complex, 1, Slot::Single, 157, 51, 215, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 2, Slot::Single, 158, 95, 216, Count::None, 0, 0, LONG, 398, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 157, 51, 215, Count::None, 0, 0, LONG, 231, 0, false), // MessageHeaderType.1: Notification
+    p(K::Complex, 2, Slot::Single, 158, 95, 216, Count::None, 0, 0, LONG, 398, 0, true), // MessageHeaderType.1: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 158, 95, 216, Count::None, 0, 0, LONG, 398, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 158, 95, 216, Count::None, 0, 0, LONG, 398, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 159, 12, 218, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 159, 12, 218, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 160, 27, 219, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 161, 28, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 162, 10, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 160, 27, 219, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: MeterReading
+    p(K::Simple, 2, Slot::Single, 161, 28, 220, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.1: SigMeterReading
+    p(K::Simple, 3, Slot::Single, 162, 10, 221, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.1: MeterStatus
+    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.1: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.1: EndElement
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 161, 28, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 162, 10, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 161, 28, 220, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: SigMeterReading
+    p(K::Simple, 3, Slot::Single, 162, 10, 221, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.2: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 162, 10, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 162, 10, 221, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.3: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
-    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 163, 29, 222, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // MeterInfoType.4: TMeter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 13, 4, 224, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 164, 26, 225, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 13, 4, 224, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.0: Id
+    p(K::Simple, 1, Slot::Single, 164, 26, 225, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.0: SessionID
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 164, 26, 225, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 164, 26, 225, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.1: SessionID
     E,
-    p(K::Simple, 2, Slot::Single, 84, 16, 226, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 86, 48, 227, Count::None, 0, 0, LONG, 217, 0, true),
+    p(K::Simple, 2, Slot::Single, 84, 16, 226, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // MeteringReceiptReqType.2: SAScheduleTupleID
+    p(K::Complex, 3, Slot::Single, 86, 48, 227, Count::None, 0, 0, LONG, 217, 0, true), // MeteringReceiptReqType.2: MeterInfo
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 86, 48, 227, Count::None, 0, 0, LONG, 217, 0, true),
+    p(K::Complex, 3, Slot::Single, 86, 48, 227, Count::None, 0, 0, LONG, 217, 0, true), // MeteringReceiptReqType.3: MeterInfo
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptReqType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 229, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 229, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // MeteringReceiptResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 7, 3, 230, Count::None, 0, 0, LONG, 13, 0, true),
-    p(K::Complex, 1, Slot::Single, 121, 30, 230, Count::None, 0, 0, LONG, 153, 0, true),
-    p(K::Complex, 1, Slot::Single, 165, 39, 230, Count::None, 0, 0, LONG, 184, 255, true),
+    p(K::Complex, 1, Slot::Single, 7, 3, 230, Count::None, 0, 0, LONG, 13, 0, true), // MeteringReceiptResType.1: AC_EVSEStatus
+    p(K::Complex, 1, Slot::Single, 121, 30, 230, Count::None, 0, 0, LONG, 153, 0, true), // MeteringReceiptResType.1: DC_EVSEStatus
+    p(K::Complex, 1, Slot::Single, 165, 39, 230, Count::None, 0, 0, LONG, 184, 255, true), // MeteringReceiptResType.1: EVSEStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeteringReceiptResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 166, 30, 232, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 166, 30, 232, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // NotificationType.0: FaultCode
     E,
-    p(K::Simple, 1, Slot::Single, 167, 14, 233, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 167, 14, 233, Count::None, 0, 0, LONG, 0, 0, true), // NotificationType.1: FaultMsg
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // NotificationType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // NotificationType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 168, 4, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 144, 4, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 169, 4, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 168, 4, 235, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 144, 4, 236, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 169, 4, 237, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 144, 4, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 169, 4, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 144, 4, 236, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 169, 4, 237, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 169, 4, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 169, 4, 237, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 238, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 170, 24, 241, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 171, 24, 244, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 170, 24, 241, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 171, 24, 244, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 171, 24, 242, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 171, 24, 242, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false),   // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 245, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 245, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 142, 71, 247, Count::None, 0, 0, LONG, 313, 0, false),
-    p(K::Complex, 0, Slot::Single, 143, 42, 247, Count::None, 0, 0, LONG, 190, 255, false),
+    p(K::Complex, 0, Slot::Single, 142, 71, 247, Count::None, 0, 0, LONG, 313, 0, false), // PMaxScheduleEntryType.0: RelativeTimeInterval
+    p(K::Complex, 0, Slot::Single, 143, 42, 247, Count::None, 0, 0, LONG, 190, 255, false), // PMaxScheduleEntryType.0: TimeInterval
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 172, 63, 248, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 1, Slot::Single, 172, 63, 248, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // PMaxScheduleEntryType.1: PMax
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PMaxScheduleEntryType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 173, 54, 250, Count::Set, 1, 0, LONG, 246, 0, false),
+    p(K::Complex, 0, Slot::List, 173, 54, 250, Count::Set, 1, 0, LONG, 246, 0, false), // PMaxScheduleType.0: PMaxScheduleEntry
     E,
-    p(K::Complex, 0, Slot::List, 173, 54, 250, Count::Soft, 1024, 251, LONG, 246, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 173, 54, 250, Count::Soft, 1024, 251, LONG, 246, 0, false), // PMaxScheduleType.1: PMaxScheduleEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PMaxScheduleType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PMaxScheduleType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 174, 10, 253, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 174, 10, 253, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.0: ParameterSetID
     E,
-    p(K::Complex, 1, Slot::List, 175, 57, 254, Count::Set, 1, 0, LONG, 256, 0, false),
+    p(K::Complex, 1, Slot::List, 175, 57, 254, Count::Set, 1, 0, LONG, 256, 0, false), // ParameterSetType.1: Parameter
     E,
-    p(K::Complex, 1, Slot::List, 175, 57, 254, Count::Soft, 16, 255, LONG, 256, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 175, 57, 254, Count::Soft, 16, 255, LONG, 256, 0, false), // ParameterSetType.2: Parameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 176, 4, 257, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 176, 4, 257, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.0: Name
     E,
-    p(K::Simple, 1, Slot::Single, 177, 3, 258, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::Simple, 2, Slot::Single, 178, 31, 259, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, true),
-    p(K::Simple, 3, Slot::Single, 179, 10, 260, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Simple, 4, Slot::Single, 180, 32, 261, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::Complex, 5, Slot::Single, 181, 63, 262, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
-    p(K::Simple, 6, Slot::Single, 182, 4, 263, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 177, 3, 258, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ParameterType.1: boolValue
+    p(K::Simple, 2, Slot::Single, 178, 31, 259, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, true), // ParameterType.1: byteValue
+    p(K::Simple, 3, Slot::Single, 179, 10, 260, Count::None, 0, 0, LONG, 0, 0, true), // ParameterType.1: shortValue
+    p(K::Simple, 4, Slot::Single, 180, 32, 261, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // ParameterType.1: intValue
+    p(K::Complex, 5, Slot::Single, 181, 63, 262, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // ParameterType.1: physicalValue
+    p(K::Simple, 6, Slot::Single, 182, 4, 263, Count::None, 0, 0, LONG, 0, 0, true), // ParameterType.1: stringValue
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.6: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.7: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 64, 9, 265, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 64, 9, 265, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsReqType.0: eMAID
     E,
-    p(K::Complex, 1, Slot::Single, 61, 11, 266, Count::None, 0, 0, LONG, 36, 0, true),
+    p(K::Complex, 1, Slot::Single, 61, 11, 266, Count::None, 0, 0, LONG, 36, 0, true), // PaymentDetailsReqType.1: ContractSignatureCertChain
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 268, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 268, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // PaymentDetailsResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 14, 5, 269, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 14, 5, 269, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsResType.1: GenChallenge
     E,
-    p(K::Simple, 2, Slot::Single, 183, 29, 270, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 183, 29, 270, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // PaymentDetailsResType.2: EVSETimeStamp
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentDetailsResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 184, 33, 272, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::List, 184, 33, 272, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // PaymentOptionListType.0: PaymentOption
     E,
-    p(K::Simple, 0, Slot::List, 184, 33, 273, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 184, 33, 273, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // PaymentOptionListType.1: PaymentOption
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentOptionListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentOptionListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 185, 33, 275, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 185, 33, 275, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // PaymentServiceSelectionReqType.0: SelectedPaymentOption
     E,
-    p(K::Complex, 1, Slot::Single, 186, 79, 276, Count::None, 0, 0, LONG, 343, 0, true),
+    p(K::Complex, 1, Slot::Single, 186, 79, 276, Count::None, 0, 0, LONG, 343, 0, true), // PaymentServiceSelectionReqType.1: SelectedServiceList
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentServiceSelectionReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 278, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 15, 6, 278, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, true), // PaymentServiceSelectionResType.0: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PaymentServiceSelectionResType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 187, 19, 280, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 187, 19, 280, Count::None, 0, 0, (3, V::Number, -3, 6), 0, 0, false), // PhysicalValueType.0: Multiplier
     E,
-    p(K::Simple, 1, Slot::Single, 188, 34, 281, Count::None, 0, 0, (3, V::Literal, 0, 6), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 188, 34, 281, Count::None, 0, 0, (3, V::Literal, 0, 6), 0, 0, false), // PhysicalValueType.1: Unit
     E,
-    p(K::Simple, 2, Slot::Single, 189, 10, 282, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 189, 10, 282, Count::None, 0, 0, LONG, 0, 0, true), // PhysicalValueType.2: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PhysicalValueType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 190, 35, 284, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 190, 35, 284, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // PowerDeliveryReqType.0: ChargeProgress
     E,
-    p(K::Simple, 1, Slot::Single, 84, 16, 285, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 84, 16, 285, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // PowerDeliveryReqType.1: SAScheduleTupleID
     E,
-    p(K::Complex, 2, Slot::Single, 191, 19, 286, Count::None, 0, 0, LONG, 80, 0, false),
-    p(K::Complex, 3, Slot::Single, 192, 28, 287, Count::None, 0, 0, LONG, 139, 0, true),
-    p(K::Complex, 3, Slot::Single, 193, 37, 287, Count::None, 0, 0, LONG, 182, 255, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 191, 19, 286, Count::None, 0, 0, LONG, 80, 0, false), // PowerDeliveryReqType.2: ChargingProfile
+    p(K::Complex, 3, Slot::Single, 192, 28, 287, Count::None, 0, 0, LONG, 139, 0, true), // PowerDeliveryReqType.2: DC_EVPowerDeliveryParameter
+    p(K::Complex, 3, Slot::Single, 193, 37, 287, Count::None, 0, 0, LONG, 182, 255, true), // PowerDeliveryReqType.2: EVPowerDeliveryParameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 192, 28, 287, Count::None, 0, 0, LONG, 139, 0, true),
-    p(K::Complex, 3, Slot::Single, 193, 37, 287, Count::None, 0, 0, LONG, 182, 255, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 192, 28, 287, Count::None, 0, 0, LONG, 139, 0, true), // PowerDeliveryReqType.3: DC_EVPowerDeliveryParameter
+    p(K::Complex, 3, Slot::Single, 193, 37, 287, Count::None, 0, 0, LONG, 182, 255, true), // PowerDeliveryReqType.3: EVPowerDeliveryParameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 289, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 289, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // PowerDeliveryResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 7, 3, 290, Count::None, 0, 0, LONG, 13, 0, true),
-    p(K::Complex, 1, Slot::Single, 121, 30, 290, Count::None, 0, 0, LONG, 153, 0, true),
-    p(K::Complex, 1, Slot::Single, 165, 39, 290, Count::None, 0, 0, LONG, 184, 255, true),
+    p(K::Complex, 1, Slot::Single, 7, 3, 290, Count::None, 0, 0, LONG, 13, 0, true), // PowerDeliveryResType.1: AC_EVSEStatus
+    p(K::Complex, 1, Slot::Single, 121, 30, 290, Count::None, 0, 0, LONG, 153, 0, true), // PowerDeliveryResType.1: DC_EVSEStatus
+    p(K::Complex, 1, Slot::Single, 165, 39, 290, Count::None, 0, 0, LONG, 184, 255, true), // PowerDeliveryResType.1: EVSEStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryResType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 52, 31, 292, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false),
+    p(K::Complex, 0, Slot::Single, 52, 31, 292, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, false), // PreChargeReqType.0: DC_EVStatus
     E,
-    p(K::Complex, 1, Slot::Single, 102, 63, 293, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 1, Slot::Single, 102, 63, 293, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // PreChargeReqType.1: EVTargetVoltage
     E,
-    p(K::Complex, 2, Slot::Single, 94, 63, 294, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 2, Slot::Single, 94, 63, 294, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // PreChargeReqType.2: EVTargetCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PreChargeReqType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 296, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 296, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // PreChargeResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 53, 30, 297, Count::None, 0, 0, LONG, 153, 0, false),
+    p(K::Complex, 1, Slot::Single, 53, 30, 297, Count::None, 0, 0, LONG, 153, 0, false), // PreChargeResType.1: DC_EVSEStatus
     E,
-    p(K::Complex, 2, Slot::Single, 103, 63, 298, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 2, Slot::Single, 103, 63, 298, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // PreChargeResType.2: EVSEPresentVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PreChargeResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 194, 0, 300, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 194, 0, 300, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ProfileEntryType.0: ChargingProfileEntryStart
     E,
-    p(K::Complex, 1, Slot::Single, 195, 63, 301, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false),
+    p(K::Complex, 1, Slot::Single, 195, 63, 301, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, false), // ProfileEntryType.1: ChargingProfileEntryMaxPower
     E,
-    p(K::Simple, 2, Slot::Single, 196, 36, 302, Count::None, 0, 0, (2, V::Number, 1, 3), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 196, 36, 302, Count::None, 0, 0, (2, V::Number, 1, 3), 0, 0, true), // ProfileEntryType.2: ChargingProfileEntryMaxNumberOfPhasesInUse
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ProfileEntryType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ProfileEntryType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 197, 24, 304, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 197, 24, 304, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 198, 24, 305, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 198, 24, 305, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 307, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 199, 4, 308, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 200, 4, 309, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false),
-    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 307, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 199, 4, 308, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 200, 4, 309, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 199, 4, 308, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 200, 4, 309, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false),
-    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 1, Slot::Single, 199, 4, 308, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 200, 4, 309, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 200, 4, 309, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false),
-    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 2, Slot::Single, 200, 4, 309, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false),
-    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Complex, 3, Slot::Single, 201, 101, 310, Count::None, 0, 0, LONG, 423, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Complex, 4, Slot::Single, 202, 34, 311, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 203, 24, 312, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 203, 24, 312, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 204, 37, 314, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 204, 37, 314, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // RelativeTimeIntervalType.0: start
     E,
-    p(K::Simple, 1, Slot::Single, 205, 38, 315, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 205, 38, 315, Count::None, 0, 0, LONG, 0, 0, true), // RelativeTimeIntervalType.1: duration
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RelativeTimeIntervalType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RelativeTimeIntervalType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 199, 4, 317, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 200, 4, 318, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 201, 101, 319, Count::None, 0, 0, LONG, 423, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 199, 4, 317, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 200, 4, 318, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 201, 101, 319, Count::None, 0, 0, LONG, 423, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 200, 4, 318, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 201, 101, 319, Count::None, 0, 0, LONG, 423, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 200, 4, 318, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 201, 101, 319, Count::None, 0, 0, LONG, 423, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 201, 101, 319, Count::None, 0, 0, LONG, 423, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 201, 101, 319, Count::None, 0, 0, LONG, 423, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 206, 74, 321, Count::Set, 1, 0, LONG, 323, 0, false),
+    p(K::Complex, 0, Slot::List, 206, 74, 321, Count::Set, 1, 0, LONG, 323, 0, false), // SAScheduleListType.0: SAScheduleTuple
     E,
-    p(K::Complex, 0, Slot::List, 206, 74, 321, Count::Step, 3, 322, LONG, 323, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 206, 74, 321, Count::Step, 3, 322, LONG, 323, 0, false), // SAScheduleListType.1: SAScheduleTuple
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 207, 16, 324, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 207, 16, 324, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // SAScheduleTupleType.0: SAScheduleTupleID
     E,
-    p(K::Complex, 1, Slot::Single, 208, 55, 325, Count::None, 0, 0, LONG, 249, 0, false),
+    p(K::Complex, 1, Slot::Single, 208, 55, 325, Count::None, 0, 0, LONG, 249, 0, false), // SAScheduleTupleType.1: PMaxSchedule
     E,
-    p(K::Complex, 2, Slot::Single, 209, 78, 326, Count::None, 0, 0, LONG, 336, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 209, 78, 326, Count::None, 0, 0, LONG, 336, 0, true), // SAScheduleTupleType.2: SalesTariff
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleTupleType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SAScheduleTupleType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SASchedulesType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 210, 24, 329, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 210, 24, 329, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 210, 24, 329, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 330, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 210, 24, 329, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 330, Count::None, 0, 0, LONG, 0, 0, false),   // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 210, 24, 329, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 210, 24, 329, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 142, 71, 332, Count::None, 0, 0, LONG, 313, 0, false),
-    p(K::Complex, 0, Slot::Single, 143, 42, 332, Count::None, 0, 0, LONG, 190, 255, false),
+    p(K::Complex, 0, Slot::Single, 142, 71, 332, Count::None, 0, 0, LONG, 313, 0, false), // SalesTariffEntryType.0: RelativeTimeInterval
+    p(K::Complex, 0, Slot::Single, 143, 42, 332, Count::None, 0, 0, LONG, 190, 255, false), // SalesTariffEntryType.0: TimeInterval
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 211, 39, 333, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 2, Slot::List, 212, 22, 334, Count::Set, 1, 0, LONG, 92, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 211, 39, 333, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // SalesTariffEntryType.1: EPriceLevel
+    p(K::Complex, 2, Slot::List, 212, 22, 334, Count::Set, 1, 0, LONG, 92, 0, false), // SalesTariffEntryType.1: ConsumptionCost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffEntryType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::List, 212, 22, 334, Count::Set, 1, 0, LONG, 92, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::List, 212, 22, 334, Count::Set, 1, 0, LONG, 92, 0, false), // SalesTariffEntryType.2: ConsumptionCost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffEntryType.2: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::List, 212, 22, 334, Count::Step, 3, 335, LONG, 92, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::List, 212, 22, 334, Count::Step, 3, 335, LONG, 92, 0, false), // SalesTariffEntryType.3: ConsumptionCost
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffEntryType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffEntryType.4: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 55, 4, 337, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 213, 16, 338, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 55, 4, 337, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.0: Id
+    p(K::Simple, 1, Slot::Single, 213, 16, 338, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // SalesTariffType.0: SalesTariffID
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 213, 16, 338, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 213, 16, 338, Count::None, 0, 0, (8, V::Number, 1, 254), 0, 0, false), // SalesTariffType.1: SalesTariffID
     E,
-    p(K::Simple, 2, Slot::Single, 214, 12, 339, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 215, 39, 340, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Set, 1, 0, LONG, 331, 0, false),
+    p(K::Simple, 2, Slot::Single, 214, 12, 339, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.2: SalesTariffDescription
+    p(K::Simple, 3, Slot::Single, 215, 39, 340, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // SalesTariffType.2: NumEPriceLevels
+    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Set, 1, 0, LONG, 331, 0, false), // SalesTariffType.2: SalesTariffEntry
     E,
-    p(K::Simple, 3, Slot::Single, 215, 39, 340, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Set, 1, 0, LONG, 331, 0, false),
+    p(K::Simple, 3, Slot::Single, 215, 39, 340, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // SalesTariffType.3: NumEPriceLevels
+    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Set, 1, 0, LONG, 331, 0, false), // SalesTariffType.3: SalesTariffEntry
     E,
     E,
-    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Set, 1, 0, LONG, 331, 0, false),
+    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Set, 1, 0, LONG, 331, 0, false), // SalesTariffType.4: SalesTariffEntry
     E,
-    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Soft, 1024, 342, LONG, 331, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 216, 77, 341, Count::Soft, 1024, 342, LONG, 331, 0, false), // SalesTariffType.5: SalesTariffEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SalesTariffType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 217, 80, 344, Count::Set, 1, 0, LONG, 346, 0, false),
+    p(K::Complex, 0, Slot::List, 217, 80, 344, Count::Set, 1, 0, LONG, 346, 0, false), // SelectedServiceListType.0: SelectedService
     E,
-    p(K::Complex, 0, Slot::List, 217, 80, 344, Count::Soft, 16, 345, LONG, 346, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 217, 80, 344, Count::Soft, 16, 345, LONG, 346, 0, false), // SelectedServiceListType.1: SelectedService
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 76, 1, 347, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 76, 1, 347, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 174, 10, 348, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 174, 10, 348, Count::None, 0, 0, LONG, 0, 0, true), // SelectedServiceType.1: ParameterSetID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 218, 1, 350, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 218, 1, 350, Count::None, 0, 0, LONG, 0, 0, true), // ServiceDetailReqType.0: ServiceID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 352, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 352, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // ServiceDetailResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 218, 1, 353, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 218, 1, 353, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.1: ServiceID
     E,
-    p(K::Complex, 2, Slot::Single, 219, 86, 354, Count::None, 0, 0, LONG, 366, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 219, 86, 354, Count::None, 0, 0, LONG, 366, 0, true), // ServiceDetailResType.2: ServiceParameterList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 220, 14, 356, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 221, 13, 357, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 220, 14, 356, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.0: ServiceScope
+    p(K::Simple, 1, Slot::Single, 221, 13, 357, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true), // ServiceDiscoveryReqType.0: ServiceCategory
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.0: EndElement
     E,
-    p(K::Simple, 1, Slot::Single, 221, 13, 357, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 221, 13, 357, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true), // ServiceDiscoveryReqType.1: ServiceCategory
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 359, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 359, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // ServiceDiscoveryResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 222, 60, 360, Count::None, 0, 0, LONG, 271, 0, false),
+    p(K::Complex, 1, Slot::Single, 222, 60, 360, Count::None, 0, 0, LONG, 271, 0, false), // ServiceDiscoveryResType.1: PaymentOptionList
     E,
-    p(K::Complex, 2, Slot::Single, 223, 18, 361, Count::None, 0, 0, LONG, 73, 0, false),
+    p(K::Complex, 2, Slot::Single, 223, 18, 361, Count::None, 0, 0, LONG, 73, 0, false), // ServiceDiscoveryResType.2: ChargeService
     E,
-    p(K::Complex, 3, Slot::Single, 224, 85, 362, Count::None, 0, 0, LONG, 363, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 224, 85, 362, Count::None, 0, 0, LONG, 363, 0, true), // ServiceDiscoveryResType.3: ServiceList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryResType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryResType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 225, 87, 364, Count::Set, 1, 0, LONG, 369, 0, false),
+    p(K::Complex, 0, Slot::List, 225, 87, 364, Count::Set, 1, 0, LONG, 369, 0, false), // ServiceListType.0: Service
     E,
-    p(K::Complex, 0, Slot::List, 225, 87, 364, Count::Step, 8, 365, LONG, 369, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 225, 87, 364, Count::Step, 8, 365, LONG, 369, 0, false), // ServiceListType.1: Service
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 226, 56, 367, Count::Set, 1, 0, LONG, 252, 0, false),
+    p(K::Complex, 0, Slot::List, 226, 56, 367, Count::Set, 1, 0, LONG, 252, 0, false), // ServiceParameterListType.0: ParameterSet
     E,
-    p(K::Complex, 0, Slot::List, 226, 56, 367, Count::Soft, 255, 368, LONG, 252, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 226, 56, 367, Count::Soft, 255, 368, LONG, 252, 0, false), // ServiceParameterListType.1: ParameterSet
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceParameterListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceParameterListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 76, 1, 370, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 76, 1, 370, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 77, 12, 371, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 78, 13, 372, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 77, 12, 371, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.1: ServiceName
+    p(K::Simple, 2, Slot::Single, 78, 13, 372, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ServiceType.1: ServiceCategory
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 78, 13, 372, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 78, 13, 372, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ServiceType.2: ServiceCategory
     E,
-    p(K::Simple, 3, Slot::Single, 79, 14, 373, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 80, 3, 374, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 79, 14, 373, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.3: ServiceScope
+    p(K::Simple, 4, Slot::Single, 80, 3, 374, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ServiceType.3: FreeService
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 80, 3, 374, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 4, Slot::Single, 80, 3, 374, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ServiceType.4: FreeService
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.5: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 227, 40, 376, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 227, 40, 376, Count::None, 0, 0, LONG, 0, 0, true), // SessionSetupReqType.0: EVCCID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 378, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 378, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // SessionSetupResType.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 83, 15, 379, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 83, 15, 379, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.1: EVSEID
     E,
-    p(K::Simple, 2, Slot::Single, 183, 29, 380, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 183, 29, 380, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // SessionSetupResType.2: EVSETimeStamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 228, 41, 382, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 228, 41, 382, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // SessionStopReqType.0: ChargingSession
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 384, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 15, 6, 384, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, true), // SessionStopResType.0: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopResType.1: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 4, 386, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 4, 386, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 229, 42, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 389, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 229, 42, 387, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 389, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 387, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 387, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 229, 42, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 389, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 229, 42, 387, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 388, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 389, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 391, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 230, 94, 392, Count::Set, 1, 0, LONG, 393, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 391, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 230, 94, 392, Count::Set, 1, 0, LONG, 393, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 230, 94, 392, Count::Set, 1, 0, LONG, 393, 0, false),
+    p(K::Complex, 1, Slot::List, 230, 94, 392, Count::Set, 1, 0, LONG, 393, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 230, 94, 392, Count::Step, 0, 0, LONG, 393, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 230, 94, 392, Count::Step, 0, 0, LONG, 393, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 394, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 231, 4, 395, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 394, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 231, 4, 395, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 231, 4, 395, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 231, 4, 395, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 397, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 397, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 397, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 396, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 397, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 399, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 232, 97, 400, Count::None, 0, 0, LONG, 407, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 399, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 232, 97, 400, Count::None, 0, 0, LONG, 407, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 232, 97, 400, Count::None, 0, 0, LONG, 407, 0, false),
+    p(K::Complex, 1, Slot::Single, 232, 97, 400, Count::None, 0, 0, LONG, 407, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 233, 96, 401, Count::None, 0, 0, LONG, 404, 0, false),
+    p(K::Complex, 2, Slot::Single, 233, 96, 401, Count::None, 0, 0, LONG, 404, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 234, 43, 402, Count::None, 0, 0, LONG, 191, 0, false),
-    p(K::Complex, 4, Slot::List, 235, 52, 403, Count::Set, 1, 0, LONG, 234, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 234, 43, 402, Count::None, 0, 0, LONG, 191, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 235, 52, 403, Count::Set, 1, 0, LONG, 234, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 235, 52, 403, Count::Set, 1, 0, LONG, 234, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 235, 52, 403, Count::Set, 1, 0, LONG, 234, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 235, 52, 403, Count::Step, 0, 0, LONG, 234, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 235, 52, 403, Count::Step, 0, 0, LONG, 234, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 24, 406, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 405, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 24, 406, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 24, 406, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 24, 406, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 144, 4, 408, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 236, 10, 409, Count::None, 0, 0, LONG, 32, 0, false),
+    p(K::Attribute, 0, Slot::Single, 144, 4, 408, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 236, 10, 409, Count::None, 0, 0, LONG, 32, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 236, 10, 409, Count::None, 0, 0, LONG, 32, 0, false),
+    p(K::Complex, 1, Slot::Single, 236, 10, 409, Count::None, 0, 0, LONG, 32, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 237, 92, 410, Count::None, 0, 0, LONG, 385, 0, false),
+    p(K::Complex, 2, Slot::Single, 237, 92, 410, Count::None, 0, 0, LONG, 385, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 155, 70, 411, Count::Set, 1, 0, LONG, 306, 0, false),
+    p(K::Complex, 3, Slot::List, 155, 70, 411, Count::Set, 1, 0, LONG, 306, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 155, 70, 411, Count::Step, 0, 0, LONG, 306, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 155, 70, 411, Count::Step, 0, 0, LONG, 306, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::List, 56, 8, 413, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 56, 8, 413, Count::Set, 1, 0, LONG, 0, 0, false), // SubCertificatesType.0: Certificate
     E,
-    p(K::Simple, 0, Slot::List, 56, 8, 413, Count::Step, 4, 414, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 56, 8, 413, Count::Step, 4, 414, LONG, 0, 0, false), // SubCertificatesType.1: Certificate
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SubCertificatesType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SubCertificatesType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 238, 11, 416, Count::Set, 1, 0, (3, V::Literal, 0, 5), 0, 0, false),
+    p(K::Simple, 0, Slot::List, 238, 11, 416, Count::Set, 1, 0, (3, V::Literal, 0, 5), 0, 0, false), // SupportedEnergyTransferModeType.0: EnergyTransferMode
     E,
-    p(K::Simple, 0, Slot::List, 238, 11, 416, Count::Step, 6, 417, (3, V::Literal, 0, 5), 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 238, 11, 416, Count::Step, 6, 417, (3, V::Literal, 0, 5), 0, 0, false), // SupportedEnergyTransferModeType.1: EnergyTransferMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SupportedEnergyTransferModeType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SupportedEnergyTransferModeType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 54, 4, 419, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 54, 4, 419, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 422, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 422, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 421, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 421, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 422, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 239, 4, 421, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 420, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 422, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 240, 100, 424, Count::Set, 1, 0, LONG, 418, 0, false),
+    p(K::Complex, 0, Slot::List, 240, 100, 424, Count::Set, 1, 0, LONG, 418, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 240, 100, 424, Count::Step, 0, 0, LONG, 418, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 240, 100, 424, Count::Step, 0, 0, LONG, 418, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 52, 31, 426, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, true),
+    p(K::Complex, 0, Slot::Single, 52, 31, 426, Count::None, 0, 0, (22, V::No, 0, 0), 158, 2, true), // WeldingDetectionReqType.0: DC_EVStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WeldingDetectionReqType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 15, 6, 428, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 15, 6, 428, Count::None, 0, 0, (5, V::Literal, 0, 25), 0, 0, false), // WeldingDetectionResType.0: ResponseCode
     E,
-    p(K::Complex, 1, Slot::Single, 53, 30, 429, Count::None, 0, 0, LONG, 153, 0, false),
+    p(K::Complex, 1, Slot::Single, 53, 30, 429, Count::None, 0, 0, LONG, 153, 0, false), // WeldingDetectionResType.1: DC_EVSEStatus
     E,
-    p(K::Complex, 2, Slot::Single, 103, 63, 430, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true),
+    p(K::Complex, 2, Slot::Single, 103, 63, 430, Count::None, 0, 0, (17, V::No, 0, 0), 279, 4, true), // WeldingDetectionResType.2: EVSEPresentVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WeldingDetectionResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 241, 105, 432, Count::None, 0, 0, LONG, 438, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 242, 24, 433, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 243, 4, 434, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 244, 24, 435, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 245, 24, 436, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 437, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 246, 4, 439, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 246, 4, 439, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 247, 42, 440, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 247, 42, 440, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

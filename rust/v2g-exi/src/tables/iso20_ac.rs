@@ -516,66 +516,66 @@ static DATATYPES: [Datatype; 16] = [
 ];
 
 static TYPES: [Type; 60] = [
-    t("AC_CPDReqEnergyTransferModeType", 2, 65535, 0, 0, 6, false, false, 0),
-    t("AC_CPDResEnergyTransferModeType", 2, 65535, 7, 6, 12, false, false, 0),
-    t("AC_ChargeLoopReqType", 2, 15, 20, 18, 4, false, false, 0),
-    t("AC_ChargeLoopResType", 2, 16, 25, 22, 7, false, false, 0),
-    t("AC_ChargeParameterDiscoveryReqType", 2, 17, 33, 29, 2, false, false, 0),
-    t("AC_ChargeParameterDiscoveryResType", 2, 18, 36, 31, 3, false, false, 0),
-    t("BPT_AC_CPDReqEnergyTransferModeType", 2, 0, 40, 34, 12, false, false, 0),
-    t("BPT_AC_CPDResEnergyTransferModeType", 2, 1, 53, 46, 18, false, false, 0),
-    t("BPT_Dynamic_AC_CLReqControlModeType", 2, 24, 72, 64, 24, false, false, 0),
-    t("BPT_Dynamic_AC_CLResControlModeType", 2, 25, 97, 88, 13, false, false, 0),
-    t("BPT_Scheduled_AC_CLReqControlModeType", 2, 43, 111, 101, 21, false, false, 0),
-    t("BPT_Scheduled_AC_CLResControlModeType", 2, 44, 133, 122, 9, false, false, 0),
-    t("CLReqControlModeType", 3, 65535, 143, 131, 0, true, false, 0),
-    t("CLResControlModeType", 3, 65535, 144, 131, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 145, 131, 2, false, false, 0),
-    t("ChargeLoopReqType", 3, 56, 149, 133, 3, true, false, 0),
-    t("ChargeLoopResType", 3, 57, 153, 136, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 3, 56, 159, 141, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 3, 57, 161, 142, 2, true, false, 0),
-    t("DSAKeyValueType", 1, 65535, 164, 144, 7, false, false, 0),
-    t("DetailedCostType", 3, 65535, 172, 151, 2, false, false, 0),
-    t("DetailedTaxType", 3, 65535, 175, 153, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 178, 155, 2, false, false, 0),
-    t("DisplayParametersType", 3, 65535, 182, 157, 10, false, false, 0),
-    t("Dynamic_AC_CLReqControlModeType", 2, 26, 193, 167, 16, false, false, 0),
-    t("Dynamic_AC_CLResControlModeType", 2, 27, 210, 183, 13, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 3, 12, 224, 196, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 3, 13, 229, 200, 4, true, false, 0),
-    t("EVSEStatusType", 3, 65535, 234, 204, 2, false, false, 0),
-    t("KeyInfoType", 1, 65535, 237, 206, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 248, 208, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 253, 209, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 256, 210, 2, false, false, 0),
-    t("MessageHeaderType", 3, 65535, 259, 212, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 263, 215, 8, false, false, 0),
-    t("ObjectType", 1, 65535, 272, 223, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 278, 227, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 284, 228, 2, false, false, 0),
-    t("RationalNumberType", 3, 65535, 287, 230, 2, false, false, 1),
-    t("ReceiptType", 3, 65535, 290, 232, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 298, 238, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 305, 244, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 309, 247, 1, false, false, 0),
-    t("Scheduled_AC_CLReqControlModeType", 2, 45, 312, 248, 15, false, false, 0),
-    t("Scheduled_AC_CLResControlModeType", 2, 46, 328, 263, 9, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 3, 12, 338, 272, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 3, 13, 342, 275, 0, true, false, 0),
-    t("SignatureMethodType", 1, 65535, 343, 275, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 348, 277, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 351, 279, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 356, 282, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 362, 287, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 365, 289, 4, false, false, 0),
-    t("TransformType", 1, 65535, 370, 293, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 375, 295, 1, false, false, 0),
-    t("V2GMessageType", 3, 65535, 377, 296, 1, true, false, 0),
-    t("V2GRequestType", 3, 55, 379, 297, 1, true, false, 0),
-    t("V2GResponseType", 3, 55, 381, 298, 2, true, false, 0),
-    t("X509DataType", 1, 65535, 384, 300, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 391, 301, 2, false, false, 0),
+    t("AC_CPDReqEnergyTransferModeType", 2, 65535, 0, 0, 6, false, false, 0), // 0
+    t("AC_CPDResEnergyTransferModeType", 2, 65535, 7, 6, 12, false, false, 0), // 1
+    t("AC_ChargeLoopReqType", 2, 15, 20, 18, 4, false, false, 0),             // 2
+    t("AC_ChargeLoopResType", 2, 16, 25, 22, 7, false, false, 0),             // 3
+    t("AC_ChargeParameterDiscoveryReqType", 2, 17, 33, 29, 2, false, false, 0), // 4
+    t("AC_ChargeParameterDiscoveryResType", 2, 18, 36, 31, 3, false, false, 0), // 5
+    t("BPT_AC_CPDReqEnergyTransferModeType", 2, 0, 40, 34, 12, false, false, 0), // 6
+    t("BPT_AC_CPDResEnergyTransferModeType", 2, 1, 53, 46, 18, false, false, 0), // 7
+    t("BPT_Dynamic_AC_CLReqControlModeType", 2, 24, 72, 64, 24, false, false, 0), // 8
+    t("BPT_Dynamic_AC_CLResControlModeType", 2, 25, 97, 88, 13, false, false, 0), // 9
+    t("BPT_Scheduled_AC_CLReqControlModeType", 2, 43, 111, 101, 21, false, false, 0), // 10
+    t("BPT_Scheduled_AC_CLResControlModeType", 2, 44, 133, 122, 9, false, false, 0), // 11
+    t("CLReqControlModeType", 3, 65535, 143, 131, 0, true, false, 0),         // 12
+    t("CLResControlModeType", 3, 65535, 144, 131, 0, true, false, 0),         // 13
+    t("CanonicalizationMethodType", 1, 65535, 145, 131, 2, false, false, 0),  // 14
+    t("ChargeLoopReqType", 3, 56, 149, 133, 3, true, false, 0),               // 15
+    t("ChargeLoopResType", 3, 57, 153, 136, 5, true, false, 0),               // 16
+    t("ChargeParameterDiscoveryReqType", 3, 56, 159, 141, 1, true, false, 0), // 17
+    t("ChargeParameterDiscoveryResType", 3, 57, 161, 142, 2, true, false, 0), // 18
+    t("DSAKeyValueType", 1, 65535, 164, 144, 7, false, false, 0),             // 19
+    t("DetailedCostType", 3, 65535, 172, 151, 2, false, false, 0),            // 20
+    t("DetailedTaxType", 3, 65535, 175, 153, 2, false, false, 0),             // 21
+    t("DigestMethodType", 1, 65535, 178, 155, 2, false, false, 0),            // 22
+    t("DisplayParametersType", 3, 65535, 182, 157, 10, false, false, 0),      // 23
+    t("Dynamic_AC_CLReqControlModeType", 2, 26, 193, 167, 16, false, false, 0), // 24
+    t("Dynamic_AC_CLResControlModeType", 2, 27, 210, 183, 13, false, false, 0), // 25
+    t("Dynamic_CLReqControlModeType", 3, 12, 224, 196, 4, true, false, 0),    // 26
+    t("Dynamic_CLResControlModeType", 3, 13, 229, 200, 4, true, false, 0),    // 27
+    t("EVSEStatusType", 3, 65535, 234, 204, 2, false, false, 0),              // 28
+    t("KeyInfoType", 1, 65535, 237, 206, 2, false, false, 0),                 // 29
+    t("KeyValueType", 1, 65535, 248, 208, 1, false, false, 0),                // 30
+    t("ListOfRootCertificateIDsType", 3, 65535, 253, 209, 1, false, false, 0), // 31
+    t("ManifestType", 1, 65535, 256, 210, 2, false, false, 0),                // 32
+    t("MessageHeaderType", 3, 65535, 259, 212, 3, false, false, 0),           // 33
+    t("MeterInfoType", 3, 65535, 263, 215, 8, false, false, 0),               // 34
+    t("ObjectType", 1, 65535, 272, 223, 4, false, false, 0),                  // 35
+    t("PGPDataType", 1, 65535, 278, 227, 1, false, false, 0),                 // 36
+    t("RSAKeyValueType", 1, 65535, 284, 228, 2, false, false, 0),             // 37
+    t("RationalNumberType", 3, 65535, 287, 230, 2, false, false, 1),          // 38
+    t("ReceiptType", 3, 65535, 290, 232, 6, false, false, 0),                 // 39
+    t("ReferenceType", 1, 65535, 298, 238, 6, false, false, 0),               // 40
+    t("RetrievalMethodType", 1, 65535, 305, 244, 3, false, false, 0),         // 41
+    t("SPKIDataType", 1, 65535, 309, 247, 1, false, false, 0),                // 42
+    t("Scheduled_AC_CLReqControlModeType", 2, 45, 312, 248, 15, false, false, 0), // 43
+    t("Scheduled_AC_CLResControlModeType", 2, 46, 328, 263, 9, false, false, 0), // 44
+    t("Scheduled_CLReqControlModeType", 3, 12, 338, 272, 3, true, false, 0),  // 45
+    t("Scheduled_CLResControlModeType", 3, 13, 342, 275, 0, true, false, 0),  // 46
+    t("SignatureMethodType", 1, 65535, 343, 275, 2, false, false, 0),         // 47
+    t("SignaturePropertiesType", 1, 65535, 348, 277, 2, false, false, 0),     // 48
+    t("SignaturePropertyType", 1, 65535, 351, 279, 3, false, false, 0),       // 49
+    t("SignatureType", 1, 65535, 356, 282, 5, false, false, 0),               // 50
+    t("SignatureValueType", 1, 65535, 362, 287, 2, false, false, 0),          // 51
+    t("SignedInfoType", 1, 65535, 365, 289, 4, false, false, 0),              // 52
+    t("TransformType", 1, 65535, 370, 293, 2, false, false, 0),               // 53
+    t("TransformsType", 1, 65535, 375, 295, 1, false, false, 0),              // 54
+    t("V2GMessageType", 3, 65535, 377, 296, 1, true, false, 0),               // 55
+    t("V2GRequestType", 3, 55, 379, 297, 1, true, false, 0),                  // 56
+    t("V2GResponseType", 3, 55, 381, 298, 2, true, false, 0),                 // 57
+    t("X509DataType", 1, 65535, 384, 300, 1, false, false, 0),                // 58
+    t("X509IssuerSerialType", 1, 65535, 391, 301, 2, false, false, 0),        // 59
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -894,512 +894,512 @@ static SLOTS: [Slot; 303] = [
 ];
 
 static STATES: [State; 394] = [
-    s(0, 1, 1, 255, true),
-    s(2, 3, 2, 255, false),
-    s(6, 2, 2, 255, false),
-    s(10, 1, 1, 255, false),
-    s(12, 3, 2, 2, false),
-    s(16, 2, 2, 1, false),
-    s(20, 1, 1, 0, false),
-    s(22, 1, 1, 255, true),
-    s(24, 3, 2, 255, false),
-    s(28, 2, 2, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 3, 2, 255, false),
-    s(38, 2, 2, 255, false),
-    s(42, 1, 1, 255, false),
-    s(44, 6, 3, 5, false),
-    s(52, 5, 3, 4, false),
-    s(60, 4, 3, 3, false),
-    s(68, 3, 2, 2, false),
-    s(72, 2, 2, 1, false),
-    s(76, 1, 1, 0, false),
-    s(78, 1, 1, 255, true),
-    s(80, 2, 2, 255, false),
-    s(84, 1, 1, 255, false),
-    s(86, 5, 3, 255, false),
-    s(94, 1, 1, 0, false),
-    s(96, 1, 1, 255, true),
-    s(98, 1, 1, 255, false),
-    s(100, 9, 4, 255, false),
-    s(116, 8, 4, 255, false),
-    s(132, 7, 3, 255, false),
-    s(140, 6, 3, 255, false),
-    s(148, 5, 3, 255, false),
-    s(156, 1, 1, 0, false),
-    s(158, 1, 1, 255, true),
-    s(160, 2, 2, 255, false),
-    s(164, 1, 1, 0, false),
-    s(166, 1, 1, 255, true),
-    s(168, 1, 1, 255, false),
-    s(170, 2, 2, 255, false),
-    s(174, 1, 1, 0, false),
-    s(176, 1, 1, 255, true),
-    s(178, 3, 2, 255, false),
-    s(182, 2, 2, 255, false),
-    s(186, 1, 1, 255, false),
-    s(188, 3, 2, 255, false),
-    s(192, 2, 2, 255, false),
-    s(196, 1, 1, 255, false),
-    s(198, 3, 2, 255, false),
-    s(202, 2, 2, 255, false),
-    s(206, 1, 1, 255, false),
-    s(208, 3, 2, 2, false),
-    s(212, 2, 2, 1, false),
-    s(216, 1, 1, 0, false),
-    s(218, 1, 1, 255, true),
-    s(220, 3, 2, 255, false),
-    s(224, 2, 2, 255, false),
-    s(228, 1, 1, 255, false),
-    s(230, 3, 2, 255, false),
-    s(234, 2, 2, 255, false),
-    s(238, 1, 1, 255, false),
-    s(240, 6, 3, 255, false),
-    s(248, 5, 3, 255, false),
-    s(256, 4, 3, 255, false),
-    s(264, 3, 2, 255, false),
-    s(268, 2, 2, 255, false),
-    s(272, 1, 1, 255, false),
-    s(274, 3, 2, 255, false),
-    s(278, 2, 2, 255, false),
-    s(282, 1, 1, 255, false),
-    s(284, 3, 2, 2, false),
-    s(288, 2, 2, 1, false),
-    s(292, 1, 1, 0, false),
-    s(294, 2, 2, 255, true),
-    s(298, 1, 1, 255, false),
-    s(300, 1, 1, 255, false),
-    s(302, 1, 1, 255, false),
-    s(304, 1, 1, 255, false),
-    s(306, 3, 2, 255, false),
-    s(310, 2, 2, 255, false),
-    s(314, 1, 1, 255, false),
-    s(316, 3, 2, 255, false),
-    s(320, 2, 2, 255, false),
-    s(324, 1, 1, 255, false),
-    s(326, 3, 2, 255, false),
-    s(330, 2, 2, 255, false),
-    s(334, 1, 1, 255, false),
-    s(336, 3, 2, 255, false),
-    s(340, 2, 2, 255, false),
-    s(344, 1, 1, 255, false),
-    s(346, 3, 2, 255, false),
-    s(350, 2, 2, 255, false),
-    s(354, 1, 1, 255, false),
-    s(356, 5, 3, 4, false),
-    s(364, 4, 3, 3, false),
-    s(372, 3, 2, 2, false),
-    s(376, 2, 2, 1, false),
-    s(380, 1, 1, 0, false),
-    s(382, 5, 3, 255, true),
-    s(390, 4, 3, 255, false),
-    s(398, 3, 2, 255, false),
-    s(402, 2, 2, 255, false),
-    s(406, 1, 1, 255, false),
-    s(408, 9, 4, 8, false),
-    s(424, 8, 4, 7, false),
-    s(440, 7, 3, 6, false),
-    s(448, 6, 3, 5, false),
-    s(456, 5, 3, 4, false),
-    s(464, 4, 3, 3, false),
-    s(472, 3, 2, 2, false),
-    s(476, 2, 2, 1, false),
-    s(480, 1, 1, 0, false),
-    s(482, 10, 4, 255, true),
-    s(498, 9, 4, 255, false),
-    s(514, 8, 4, 255, false),
-    s(530, 7, 3, 255, false),
-    s(538, 6, 3, 255, false),
-    s(546, 5, 3, 255, false),
-    s(554, 4, 3, 255, false),
-    s(562, 3, 2, 255, false),
-    s(566, 2, 2, 255, false),
-    s(570, 1, 1, 255, false),
-    s(572, 12, 4, 11, false),
-    s(588, 11, 4, 10, false),
-    s(604, 10, 4, 9, false),
-    s(620, 9, 4, 8, false),
-    s(636, 8, 4, 7, false),
-    s(652, 7, 3, 6, false),
-    s(660, 6, 3, 5, false),
-    s(668, 5, 3, 4, false),
-    s(676, 4, 3, 3, false),
-    s(684, 3, 2, 2, false),
-    s(688, 2, 2, 1, false),
-    s(692, 1, 1, 0, false),
-    s(694, 10, 4, 9, true),
-    s(710, 9, 4, 8, false),
-    s(726, 8, 4, 7, false),
-    s(742, 7, 3, 6, false),
-    s(750, 6, 3, 5, false),
-    s(758, 5, 3, 4, false),
-    s(766, 4, 3, 3, false),
-    s(774, 3, 2, 2, false),
-    s(778, 2, 2, 1, false),
-    s(782, 1, 1, 0, false),
-    s(784, 1, 1, 0, true),
-    s(786, 1, 1, 0, true),
-    s(788, 1, 1, 255, true),
-    s(790, 3, 2, 1, true),
-    s(794, 3, 2, 1, false),
-    s(798, 3, 2, 1, false),
-    s(802, 1, 1, 255, true),
-    s(804, 2, 2, 255, false),
-    s(808, 1, 1, 255, false),
-    s(810, 1, 1, 0, false),
-    s(812, 1, 1, 255, true),
-    s(814, 1, 1, 255, false),
-    s(816, 4, 3, 3, false),
-    s(824, 3, 2, 2, false),
-    s(828, 2, 2, 1, false),
-    s(832, 1, 1, 0, false),
-    s(834, 1, 1, 255, true),
-    s(836, 1, 1, 0, false),
-    s(838, 1, 1, 255, true),
-    s(840, 1, 1, 255, false),
-    s(842, 1, 1, 0, false),
-    s(844, 3, 2, 255, true),
-    s(848, 1, 1, 255, false),
-    s(850, 2, 2, 255, false),
-    s(854, 1, 1, 255, false),
-    s(856, 3, 2, 2, false),
-    s(860, 2, 2, 1, false),
-    s(864, 1, 1, 255, false),
-    s(866, 1, 1, 0, false),
-    s(868, 1, 1, 255, true),
-    s(870, 1, 1, 255, false),
-    s(872, 1, 1, 0, false),
-    s(874, 1, 1, 255, true),
-    s(876, 1, 1, 255, false),
-    s(878, 1, 1, 0, false),
-    s(880, 1, 1, 255, true),
-    s(882, 3, 2, 1, true),
-    s(886, 3, 2, 1, false),
-    s(890, 3, 2, 1, false),
-    s(894, 11, 4, 10, true),
-    s(910, 10, 4, 9, false),
-    s(926, 9, 4, 8, false),
-    s(942, 8, 4, 7, false),
-    s(958, 7, 3, 6, false),
-    s(966, 6, 3, 5, false),
-    s(974, 5, 3, 4, false),
-    s(982, 4, 3, 3, false),
-    s(990, 3, 2, 2, false),
-    s(994, 2, 2, 1, false),
-    s(998, 1, 1, 0, false),
-    s(1000, 2, 2, 255, true),
-    s(1004, 1, 1, 255, false),
-    s(1006, 1, 1, 255, false),
-    s(1008, 1, 1, 255, false),
-    s(1010, 1, 1, 255, false),
-    s(1012, 3, 2, 255, false),
-    s(1016, 2, 2, 255, false),
-    s(1020, 1, 1, 255, false),
-    s(1022, 3, 2, 255, false),
-    s(1026, 2, 2, 255, false),
-    s(1030, 1, 1, 255, false),
-    s(1032, 3, 2, 255, false),
-    s(1036, 2, 2, 255, false),
-    s(1040, 1, 1, 255, false),
-    s(1042, 3, 2, 2, false),
-    s(1046, 2, 2, 1, false),
-    s(1050, 1, 1, 0, false),
-    s(1052, 5, 3, 255, true),
-    s(1060, 4, 3, 255, false),
-    s(1068, 3, 2, 255, false),
-    s(1072, 2, 2, 255, false),
-    s(1076, 1, 1, 255, false),
-    s(1078, 9, 4, 8, false),
-    s(1094, 8, 4, 7, false),
-    s(1110, 7, 3, 6, false),
-    s(1118, 6, 3, 5, false),
-    s(1126, 5, 3, 4, false),
-    s(1134, 4, 3, 3, false),
-    s(1142, 3, 2, 2, false),
-    s(1146, 2, 2, 1, false),
-    s(1150, 1, 1, 0, false),
-    s(1152, 2, 2, 255, true),
-    s(1156, 1, 1, 255, false),
-    s(1158, 1, 1, 255, false),
-    s(1160, 1, 1, 255, false),
-    s(1162, 1, 1, 0, false),
-    s(1164, 5, 3, 4, true),
-    s(1172, 4, 3, 3, false),
-    s(1180, 3, 2, 2, false),
-    s(1184, 2, 2, 1, false),
-    s(1188, 1, 1, 0, false),
-    s(1190, 1, 1, 255, true),
-    s(1192, 1, 1, 255, false),
-    s(1194, 1, 1, 0, false),
-    s(1196, 10, 4, 255, true),
-    s(1212, 9, 4, 255, true),
-    s(1228, 10, 4, 8, false),
-    s(1244, 10, 4, 8, false),
-    s(1260, 10, 4, 8, false),
-    s(1276, 10, 4, 8, false),
-    s(1292, 10, 4, 8, false),
-    s(1308, 10, 4, 8, false),
-    s(1324, 10, 4, 8, false),
-    s(1340, 10, 4, 8, false),
-    s(1356, 9, 4, 255, false),
-    s(1372, 4, 3, 255, true),
-    s(1380, 2, 2, 0, false),
-    s(1384, 2, 2, 0, false),
-    s(1388, 2, 2, 0, false),
-    s(1392, 4, 3, 255, false),
-    s(1400, 1, 1, 255, true),
-    s(1402, 2, 2, 1, false),
-    s(1406, 1, 1, 0, false),
-    s(1408, 2, 2, 255, true),
-    s(1412, 1, 1, 255, true),
-    s(1414, 2, 2, 1, false),
-    s(1418, 1, 1, 255, true),
-    s(1420, 1, 1, 255, false),
-    s(1422, 2, 2, 1, false),
-    s(1426, 1, 1, 0, false),
-    s(1428, 1, 1, 255, true),
-    s(1430, 1, 1, 255, false),
-    s(1432, 7, 3, 6, false),
-    s(1440, 6, 3, 5, false),
-    s(1448, 5, 3, 4, false),
-    s(1456, 4, 3, 3, false),
-    s(1464, 3, 2, 2, false),
-    s(1468, 2, 2, 1, false),
-    s(1472, 1, 1, 0, false),
-    s(1474, 6, 3, 4, true),
-    s(1482, 5, 3, 3, true),
-    s(1490, 4, 3, 2, true),
-    s(1498, 3, 2, 1, true),
-    s(1502, 3, 2, 1, false),
-    s(1506, 3, 2, 1, false),
-    s(1510, 2, 2, 255, true),
-    s(1514, 3, 2, 2, false),
-    s(1518, 2, 2, 1, false),
-    s(1522, 2, 2, 1, false),
-    s(1526, 2, 2, 1, false),
-    s(1530, 2, 2, 1, false),
-    s(1534, 1, 1, 255, true),
-    s(1536, 1, 1, 255, false),
-    s(1538, 1, 1, 0, false),
-    s(1540, 1, 1, 255, true),
-    s(1542, 1, 1, 255, false),
-    s(1544, 1, 1, 0, false),
-    s(1546, 1, 1, 255, true),
-    s(1548, 6, 3, 5, false),
-    s(1556, 5, 3, 4, false),
-    s(1564, 4, 3, 3, false),
-    s(1572, 3, 2, 2, false),
-    s(1576, 2, 2, 1, false),
-    s(1580, 2, 2, 1, false),
-    s(1584, 1, 1, 0, false),
-    s(1586, 5, 3, 255, true),
-    s(1594, 4, 3, 255, true),
-    s(1602, 3, 2, 255, true),
-    s(1606, 2, 2, 255, true),
-    s(1610, 1, 1, 255, false),
-    s(1612, 1, 1, 255, false),
-    s(1614, 1, 1, 0, false),
-    s(1616, 4, 3, 3, true),
-    s(1624, 3, 2, 2, true),
-    s(1628, 2, 2, 1, true),
-    s(1632, 1, 1, 0, false),
-    s(1634, 1, 1, 255, true),
-    s(1636, 3, 2, 2, false),
-    s(1640, 2, 2, 1, false),
-    s(1644, 10, 4, 255, true),
-    s(1660, 9, 4, 255, false),
-    s(1676, 8, 4, 255, false),
-    s(1692, 7, 3, 255, false),
-    s(1700, 6, 3, 255, false),
-    s(1708, 5, 3, 255, false),
-    s(1716, 4, 3, 255, false),
-    s(1724, 3, 2, 255, false),
-    s(1728, 2, 2, 255, false),
-    s(1732, 1, 1, 255, false),
-    s(1734, 6, 3, 5, false),
-    s(1742, 5, 3, 4, false),
-    s(1750, 4, 3, 3, false),
-    s(1758, 3, 2, 2, false),
-    s(1762, 2, 2, 1, false),
-    s(1766, 1, 1, 0, false),
-    s(1768, 10, 4, 9, true),
-    s(1784, 9, 4, 8, false),
-    s(1800, 8, 4, 7, false),
-    s(1816, 7, 3, 6, false),
-    s(1824, 6, 3, 5, false),
-    s(1832, 5, 3, 4, false),
-    s(1840, 4, 3, 3, false),
-    s(1848, 3, 2, 2, false),
-    s(1852, 2, 2, 1, false),
-    s(1856, 1, 1, 0, false),
-    s(1858, 4, 3, 3, true),
-    s(1866, 3, 2, 2, false),
-    s(1870, 2, 2, 1, false),
-    s(1874, 1, 1, 0, false),
-    s(1876, 1, 1, 0, true),
-    s(1878, 1, 1, 255, true),
-    s(1880, 4, 3, 2, true),
-    s(1888, 3, 2, 1, false),
-    s(1892, 3, 2, 1, false),
-    s(1896, 4, 3, 2, false),
-    s(1904, 2, 2, 255, true),
-    s(1908, 1, 1, 255, true),
-    s(1910, 2, 2, 1, false),
-    s(1914, 2, 2, 255, true),
-    s(1918, 1, 1, 255, true),
-    s(1920, 2, 2, 255, true),
-    s(1924, 3, 2, 1, false),
-    s(1928, 2, 2, 255, false),
-    s(1932, 2, 2, 255, true),
-    s(1936, 1, 1, 255, true),
-    s(1938, 1, 1, 255, false),
-    s(1940, 3, 2, 2, false),
-    s(1944, 2, 2, 1, false),
-    s(1948, 2, 2, 1, false),
-    s(1952, 2, 2, 255, true),
-    s(1956, 1, 1, 255, true),
-    s(1958, 1, 1, 0, false),
-    s(1960, 2, 2, 255, true),
-    s(1964, 1, 1, 255, true),
-    s(1966, 1, 1, 255, false),
-    s(1968, 1, 1, 255, false),
-    s(1970, 2, 2, 1, false),
-    s(1974, 1, 1, 255, true),
-    s(1976, 4, 3, 2, true),
-    s(1984, 4, 3, 2, false),
-    s(1992, 4, 3, 2, false),
-    s(2000, 4, 3, 2, false),
-    s(2008, 1, 1, 255, true),
-    s(2010, 2, 2, 1, false),
-    s(2014, 1, 1, 255, true),
-    s(2016, 1, 1, 0, false),
-    s(2018, 1, 1, 255, true),
-    s(2020, 1, 1, 0, false),
-    s(2022, 1, 1, 255, true),
-    s(2024, 1, 1, 255, false),
-    s(2026, 1, 1, 0, false),
-    s(2028, 6, 3, 255, true),
-    s(2036, 7, 3, 6, false),
-    s(2044, 7, 3, 6, false),
-    s(2052, 7, 3, 6, false),
-    s(2060, 7, 3, 6, false),
-    s(2068, 7, 3, 6, false),
-    s(2076, 7, 3, 6, false),
-    s(2084, 1, 1, 255, true),
-    s(2086, 1, 1, 255, false),
-    s(2088, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // AC_CPDReqEnergyTransferModeType.0
+    s(2, 3, 2, 255, false),    // AC_CPDReqEnergyTransferModeType.1
+    s(6, 2, 2, 255, false),    // AC_CPDReqEnergyTransferModeType.2
+    s(10, 1, 1, 255, false),   // AC_CPDReqEnergyTransferModeType.3
+    s(12, 3, 2, 2, false),     // AC_CPDReqEnergyTransferModeType.4
+    s(16, 2, 2, 1, false),     // AC_CPDReqEnergyTransferModeType.5
+    s(20, 1, 1, 0, false),     // AC_CPDReqEnergyTransferModeType.6
+    s(22, 1, 1, 255, true),    // AC_CPDResEnergyTransferModeType.0
+    s(24, 3, 2, 255, false),   // AC_CPDResEnergyTransferModeType.1
+    s(28, 2, 2, 255, false),   // AC_CPDResEnergyTransferModeType.2
+    s(32, 1, 1, 255, false),   // AC_CPDResEnergyTransferModeType.3
+    s(34, 3, 2, 255, false),   // AC_CPDResEnergyTransferModeType.4
+    s(38, 2, 2, 255, false),   // AC_CPDResEnergyTransferModeType.5
+    s(42, 1, 1, 255, false),   // AC_CPDResEnergyTransferModeType.6
+    s(44, 6, 3, 5, false),     // AC_CPDResEnergyTransferModeType.7
+    s(52, 5, 3, 4, false),     // AC_CPDResEnergyTransferModeType.8
+    s(60, 4, 3, 3, false),     // AC_CPDResEnergyTransferModeType.9
+    s(68, 3, 2, 2, false),     // AC_CPDResEnergyTransferModeType.10
+    s(72, 2, 2, 1, false),     // AC_CPDResEnergyTransferModeType.11
+    s(76, 1, 1, 0, false),     // AC_CPDResEnergyTransferModeType.12
+    s(78, 1, 1, 255, true),    // AC_ChargeLoopReqType.0
+    s(80, 2, 2, 255, false),   // AC_ChargeLoopReqType.1
+    s(84, 1, 1, 255, false),   // AC_ChargeLoopReqType.2
+    s(86, 5, 3, 255, false),   // AC_ChargeLoopReqType.3
+    s(94, 1, 1, 0, false),     // AC_ChargeLoopReqType.4
+    s(96, 1, 1, 255, true),    // AC_ChargeLoopResType.0
+    s(98, 1, 1, 255, false),   // AC_ChargeLoopResType.1
+    s(100, 9, 4, 255, false),  // AC_ChargeLoopResType.2
+    s(116, 8, 4, 255, false),  // AC_ChargeLoopResType.3
+    s(132, 7, 3, 255, false),  // AC_ChargeLoopResType.4
+    s(140, 6, 3, 255, false),  // AC_ChargeLoopResType.5
+    s(148, 5, 3, 255, false),  // AC_ChargeLoopResType.6
+    s(156, 1, 1, 0, false),    // AC_ChargeLoopResType.7
+    s(158, 1, 1, 255, true),   // AC_ChargeParameterDiscoveryReqType.0
+    s(160, 2, 2, 255, false),  // AC_ChargeParameterDiscoveryReqType.1
+    s(164, 1, 1, 0, false),    // AC_ChargeParameterDiscoveryReqType.2
+    s(166, 1, 1, 255, true),   // AC_ChargeParameterDiscoveryResType.0
+    s(168, 1, 1, 255, false),  // AC_ChargeParameterDiscoveryResType.1
+    s(170, 2, 2, 255, false),  // AC_ChargeParameterDiscoveryResType.2
+    s(174, 1, 1, 0, false),    // AC_ChargeParameterDiscoveryResType.3
+    s(176, 1, 1, 255, true),   // BPT_AC_CPDReqEnergyTransferModeType.0
+    s(178, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.1
+    s(182, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.2
+    s(186, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.3
+    s(188, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.4
+    s(192, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.5
+    s(196, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.6
+    s(198, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.7
+    s(202, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.8
+    s(206, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.9
+    s(208, 3, 2, 2, false),    // BPT_AC_CPDReqEnergyTransferModeType.10
+    s(212, 2, 2, 1, false),    // BPT_AC_CPDReqEnergyTransferModeType.11
+    s(216, 1, 1, 0, false),    // BPT_AC_CPDReqEnergyTransferModeType.12
+    s(218, 1, 1, 255, true),   // BPT_AC_CPDResEnergyTransferModeType.0
+    s(220, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.1
+    s(224, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.2
+    s(228, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.3
+    s(230, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.4
+    s(234, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.5
+    s(238, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.6
+    s(240, 6, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.7
+    s(248, 5, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.8
+    s(256, 4, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.9
+    s(264, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.10
+    s(268, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.11
+    s(272, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.12
+    s(274, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.13
+    s(278, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.14
+    s(282, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.15
+    s(284, 3, 2, 2, false),    // BPT_AC_CPDResEnergyTransferModeType.16
+    s(288, 2, 2, 1, false),    // BPT_AC_CPDResEnergyTransferModeType.17
+    s(292, 1, 1, 0, false),    // BPT_AC_CPDResEnergyTransferModeType.18
+    s(294, 2, 2, 255, true),   // BPT_Dynamic_AC_CLReqControlModeType.0
+    s(298, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.1
+    s(300, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.2
+    s(302, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.3
+    s(304, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.4
+    s(306, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.5
+    s(310, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.6
+    s(314, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.7
+    s(316, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.8
+    s(320, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.9
+    s(324, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.10
+    s(326, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.11
+    s(330, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.12
+    s(334, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.13
+    s(336, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.14
+    s(340, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.15
+    s(344, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.16
+    s(346, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.17
+    s(350, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.18
+    s(354, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.19
+    s(356, 5, 3, 4, false),    // BPT_Dynamic_AC_CLReqControlModeType.20
+    s(364, 4, 3, 3, false),    // BPT_Dynamic_AC_CLReqControlModeType.21
+    s(372, 3, 2, 2, false),    // BPT_Dynamic_AC_CLReqControlModeType.22
+    s(376, 2, 2, 1, false),    // BPT_Dynamic_AC_CLReqControlModeType.23
+    s(380, 1, 1, 0, false),    // BPT_Dynamic_AC_CLReqControlModeType.24
+    s(382, 5, 3, 255, true),   // BPT_Dynamic_AC_CLResControlModeType.0
+    s(390, 4, 3, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.1
+    s(398, 3, 2, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.2
+    s(402, 2, 2, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.3
+    s(406, 1, 1, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.4
+    s(408, 9, 4, 8, false),    // BPT_Dynamic_AC_CLResControlModeType.5
+    s(424, 8, 4, 7, false),    // BPT_Dynamic_AC_CLResControlModeType.6
+    s(440, 7, 3, 6, false),    // BPT_Dynamic_AC_CLResControlModeType.7
+    s(448, 6, 3, 5, false),    // BPT_Dynamic_AC_CLResControlModeType.8
+    s(456, 5, 3, 4, false),    // BPT_Dynamic_AC_CLResControlModeType.9
+    s(464, 4, 3, 3, false),    // BPT_Dynamic_AC_CLResControlModeType.10
+    s(472, 3, 2, 2, false),    // BPT_Dynamic_AC_CLResControlModeType.11
+    s(476, 2, 2, 1, false),    // BPT_Dynamic_AC_CLResControlModeType.12
+    s(480, 1, 1, 0, false),    // BPT_Dynamic_AC_CLResControlModeType.13
+    s(482, 10, 4, 255, true),  // BPT_Scheduled_AC_CLReqControlModeType.0
+    s(498, 9, 4, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.1
+    s(514, 8, 4, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.2
+    s(530, 7, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.3
+    s(538, 6, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.4
+    s(546, 5, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.5
+    s(554, 4, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.6
+    s(562, 3, 2, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.7
+    s(566, 2, 2, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.8
+    s(570, 1, 1, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.9
+    s(572, 12, 4, 11, false),  // BPT_Scheduled_AC_CLReqControlModeType.10
+    s(588, 11, 4, 10, false),  // BPT_Scheduled_AC_CLReqControlModeType.11
+    s(604, 10, 4, 9, false),   // BPT_Scheduled_AC_CLReqControlModeType.12
+    s(620, 9, 4, 8, false),    // BPT_Scheduled_AC_CLReqControlModeType.13
+    s(636, 8, 4, 7, false),    // BPT_Scheduled_AC_CLReqControlModeType.14
+    s(652, 7, 3, 6, false),    // BPT_Scheduled_AC_CLReqControlModeType.15
+    s(660, 6, 3, 5, false),    // BPT_Scheduled_AC_CLReqControlModeType.16
+    s(668, 5, 3, 4, false),    // BPT_Scheduled_AC_CLReqControlModeType.17
+    s(676, 4, 3, 3, false),    // BPT_Scheduled_AC_CLReqControlModeType.18
+    s(684, 3, 2, 2, false),    // BPT_Scheduled_AC_CLReqControlModeType.19
+    s(688, 2, 2, 1, false),    // BPT_Scheduled_AC_CLReqControlModeType.20
+    s(692, 1, 1, 0, false),    // BPT_Scheduled_AC_CLReqControlModeType.21
+    s(694, 10, 4, 9, true),    // BPT_Scheduled_AC_CLResControlModeType.0
+    s(710, 9, 4, 8, false),    // BPT_Scheduled_AC_CLResControlModeType.1
+    s(726, 8, 4, 7, false),    // BPT_Scheduled_AC_CLResControlModeType.2
+    s(742, 7, 3, 6, false),    // BPT_Scheduled_AC_CLResControlModeType.3
+    s(750, 6, 3, 5, false),    // BPT_Scheduled_AC_CLResControlModeType.4
+    s(758, 5, 3, 4, false),    // BPT_Scheduled_AC_CLResControlModeType.5
+    s(766, 4, 3, 3, false),    // BPT_Scheduled_AC_CLResControlModeType.6
+    s(774, 3, 2, 2, false),    // BPT_Scheduled_AC_CLResControlModeType.7
+    s(778, 2, 2, 1, false),    // BPT_Scheduled_AC_CLResControlModeType.8
+    s(782, 1, 1, 0, false),    // BPT_Scheduled_AC_CLResControlModeType.9
+    s(784, 1, 1, 0, true),     // CLReqControlModeType.0
+    s(786, 1, 1, 0, true),     // CLResControlModeType.0
+    s(788, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(790, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(794, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(798, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(802, 1, 1, 255, true),   // ChargeLoopReqType.0
+    s(804, 2, 2, 255, false),  // ChargeLoopReqType.1
+    s(808, 1, 1, 255, false),  // ChargeLoopReqType.2
+    s(810, 1, 1, 0, false),    // ChargeLoopReqType.3
+    s(812, 1, 1, 255, true),   // ChargeLoopResType.0
+    s(814, 1, 1, 255, false),  // ChargeLoopResType.1
+    s(816, 4, 3, 3, false),    // ChargeLoopResType.2
+    s(824, 3, 2, 2, false),    // ChargeLoopResType.3
+    s(828, 2, 2, 1, false),    // ChargeLoopResType.4
+    s(832, 1, 1, 0, false),    // ChargeLoopResType.5
+    s(834, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(836, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.1
+    s(838, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(840, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(842, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.2
+    s(844, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(848, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(850, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(854, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(856, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(860, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(864, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(866, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(868, 1, 1, 255, true),   // DetailedCostType.0
+    s(870, 1, 1, 255, false),  // DetailedCostType.1
+    s(872, 1, 1, 0, false),    // DetailedCostType.2
+    s(874, 1, 1, 255, true),   // DetailedTaxType.0
+    s(876, 1, 1, 255, false),  // DetailedTaxType.1
+    s(878, 1, 1, 0, false),    // DetailedTaxType.2
+    s(880, 1, 1, 255, true),   // DigestMethodType.0
+    s(882, 3, 2, 1, true),     // DigestMethodType.1
+    s(886, 3, 2, 1, false),    // DigestMethodType.2
+    s(890, 3, 2, 1, false),    // DigestMethodType.3
+    s(894, 11, 4, 10, true),   // DisplayParametersType.0
+    s(910, 10, 4, 9, false),   // DisplayParametersType.1
+    s(926, 9, 4, 8, false),    // DisplayParametersType.2
+    s(942, 8, 4, 7, false),    // DisplayParametersType.3
+    s(958, 7, 3, 6, false),    // DisplayParametersType.4
+    s(966, 6, 3, 5, false),    // DisplayParametersType.5
+    s(974, 5, 3, 4, false),    // DisplayParametersType.6
+    s(982, 4, 3, 3, false),    // DisplayParametersType.7
+    s(990, 3, 2, 2, false),    // DisplayParametersType.8
+    s(994, 2, 2, 1, false),    // DisplayParametersType.9
+    s(998, 1, 1, 0, false),    // DisplayParametersType.10
+    s(1000, 2, 2, 255, true),  // Dynamic_AC_CLReqControlModeType.0
+    s(1004, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.1
+    s(1006, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.2
+    s(1008, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.3
+    s(1010, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.4
+    s(1012, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.5
+    s(1016, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.6
+    s(1020, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.7
+    s(1022, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.8
+    s(1026, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.9
+    s(1030, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.10
+    s(1032, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.11
+    s(1036, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.12
+    s(1040, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.13
+    s(1042, 3, 2, 2, false),   // Dynamic_AC_CLReqControlModeType.14
+    s(1046, 2, 2, 1, false),   // Dynamic_AC_CLReqControlModeType.15
+    s(1050, 1, 1, 0, false),   // Dynamic_AC_CLReqControlModeType.16
+    s(1052, 5, 3, 255, true),  // Dynamic_AC_CLResControlModeType.0
+    s(1060, 4, 3, 255, false), // Dynamic_AC_CLResControlModeType.1
+    s(1068, 3, 2, 255, false), // Dynamic_AC_CLResControlModeType.2
+    s(1072, 2, 2, 255, false), // Dynamic_AC_CLResControlModeType.3
+    s(1076, 1, 1, 255, false), // Dynamic_AC_CLResControlModeType.4
+    s(1078, 9, 4, 8, false),   // Dynamic_AC_CLResControlModeType.5
+    s(1094, 8, 4, 7, false),   // Dynamic_AC_CLResControlModeType.6
+    s(1110, 7, 3, 6, false),   // Dynamic_AC_CLResControlModeType.7
+    s(1118, 6, 3, 5, false),   // Dynamic_AC_CLResControlModeType.8
+    s(1126, 5, 3, 4, false),   // Dynamic_AC_CLResControlModeType.9
+    s(1134, 4, 3, 3, false),   // Dynamic_AC_CLResControlModeType.10
+    s(1142, 3, 2, 2, false),   // Dynamic_AC_CLResControlModeType.11
+    s(1146, 2, 2, 1, false),   // Dynamic_AC_CLResControlModeType.12
+    s(1150, 1, 1, 0, false),   // Dynamic_AC_CLResControlModeType.13
+    s(1152, 2, 2, 255, true),  // Dynamic_CLReqControlModeType.0
+    s(1156, 1, 1, 255, false), // Dynamic_CLReqControlModeType.1
+    s(1158, 1, 1, 255, false), // Dynamic_CLReqControlModeType.2
+    s(1160, 1, 1, 255, false), // Dynamic_CLReqControlModeType.3
+    s(1162, 1, 1, 0, false),   // Dynamic_CLReqControlModeType.4
+    s(1164, 5, 3, 4, true),    // Dynamic_CLResControlModeType.0
+    s(1172, 4, 3, 3, false),   // Dynamic_CLResControlModeType.1
+    s(1180, 3, 2, 2, false),   // Dynamic_CLResControlModeType.2
+    s(1184, 2, 2, 1, false),   // Dynamic_CLResControlModeType.3
+    s(1188, 1, 1, 0, false),   // Dynamic_CLResControlModeType.4
+    s(1190, 1, 1, 255, true),  // EVSEStatusType.0
+    s(1192, 1, 1, 255, false), // EVSEStatusType.1
+    s(1194, 1, 1, 0, false),   // EVSEStatusType.2
+    s(1196, 10, 4, 255, true), // KeyInfoType.0
+    s(1212, 9, 4, 255, true),  // KeyInfoType.1
+    s(1228, 10, 4, 8, false),  // KeyInfoType.2
+    s(1244, 10, 4, 8, false),  // KeyInfoType.3
+    s(1260, 10, 4, 8, false),  // KeyInfoType.4
+    s(1276, 10, 4, 8, false),  // KeyInfoType.5
+    s(1292, 10, 4, 8, false),  // KeyInfoType.6
+    s(1308, 10, 4, 8, false),  // KeyInfoType.7
+    s(1324, 10, 4, 8, false),  // KeyInfoType.8
+    s(1340, 10, 4, 8, false),  // KeyInfoType.9
+    s(1356, 9, 4, 255, false), // KeyInfoType.10
+    s(1372, 4, 3, 255, true),  // KeyValueType.0
+    s(1380, 2, 2, 0, false),   // KeyValueType.1
+    s(1384, 2, 2, 0, false),   // KeyValueType.2
+    s(1388, 2, 2, 0, false),   // KeyValueType.3
+    s(1392, 4, 3, 255, false), // KeyValueType.4
+    s(1400, 1, 1, 255, true),  // ListOfRootCertificateIDsType.0
+    s(1402, 2, 2, 1, false),   // ListOfRootCertificateIDsType.1
+    s(1406, 1, 1, 0, false),   // ListOfRootCertificateIDsType.2
+    s(1408, 2, 2, 255, true),  // ManifestType.0
+    s(1412, 1, 1, 255, true),  // ManifestType.1
+    s(1414, 2, 2, 1, false),   // ManifestType.2
+    s(1418, 1, 1, 255, true),  // MessageHeaderType.0
+    s(1420, 1, 1, 255, false), // MessageHeaderType.1
+    s(1422, 2, 2, 1, false),   // MessageHeaderType.2
+    s(1426, 1, 1, 0, false),   // MessageHeaderType.3
+    s(1428, 1, 1, 255, true),  // MeterInfoType.0
+    s(1430, 1, 1, 255, false), // MeterInfoType.1
+    s(1432, 7, 3, 6, false),   // MeterInfoType.2
+    s(1440, 6, 3, 5, false),   // MeterInfoType.3
+    s(1448, 5, 3, 4, false),   // MeterInfoType.4
+    s(1456, 4, 3, 3, false),   // MeterInfoType.5
+    s(1464, 3, 2, 2, false),   // MeterInfoType.6
+    s(1468, 2, 2, 1, false),   // MeterInfoType.7
+    s(1472, 1, 1, 0, false),   // MeterInfoType.8
+    s(1474, 6, 3, 4, true),    // ObjectType.0
+    s(1482, 5, 3, 3, true),    // ObjectType.1
+    s(1490, 4, 3, 2, true),    // ObjectType.2
+    s(1498, 3, 2, 1, true),    // ObjectType.3
+    s(1502, 3, 2, 1, false),   // ObjectType.4
+    s(1506, 3, 2, 1, false),   // ObjectType.5
+    s(1510, 2, 2, 255, true),  // PGPDataType.0
+    s(1514, 3, 2, 2, false),   // PGPDataType.1
+    s(1518, 2, 2, 1, false),   // PGPDataType.2
+    s(1522, 2, 2, 1, false),   // PGPDataType.3
+    s(1526, 2, 2, 1, false),   // PGPDataType.4
+    s(1530, 2, 2, 1, false),   // PGPDataType.5
+    s(1534, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(1536, 1, 1, 255, false), // RSAKeyValueType.1
+    s(1538, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(1540, 1, 1, 255, true),  // RationalNumberType.0
+    s(1542, 1, 1, 255, false), // RationalNumberType.1
+    s(1544, 1, 1, 0, false),   // RationalNumberType.2
+    s(1546, 1, 1, 255, true),  // ReceiptType.0
+    s(1548, 6, 3, 5, false),   // ReceiptType.1
+    s(1556, 5, 3, 4, false),   // ReceiptType.2
+    s(1564, 4, 3, 3, false),   // ReceiptType.3
+    s(1572, 3, 2, 2, false),   // ReceiptType.4
+    s(1576, 2, 2, 1, false),   // ReceiptType.5
+    s(1580, 2, 2, 1, false),   // ReceiptType.6
+    s(1584, 1, 1, 0, false),   // ReceiptType.7
+    s(1586, 5, 3, 255, true),  // ReferenceType.0
+    s(1594, 4, 3, 255, true),  // ReferenceType.1
+    s(1602, 3, 2, 255, true),  // ReferenceType.2
+    s(1606, 2, 2, 255, true),  // ReferenceType.3
+    s(1610, 1, 1, 255, false), // ReferenceType.4
+    s(1612, 1, 1, 255, false), // ReferenceType.5
+    s(1614, 1, 1, 0, false),   // ReferenceType.6
+    s(1616, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(1624, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(1628, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(1632, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(1634, 1, 1, 255, true),  // SPKIDataType.0
+    s(1636, 3, 2, 2, false),   // SPKIDataType.1
+    s(1640, 2, 2, 1, false),   // SPKIDataType.2
+    s(1644, 10, 4, 255, true), // Scheduled_AC_CLReqControlModeType.0
+    s(1660, 9, 4, 255, false), // Scheduled_AC_CLReqControlModeType.1
+    s(1676, 8, 4, 255, false), // Scheduled_AC_CLReqControlModeType.2
+    s(1692, 7, 3, 255, false), // Scheduled_AC_CLReqControlModeType.3
+    s(1700, 6, 3, 255, false), // Scheduled_AC_CLReqControlModeType.4
+    s(1708, 5, 3, 255, false), // Scheduled_AC_CLReqControlModeType.5
+    s(1716, 4, 3, 255, false), // Scheduled_AC_CLReqControlModeType.6
+    s(1724, 3, 2, 255, false), // Scheduled_AC_CLReqControlModeType.7
+    s(1728, 2, 2, 255, false), // Scheduled_AC_CLReqControlModeType.8
+    s(1732, 1, 1, 255, false), // Scheduled_AC_CLReqControlModeType.9
+    s(1734, 6, 3, 5, false),   // Scheduled_AC_CLReqControlModeType.10
+    s(1742, 5, 3, 4, false),   // Scheduled_AC_CLReqControlModeType.11
+    s(1750, 4, 3, 3, false),   // Scheduled_AC_CLReqControlModeType.12
+    s(1758, 3, 2, 2, false),   // Scheduled_AC_CLReqControlModeType.13
+    s(1762, 2, 2, 1, false),   // Scheduled_AC_CLReqControlModeType.14
+    s(1766, 1, 1, 0, false),   // Scheduled_AC_CLReqControlModeType.15
+    s(1768, 10, 4, 9, true),   // Scheduled_AC_CLResControlModeType.0
+    s(1784, 9, 4, 8, false),   // Scheduled_AC_CLResControlModeType.1
+    s(1800, 8, 4, 7, false),   // Scheduled_AC_CLResControlModeType.2
+    s(1816, 7, 3, 6, false),   // Scheduled_AC_CLResControlModeType.3
+    s(1824, 6, 3, 5, false),   // Scheduled_AC_CLResControlModeType.4
+    s(1832, 5, 3, 4, false),   // Scheduled_AC_CLResControlModeType.5
+    s(1840, 4, 3, 3, false),   // Scheduled_AC_CLResControlModeType.6
+    s(1848, 3, 2, 2, false),   // Scheduled_AC_CLResControlModeType.7
+    s(1852, 2, 2, 1, false),   // Scheduled_AC_CLResControlModeType.8
+    s(1856, 1, 1, 0, false),   // Scheduled_AC_CLResControlModeType.9
+    s(1858, 4, 3, 3, true),    // Scheduled_CLReqControlModeType.0
+    s(1866, 3, 2, 2, false),   // Scheduled_CLReqControlModeType.1
+    s(1870, 2, 2, 1, false),   // Scheduled_CLReqControlModeType.2
+    s(1874, 1, 1, 0, false),   // Scheduled_CLReqControlModeType.3
+    s(1876, 1, 1, 0, true),    // Scheduled_CLResControlModeType.0
+    s(1878, 1, 1, 255, true),  // SignatureMethodType.0
+    s(1880, 4, 3, 2, true),    // SignatureMethodType.1
+    s(1888, 3, 2, 1, false),   // SignatureMethodType.2
+    s(1892, 3, 2, 1, false),   // SignatureMethodType.3
+    s(1896, 4, 3, 2, false),   // SignatureMethodType.4
+    s(1904, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(1908, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(1910, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(1914, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(1918, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(1920, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(1924, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(1928, 2, 2, 255, false), // SignaturePropertyType.4
+    s(1932, 2, 2, 255, true),  // SignatureType.0
+    s(1936, 1, 1, 255, true),  // SignatureType.1
+    s(1938, 1, 1, 255, false), // SignatureType.2
+    s(1940, 3, 2, 2, false),   // SignatureType.3
+    s(1944, 2, 2, 1, false),   // SignatureType.4
+    s(1948, 2, 2, 1, false),   // SignatureType.5
+    s(1952, 2, 2, 255, true),  // SignatureValueType.0
+    s(1956, 1, 1, 255, true),  // SignatureValueType.1
+    s(1958, 1, 1, 0, false),   // SignatureValueType.2
+    s(1960, 2, 2, 255, true),  // SignedInfoType.0
+    s(1964, 1, 1, 255, true),  // SignedInfoType.1
+    s(1966, 1, 1, 255, false), // SignedInfoType.2
+    s(1968, 1, 1, 255, false), // SignedInfoType.3
+    s(1970, 2, 2, 1, false),   // SignedInfoType.4
+    s(1974, 1, 1, 255, true),  // TransformType.0
+    s(1976, 4, 3, 2, true),    // TransformType.1
+    s(1984, 4, 3, 2, false),   // TransformType.2
+    s(1992, 4, 3, 2, false),   // TransformType.3
+    s(2000, 4, 3, 2, false),   // TransformType.4
+    s(2008, 1, 1, 255, true),  // TransformsType.0
+    s(2010, 2, 2, 1, false),   // TransformsType.1
+    s(2014, 1, 1, 255, true),  // V2GMessageType.0
+    s(2016, 1, 1, 0, false),   // V2GMessageType.1
+    s(2018, 1, 1, 255, true),  // V2GRequestType.0
+    s(2020, 1, 1, 0, false),   // V2GRequestType.1
+    s(2022, 1, 1, 255, true),  // V2GResponseType.0
+    s(2024, 1, 1, 255, false), // V2GResponseType.1
+    s(2026, 1, 1, 0, false),   // V2GResponseType.2
+    s(2028, 6, 3, 255, true),  // X509DataType.0
+    s(2036, 7, 3, 6, false),   // X509DataType.1
+    s(2044, 7, 3, 6, false),   // X509DataType.2
+    s(2052, 7, 3, 6, false),   // X509DataType.3
+    s(2060, 7, 3, 6, false),   // X509DataType.4
+    s(2068, 7, 3, 6, false),   // X509DataType.5
+    s(2076, 7, 3, 6, false),   // X509DataType.6
+    s(2084, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(2086, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(2088, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 2090] = [
-    p(K::Complex, 0, Slot::Single, 0, 38, 1, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 38, 1, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 38, 2, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 38, 3, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 38, 4, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 38, 2, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 38, 3, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 38, 4, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 38, 3, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 38, 4, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 38, 3, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 38, 4, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 38, 4, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 38, 4, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 38, 5, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 38, 6, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 4, 38, 5, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 38, 6, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::Single, 5, 38, 6, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 5, 38, 6, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 38, 8, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 38, 8, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 38, 9, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 38, 10, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 38, 11, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 38, 9, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 38, 10, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 38, 11, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 38, 10, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 38, 11, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 38, 10, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 38, 11, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 38, 11, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 38, 11, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 38, 12, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 38, 13, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 38, 14, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 38, 12, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 38, 13, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 38, 14, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 38, 13, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 38, 14, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 38, 13, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 38, 14, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 38, 14, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 38, 14, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 38, 15, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 38, 16, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 38, 17, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 13, 38, 15, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 38, 16, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 38, 17, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.7: EndElement
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 38, 16, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 38, 17, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 14, 38, 16, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 38, 17, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.8: EndElement
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 38, 17, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 15, 38, 17, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.9: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 16, 38, 18, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 17, 38, 19, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 21, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 21, Count::None, 0, 0, LONG, 259, 0, false), // AC_ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 19, 23, 22, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 19, 23, 22, Count::None, 0, 0, LONG, 182, 0, false), // AC_ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::Complex, 3, Slot::Single, 21, 8, 24, Count::None, 0, 0, LONG, 72, 0, true),
-    p(K::Complex, 3, Slot::Single, 22, 10, 24, Count::None, 0, 0, LONG, 111, 0, true),
-    p(K::Complex, 3, Slot::Single, 23, 12, 24, Count::None, 0, 0, LONG, 143, 255, true),
-    p(K::Complex, 3, Slot::Single, 24, 24, 24, Count::None, 0, 0, LONG, 193, 0, true),
-    p(K::Complex, 3, Slot::Single, 25, 43, 24, Count::None, 0, 0, LONG, 312, 0, true),
+    p(K::Complex, 3, Slot::Single, 21, 8, 24, Count::None, 0, 0, LONG, 72, 0, true), // AC_ChargeLoopReqType.3: BPT_Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 22, 10, 24, Count::None, 0, 0, LONG, 111, 0, true), // AC_ChargeLoopReqType.3: BPT_Scheduled_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 23, 12, 24, Count::None, 0, 0, LONG, 143, 255, true), // AC_ChargeLoopReqType.3: CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 24, 24, 24, Count::None, 0, 0, LONG, 193, 0, true), // AC_ChargeLoopReqType.3: Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 25, 43, 24, Count::None, 0, 0, LONG, 312, 0, true), // AC_ChargeLoopReqType.3: Scheduled_AC_CLReqControlMode
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeLoopReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 26, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 26, Count::None, 0, 0, LONG, 259, 0, false), // AC_ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 26, 1, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 26, 1, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AC_ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 27, 28, 28, Count::None, 0, 0, LONG, 234, 0, false),
-    p(K::Complex, 3, Slot::Single, 28, 34, 29, Count::None, 0, 0, LONG, 263, 0, false),
-    p(K::Complex, 4, Slot::Single, 29, 39, 30, Count::None, 0, 0, LONG, 290, 0, false),
-    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true),
-    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true),
-    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true),
-    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true),
+    p(K::Complex, 2, Slot::Single, 27, 28, 28, Count::None, 0, 0, LONG, 234, 0, false), // AC_ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 28, 34, 29, Count::None, 0, 0, LONG, 263, 0, false), // AC_ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 29, 39, 30, Count::None, 0, 0, LONG, 290, 0, false), // AC_ChargeLoopResType.2: Receipt
+    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_ChargeLoopResType.2: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true), // AC_ChargeLoopResType.2: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true), // AC_ChargeLoopResType.2: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true), // AC_ChargeLoopResType.2: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true), // AC_ChargeLoopResType.2: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true), // AC_ChargeLoopResType.2: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
@@ -1407,14 +1407,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 28, 34, 29, Count::None, 0, 0, LONG, 263, 0, false),
-    p(K::Complex, 4, Slot::Single, 29, 39, 30, Count::None, 0, 0, LONG, 290, 0, false),
-    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true),
-    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true),
-    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true),
-    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true),
+    p(K::Complex, 3, Slot::Single, 28, 34, 29, Count::None, 0, 0, LONG, 263, 0, false), // AC_ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 29, 39, 30, Count::None, 0, 0, LONG, 290, 0, false), // AC_ChargeLoopResType.3: Receipt
+    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_ChargeLoopResType.3: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true), // AC_ChargeLoopResType.3: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true), // AC_ChargeLoopResType.3: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true), // AC_ChargeLoopResType.3: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true), // AC_ChargeLoopResType.3: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true), // AC_ChargeLoopResType.3: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
@@ -1423,291 +1423,291 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 29, 39, 30, Count::None, 0, 0, LONG, 290, 0, false),
-    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true),
-    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true),
-    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true),
-    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true),
+    p(K::Complex, 4, Slot::Single, 29, 39, 30, Count::None, 0, 0, LONG, 290, 0, false), // AC_ChargeLoopResType.4: Receipt
+    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_ChargeLoopResType.4: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true), // AC_ChargeLoopResType.4: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true), // AC_ChargeLoopResType.4: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true), // AC_ChargeLoopResType.4: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true), // AC_ChargeLoopResType.4: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true), // AC_ChargeLoopResType.4: Scheduled_AC_CLResControlMode
     E,
-    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true),
-    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true),
-    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true),
-    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true),
+    p(K::Complex, 5, Slot::Single, 30, 38, 31, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // AC_ChargeLoopResType.5: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true), // AC_ChargeLoopResType.5: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true), // AC_ChargeLoopResType.5: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true), // AC_ChargeLoopResType.5: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true), // AC_ChargeLoopResType.5: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true), // AC_ChargeLoopResType.5: Scheduled_AC_CLResControlMode
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true),
-    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true),
-    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true),
-    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true),
+    p(K::Complex, 6, Slot::Single, 31, 9, 32, Count::None, 0, 0, LONG, 97, 0, true), // AC_ChargeLoopResType.6: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 32, 11, 32, Count::None, 0, 0, LONG, 133, 0, true), // AC_ChargeLoopResType.6: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 33, 13, 32, Count::None, 0, 0, LONG, 144, 255, true), // AC_ChargeLoopResType.6: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 25, 32, Count::None, 0, 0, LONG, 210, 0, true), // AC_ChargeLoopResType.6: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 44, 32, Count::None, 0, 0, LONG, 328, 0, true), // AC_ChargeLoopResType.6: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeLoopResType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 34, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 34, Count::None, 0, 0, LONG, 259, 0, false), // AC_ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 36, 0, 35, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 1, Slot::Single, 37, 6, 35, Count::None, 0, 0, LONG, 40, 0, true),
+    p(K::Complex, 1, Slot::Single, 36, 0, 35, Count::None, 0, 0, LONG, 0, 0, true), // AC_ChargeParameterDiscoveryReqType.1: AC_CPDReqEnergyTransferMode
+    p(K::Complex, 1, Slot::Single, 37, 6, 35, Count::None, 0, 0, LONG, 40, 0, true), // AC_ChargeParameterDiscoveryReqType.1: BPT_AC_CPDReqEnergyTransferMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeParameterDiscoveryReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 37, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 37, Count::None, 0, 0, LONG, 259, 0, false), // AC_ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 26, 1, 38, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 26, 1, 38, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AC_ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 38, 1, 39, Count::None, 0, 0, LONG, 7, 0, true),
-    p(K::Complex, 2, Slot::Single, 39, 7, 39, Count::None, 0, 0, LONG, 53, 0, true),
+    p(K::Complex, 2, Slot::Single, 38, 1, 39, Count::None, 0, 0, LONG, 7, 0, true), // AC_ChargeParameterDiscoveryResType.2: AC_CPDResEnergyTransferMode
+    p(K::Complex, 2, Slot::Single, 39, 7, 39, Count::None, 0, 0, LONG, 53, 0, true), // AC_ChargeParameterDiscoveryResType.2: BPT_AC_CPDResEnergyTransferMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeParameterDiscoveryResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 38, 41, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 38, 41, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 38, 42, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 38, 43, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 38, 44, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 38, 42, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 38, 43, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 38, 44, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 38, 43, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 38, 44, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 38, 43, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 38, 44, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 38, 44, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 38, 44, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 38, 45, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 38, 46, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 40, 38, 47, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 4, 38, 45, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 38, 46, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 40, 38, 47, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMaximumDischargePower
     E,
-    p(K::Complex, 5, Slot::Single, 5, 38, 46, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 40, 38, 47, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 5, 38, 46, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 40, 38, 47, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.5: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 40, 38, 47, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 40, 38, 47, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.6: EVMaximumDischargePower
     E,
-    p(K::Complex, 7, Slot::Single, 41, 38, 48, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 42, 38, 49, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 43, 38, 50, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 7, Slot::Single, 41, 38, 48, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower_L2
+    p(K::Complex, 8, Slot::Single, 42, 38, 49, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower_L3
+    p(K::Complex, 9, Slot::Single, 43, 38, 50, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMinimumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 42, 38, 49, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 43, 38, 50, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 8, Slot::Single, 42, 38, 49, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L3
+    p(K::Complex, 9, Slot::Single, 43, 38, 50, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 43, 38, 50, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 9, Slot::Single, 43, 38, 50, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 44, 38, 51, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 45, 38, 52, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 44, 38, 51, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 11, Slot::Single, 45, 38, 52, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 45, 38, 52, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 45, 38, 52, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 38, 54, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 38, 54, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 38, 55, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 38, 56, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 38, 57, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 38, 55, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 38, 56, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 38, 57, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 38, 56, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 38, 57, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 38, 56, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 38, 57, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 38, 57, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 38, 57, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 38, 58, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 38, 59, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 38, 60, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 38, 58, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 38, 59, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 38, 60, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 38, 59, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 38, 60, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 38, 59, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 38, 60, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 38, 60, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 38, 60, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 38, 61, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 38, 62, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 38, 63, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 7, Slot::Single, 13, 38, 61, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 38, 62, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 38, 63, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 38, 62, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 38, 63, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 8, Slot::Single, 14, 38, 62, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 38, 63, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEMaximumDischargePower
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 38, 63, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 9, Slot::Single, 15, 38, 63, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEMaximumDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 10, Slot::Single, 16, 38, 64, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 11, Slot::Single, 17, 38, 65, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.11: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 12, Slot::Single, 46, 38, 66, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.12: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 13, Slot::Single, 47, 38, 67, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 48, 38, 68, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 38, 69, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 13, Slot::Single, 47, 38, 67, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMaximumDischargePower_L2
+    p(K::Complex, 14, Slot::Single, 48, 38, 68, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 38, 69, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 14, Slot::Single, 48, 38, 68, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 38, 69, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 14, Slot::Single, 48, 38, 68, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.14: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 38, 69, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.14: EVSEMinimumDischargePower
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 49, 38, 69, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 15, Slot::Single, 49, 38, 69, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.15: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 16, Slot::Single, 50, 38, 70, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 38, 71, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 50, 38, 70, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_AC_CPDResEnergyTransferModeType.16: EVSEMinimumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 38, 71, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_AC_CPDResEnergyTransferModeType.16: EVSEMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.16: EndElement
     E,
-    p(K::Complex, 17, Slot::Single, 51, 38, 71, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 51, 38, 71, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_AC_CPDResEnergyTransferModeType.17: EVSEMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.17: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.18: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 52, 2, 73, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 53, 38, 74, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 0, Slot::Single, 52, 2, 73, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 53, 38, 74, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 53, 38, 74, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 53, 38, 74, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 54, 38, 75, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 54, 38, 75, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 55, 38, 76, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 55, 38, 76, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 38, 77, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 38, 77, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 38, 78, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 38, 79, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 38, 80, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 38, 78, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 38, 79, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 38, 80, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 38, 79, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 38, 80, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 38, 79, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 38, 80, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 38, 80, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 38, 80, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 38, 81, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 38, 82, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 56, 38, 83, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 38, 81, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 38, 82, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 56, 38, 83, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 38, 82, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 56, 38, 83, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 38, 82, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 56, 38, 83, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 56, 38, 83, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 10, Slot::Single, 56, 38, 83, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 57, 38, 84, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 58, 38, 85, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 59, 38, 86, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 11, Slot::Single, 57, 38, 84, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 58, 38, 85, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 59, 38, 86, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 58, 38, 85, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 59, 38, 86, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 12, Slot::Single, 58, 38, 85, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 59, 38, 86, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 59, 38, 86, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 13, Slot::Single, 59, 38, 86, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 60, 38, 87, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 61, 38, 88, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 40, 38, 89, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 14, Slot::Single, 60, 38, 87, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 61, 38, 88, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 40, 38, 89, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVMaximumDischargePower
     E,
-    p(K::Complex, 15, Slot::Single, 61, 38, 88, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 40, 38, 89, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 15, Slot::Single, 61, 38, 88, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 40, 38, 89, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.15: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 40, 38, 89, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 16, Slot::Single, 40, 38, 89, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.16: EVMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 41, 38, 90, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 42, 38, 91, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 43, 38, 92, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 17, Slot::Single, 41, 38, 90, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L2
+    p(K::Complex, 18, Slot::Single, 42, 38, 91, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 43, 38, 92, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMinimumDischargePower
     E,
-    p(K::Complex, 18, Slot::Single, 42, 38, 91, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 43, 38, 92, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 18, Slot::Single, 42, 38, 91, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.18: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 43, 38, 92, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.18: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 43, 38, 92, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 19, Slot::Single, 43, 38, 92, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.19: EVMinimumDischargePower
     E,
-    p(K::Complex, 20, Slot::Single, 44, 38, 93, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 21, Slot::Single, 45, 38, 94, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 22, Slot::Single, 62, 38, 95, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 44, 38, 93, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 45, 38, 94, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 62, 38, 95, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EndElement
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 45, 38, 94, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 22, Slot::Single, 62, 38, 95, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 45, 38, 94, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 62, 38, 95, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 62, 38, 95, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 62, 38, 95, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.22: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.22: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.22: EndElement
     E,
-    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 23, Slot::Single, 63, 38, 96, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.23: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.23: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.24: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 52, 2, 98, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 64, 3, 99, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 100, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 0, Slot::Single, 52, 2, 98, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 64, 3, 99, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 100, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 64, 3, 99, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 100, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 1, Slot::Single, 64, 3, 99, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 100, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 65, 3, 100, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 2, Slot::Single, 65, 3, 100, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 3, Slot::Single, 66, 4, 101, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 67, 38, 102, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 68, 38, 103, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 69, 38, 104, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 70, 38, 105, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 68, 38, 103, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 69, 38, 104, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 70, 38, 105, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
@@ -1715,14 +1715,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 69, 38, 104, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 70, 38, 105, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 69, 38, 104, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 70, 38, 105, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
@@ -1731,73 +1731,73 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 70, 38, 105, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 70, 38, 105, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 71, 38, 106, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 72, 38, 107, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 38, 108, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 38, 109, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 38, 110, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.13: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 53, 38, 112, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 1, Slot::Single, 54, 38, 113, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 55, 38, 114, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 53, 38, 112, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 54, 38, 113, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 55, 38, 114, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 54, 38, 113, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 55, 38, 114, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 54, 38, 113, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 55, 38, 114, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -1805,14 +1805,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 55, 38, 114, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 55, 38, 114, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -1821,105 +1821,105 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 38, 115, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 38, 116, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 38, 117, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 38, 118, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 38, 119, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 38, 120, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 9, Slot::Single, 56, 38, 121, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 57, 38, 122, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 58, 38, 123, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 59, 38, 124, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 57, 38, 122, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 58, 38, 123, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 59, 38, 124, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 58, 38, 123, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 59, 38, 124, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 58, 38, 123, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 59, 38, 124, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 59, 38, 124, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 59, 38, 124, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 60, 38, 125, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EndElement
     E,
     E,
     E,
@@ -1927,14 +1927,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 61, 38, 126, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EndElement
     E,
     E,
     E,
@@ -1943,73 +1943,73 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 40, 38, 127, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EndElement
     E,
-    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 41, 38, 128, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EndElement
     E,
     E,
-    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 42, 38, 129, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EndElement
     E,
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 43, 38, 130, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 44, 38, 131, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.19: EndElement
     E,
-    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 45, 38, 132, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.20: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.21: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 67, 38, 134, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 1, Slot::Single, 68, 38, 135, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 69, 38, 136, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 67, 38, 134, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 68, 38, 135, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 69, 38, 136, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 68, 38, 135, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 69, 38, 136, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 68, 38, 135, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 69, 38, 136, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -2017,14 +2017,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 69, 38, 136, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 69, 38, 136, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.2: EndElement
     E,
     E,
     E,
@@ -2033,199 +2033,199 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 70, 38, 137, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 71, 38, 138, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.4: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 72, 38, 139, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 38, 140, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 38, 141, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // BPT_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 38, 142, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // BPT_Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.9: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 73, 5, 146, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 73, 5, 146, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 148, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 148, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 148, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 147, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 148, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 150, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 150, Count::None, 0, 0, LONG, 259, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 19, 23, 151, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 2, Slot::Single, 20, 0, 152, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 19, 23, 151, Count::None, 0, 0, LONG, 182, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 20, 0, 152, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 20, 0, 152, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 20, 0, 152, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 154, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 154, Count::None, 0, 0, LONG, 259, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 26, 1, 155, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 26, 1, 155, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 27, 28, 156, Count::None, 0, 0, LONG, 234, 0, false),
-    p(K::Complex, 3, Slot::Single, 28, 34, 157, Count::None, 0, 0, LONG, 263, 0, false),
-    p(K::Complex, 4, Slot::Single, 29, 39, 158, Count::None, 0, 0, LONG, 290, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 27, 28, 156, Count::None, 0, 0, LONG, 234, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 28, 34, 157, Count::None, 0, 0, LONG, 263, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 29, 39, 158, Count::None, 0, 0, LONG, 290, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 28, 34, 157, Count::None, 0, 0, LONG, 263, 0, false),
-    p(K::Complex, 4, Slot::Single, 29, 39, 158, Count::None, 0, 0, LONG, 290, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 28, 34, 157, Count::None, 0, 0, LONG, 263, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 29, 39, 158, Count::None, 0, 0, LONG, 290, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 29, 39, 158, Count::None, 0, 0, LONG, 290, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 29, 39, 158, Count::None, 0, 0, LONG, 290, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 160, Count::None, 0, 0, LONG, 259, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 33, 160, Count::None, 0, 0, LONG, 259, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 162, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 162, Count::None, 0, 0, LONG, 259, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 26, 1, 163, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 26, 1, 163, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 74, 6, 165, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 6, 167, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 6, 168, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 74, 6, 165, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 75, 6, 167, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 76, 6, 168, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 77, 6, 166, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 77, 6, 166, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 75, 6, 167, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 6, 168, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 75, 6, 167, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 76, 6, 168, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 76, 6, 168, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 76, 6, 168, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 78, 6, 169, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 79, 6, 170, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 78, 6, 169, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 79, 6, 170, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 79, 6, 170, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 79, 6, 170, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 80, 6, 171, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 80, 6, 171, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 81, 38, 173, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 81, 38, 173, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 82, 38, 174, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
+    p(K::Complex, 1, Slot::Single, 82, 38, 174, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 83, 7, 176, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 83, 7, 176, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 81, 38, 177, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
+    p(K::Complex, 1, Slot::Single, 81, 38, 177, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 73, 5, 179, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 73, 5, 179, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 181, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 181, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 181, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 181, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 84, 3, 183, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 64, 3, 184, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 185, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 3, 183, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 64, 3, 184, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 185, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 64, 3, 184, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 185, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 64, 3, 184, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 185, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 65, 3, 185, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 65, 3, 185, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -2233,14 +2233,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 85, 3, 186, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -2249,135 +2249,135 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 86, 2, 187, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 87, 2, 188, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 88, 2, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 89, 0, 190, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 90, 38, 191, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 91, 0, 192, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 52, 2, 194, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 53, 38, 195, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 0, Slot::Single, 52, 2, 194, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 53, 38, 195, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 53, 38, 195, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 53, 38, 195, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 54, 38, 196, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 54, 38, 196, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 55, 38, 197, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 55, 38, 197, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 38, 198, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 38, 198, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 38, 199, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 38, 200, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 38, 201, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 38, 199, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 38, 200, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 38, 201, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 38, 200, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 38, 201, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 38, 200, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 38, 201, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 38, 201, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 38, 201, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 38, 202, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 38, 203, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 56, 38, 204, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 38, 202, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 38, 203, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 56, 38, 204, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 38, 203, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 56, 38, 204, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 38, 203, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 56, 38, 204, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 56, 38, 204, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 10, Slot::Single, 56, 38, 204, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 57, 38, 205, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 58, 38, 206, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 59, 38, 207, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 11, Slot::Single, 57, 38, 205, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 58, 38, 206, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 59, 38, 207, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 58, 38, 206, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 59, 38, 207, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 12, Slot::Single, 58, 38, 206, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 59, 38, 207, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 59, 38, 207, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 13, Slot::Single, 59, 38, 207, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 60, 38, 208, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 15, Slot::Single, 61, 38, 209, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 60, 38, 208, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 61, 38, 209, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.14: EndElement
     E,
-    p(K::Complex, 15, Slot::Single, 61, 38, 209, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 61, 38, 209, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.15: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.16: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 52, 2, 211, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 64, 3, 212, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 213, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 0, Slot::Single, 52, 2, 211, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 64, 3, 212, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 213, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 64, 3, 212, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 213, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 1, Slot::Single, 64, 3, 212, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 213, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 65, 3, 213, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 2, Slot::Single, 65, 3, 213, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 3, Slot::Single, 66, 4, 214, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 67, 38, 215, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 68, 38, 216, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 69, 38, 217, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 70, 38, 218, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 68, 38, 216, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 69, 38, 217, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 70, 38, 218, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
@@ -2385,14 +2385,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 69, 38, 217, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 70, 38, 218, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 69, 38, 217, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 70, 38, 218, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
@@ -2401,117 +2401,117 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 70, 38, 218, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 70, 38, 218, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 71, 38, 219, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 72, 38, 220, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 38, 221, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 38, 222, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 38, 223, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.13: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 52, 2, 225, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 53, 38, 226, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Simple, 0, Slot::Single, 52, 2, 225, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 53, 38, 226, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 53, 38, 226, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 53, 38, 226, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 54, 38, 227, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 54, 38, 227, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 55, 38, 228, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
+    p(K::Complex, 3, Slot::Single, 55, 38, 228, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 52, 2, 230, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 64, 3, 231, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 232, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 52, 2, 230, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 64, 3, 231, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 232, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 64, 3, 231, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 65, 3, 232, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 64, 3, 231, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 65, 3, 232, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 65, 3, 232, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 65, 3, 232, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 66, 4, 233, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 92, 4, 235, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 92, 4, 235, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 93, 8, 236, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 93, 8, 236, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 238, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 247, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 238, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 247, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 247, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 247, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -2519,143 +2519,143 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 239, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 240, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 240, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 241, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 241, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 243, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 244, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 244, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 245, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 245, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false),
-    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 247, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 95, 5, 239, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 96, 30, 240, Count::None, 0, 0, LONG, 248, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 97, 41, 241, Count::None, 0, 0, LONG, 305, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 98, 58, 242, Count::None, 0, 0, LONG, 384, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 99, 36, 243, Count::None, 0, 0, LONG, 278, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 100, 42, 244, Count::None, 0, 0, LONG, 309, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 101, 5, 245, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 246, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 247, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -2663,303 +2663,303 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 102, 19, 249, Count::None, 0, 0, LONG, 164, 0, false),
-    p(K::Complex, 0, Slot::Items, 103, 37, 250, Count::None, 0, 0, LONG, 284, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 251, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 252, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 102, 19, 249, Count::None, 0, 0, LONG, 164, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 103, 37, 250, Count::None, 0, 0, LONG, 284, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 251, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 252, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 249, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 249, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 250, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 250, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 251, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 251, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 102, 19, 249, Count::None, 0, 0, LONG, 164, 0, false),
-    p(K::Complex, 0, Slot::Items, 103, 37, 250, Count::None, 0, 0, LONG, 284, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 251, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 252, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 102, 19, 249, Count::None, 0, 0, LONG, 164, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 103, 37, 250, Count::None, 0, 0, LONG, 284, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 251, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 252, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 104, 59, 254, Count::Set, 1, 0, LONG, 391, 0, false),
+    p(K::Complex, 0, Slot::List, 104, 59, 254, Count::Set, 1, 0, LONG, 391, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 104, 59, 254, Count::Step, 20, 255, LONG, 391, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 104, 59, 254, Count::Step, 20, 255, LONG, 391, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 257, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 105, 40, 258, Count::Set, 1, 0, LONG, 298, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 257, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 105, 40, 258, Count::Set, 1, 0, LONG, 298, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 105, 40, 258, Count::Set, 1, 0, LONG, 298, 0, false),
+    p(K::Complex, 1, Slot::List, 105, 40, 258, Count::Set, 1, 0, LONG, 298, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 105, 40, 258, Count::Step, 0, 0, LONG, 298, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 105, 40, 258, Count::Step, 0, 0, LONG, 298, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 106, 9, 260, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 106, 9, 260, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 107, 10, 261, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 107, 10, 261, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 108, 50, 262, Count::None, 0, 0, LONG, 356, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 108, 50, 262, Count::None, 0, 0, LONG, 356, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 109, 11, 264, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 109, 11, 264, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 110, 10, 265, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 110, 10, 265, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 111, 10, 266, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 112, 10, 267, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 113, 10, 268, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 111, 10, 266, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 112, 10, 267, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 113, 10, 268, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 112, 10, 267, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 113, 10, 268, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 112, 10, 267, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 113, 10, 268, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 113, 10, 268, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 113, 10, 268, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 114, 12, 269, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 115, 13, 270, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 116, 10, 271, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 117, 5, 273, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 94, 5, 274, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 118, 5, 275, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 117, 5, 273, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 94, 5, 274, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 118, 5, 275, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 94, 5, 274, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 118, 5, 275, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 94, 5, 274, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 118, 5, 275, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 118, 5, 275, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 118, 5, 275, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 276, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 277, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 119, 6, 279, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 6, 282, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 119, 6, 279, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 120, 6, 282, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 120, 6, 280, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 281, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 120, 6, 280, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 281, Count::None, 0, 0, LONG, 0, 0, false),  // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 281, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 281, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 281, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 281, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 283, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 283, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 283, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 283, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 121, 6, 285, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 121, 6, 285, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 122, 6, 286, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 122, 6, 286, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 123, 14, 288, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 123, 14, 288, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 124, 13, 289, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 124, 13, 289, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 125, 10, 291, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 125, 10, 291, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 126, 20, 292, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 2, Slot::Single, 127, 20, 293, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 3, Slot::Single, 128, 20, 294, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 126, 20, 292, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 127, 20, 293, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 128, 20, 294, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 127, 20, 293, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 3, Slot::Single, 128, 20, 294, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 127, 20, 293, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 128, 20, 294, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 128, 20, 294, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 128, 20, 294, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false),
-    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 129, 20, 295, Count::None, 0, 0, LONG, 172, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Set, 1, 0, LONG, 175, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Step, 10, 297, LONG, 175, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 130, 21, 296, Count::Step, 10, 297, LONG, 175, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 299, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 131, 5, 300, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 132, 5, 301, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false),
-    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 299, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 131, 5, 300, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 132, 5, 301, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 131, 5, 300, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 132, 5, 301, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false),
-    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false),
+    p(K::Attribute, 1, Slot::Single, 131, 5, 300, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 132, 5, 301, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 132, 5, 301, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false),
-    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false),
+    p(K::Attribute, 2, Slot::Single, 132, 5, 301, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false),
-    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false),
+    p(K::Complex, 3, Slot::Single, 133, 54, 302, Count::None, 0, 0, LONG, 375, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false),
+    p(K::Complex, 4, Slot::Single, 134, 22, 303, Count::None, 0, 0, LONG, 178, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 135, 6, 304, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 135, 6, 304, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 131, 5, 306, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 132, 5, 307, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 133, 54, 308, Count::None, 0, 0, LONG, 375, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 131, 5, 306, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 132, 5, 307, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 133, 54, 308, Count::None, 0, 0, LONG, 375, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 132, 5, 307, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 133, 54, 308, Count::None, 0, 0, LONG, 375, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 132, 5, 307, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 133, 54, 308, Count::None, 0, 0, LONG, 375, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 133, 54, 308, Count::None, 0, 0, LONG, 375, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 133, 54, 308, Count::None, 0, 0, LONG, 375, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 136, 6, 310, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 136, 6, 310, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 136, 6, 310, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 311, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 136, 6, 310, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 311, Count::None, 0, 0, LONG, 0, 0, false),  // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 136, 6, 310, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 136, 6, 310, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 53, 38, 313, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 1, Slot::Single, 54, 38, 314, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 55, 38, 315, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 0, Slot::Single, 53, 38, 313, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 54, 38, 314, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 55, 38, 315, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 54, 38, 314, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 55, 38, 315, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 1, Slot::Single, 54, 38, 314, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 55, 38, 315, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -2967,14 +2967,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 55, 38, 315, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 2, Slot::Single, 55, 38, 315, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -2983,107 +2983,107 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 38, 316, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 38, 317, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 38, 318, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 38, 319, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 38, 320, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 38, 321, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
+    p(K::Complex, 9, Slot::Single, 56, 38, 322, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 57, 38, 323, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 11, Slot::Single, 58, 38, 324, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 59, 38, 325, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 57, 38, 323, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 58, 38, 324, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 59, 38, 325, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.10: EndElement
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 58, 38, 324, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 12, Slot::Single, 59, 38, 325, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 58, 38, 324, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 59, 38, 325, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.11: EndElement
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 59, 38, 325, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 59, 38, 325, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.12: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 60, 38, 326, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.13: EndElement
     E,
-    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 61, 38, 327, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.14: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.15: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 67, 38, 329, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 1, Slot::Single, 68, 38, 330, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 69, 38, 331, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 67, 38, 329, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 68, 38, 330, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 69, 38, 331, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 68, 38, 330, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 69, 38, 331, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 68, 38, 330, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 69, 38, 331, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -3091,14 +3091,14 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 69, 38, 331, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 69, 38, 331, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.2: EndElement
     E,
     E,
     E,
@@ -3107,279 +3107,279 @@ static PRODUCTIONS: [Production; 2090] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 70, 38, 332, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 71, 38, 333, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.4: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 72, 38, 334, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 38, 335, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 38, 336, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 38, 337, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 53, 38, 339, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 1, Slot::Single, 54, 38, 340, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 55, 38, 341, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 53, 38, 339, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 54, 38, 340, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 55, 38, 341, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 54, 38, 340, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false),
-    p(K::Complex, 2, Slot::Single, 55, 38, 341, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 54, 38, 340, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 55, 38, 341, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 55, 38, 341, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 55, 38, 341, Count::None, 0, 0, (16, V::No, 0, 0), 287, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 73, 5, 344, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 73, 5, 344, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 137, 15, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 137, 15, 345, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 137, 15, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 137, 15, 345, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 349, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 138, 49, 350, Count::Set, 1, 0, LONG, 351, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 349, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 138, 49, 350, Count::Set, 1, 0, LONG, 351, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 138, 49, 350, Count::Set, 1, 0, LONG, 351, 0, false),
+    p(K::Complex, 1, Slot::List, 138, 49, 350, Count::Set, 1, 0, LONG, 351, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 138, 49, 350, Count::Step, 0, 0, LONG, 351, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 138, 49, 350, Count::Step, 0, 0, LONG, 351, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 352, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 139, 5, 353, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 352, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 139, 5, 353, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 139, 5, 353, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 139, 5, 353, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 355, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 355, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 355, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 354, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 355, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 357, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 140, 52, 358, Count::None, 0, 0, LONG, 365, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 357, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 140, 52, 358, Count::None, 0, 0, LONG, 365, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 140, 52, 358, Count::None, 0, 0, LONG, 365, 0, false),
+    p(K::Complex, 1, Slot::Single, 140, 52, 358, Count::None, 0, 0, LONG, 365, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 141, 51, 359, Count::None, 0, 0, LONG, 362, 0, false),
+    p(K::Complex, 2, Slot::Single, 141, 51, 359, Count::None, 0, 0, LONG, 362, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 142, 29, 360, Count::None, 0, 0, LONG, 237, 0, false),
-    p(K::Complex, 4, Slot::List, 143, 35, 361, Count::Set, 1, 0, LONG, 272, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 142, 29, 360, Count::None, 0, 0, LONG, 237, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 143, 35, 361, Count::Set, 1, 0, LONG, 272, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 143, 35, 361, Count::Set, 1, 0, LONG, 272, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 143, 35, 361, Count::Set, 1, 0, LONG, 272, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 143, 35, 361, Count::Step, 0, 0, LONG, 272, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 143, 35, 361, Count::Step, 0, 0, LONG, 272, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 6, 364, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 363, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 6, 364, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 6, 364, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 6, 364, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 94, 5, 366, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 144, 14, 367, Count::None, 0, 0, LONG, 145, 0, false),
+    p(K::Attribute, 0, Slot::Single, 94, 5, 366, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 144, 14, 367, Count::None, 0, 0, LONG, 145, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 144, 14, 367, Count::None, 0, 0, LONG, 145, 0, false),
+    p(K::Complex, 1, Slot::Single, 144, 14, 367, Count::None, 0, 0, LONG, 145, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 145, 47, 368, Count::None, 0, 0, LONG, 343, 0, false),
+    p(K::Complex, 2, Slot::Single, 145, 47, 368, Count::None, 0, 0, LONG, 343, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 105, 40, 369, Count::Set, 1, 0, LONG, 298, 0, false),
+    p(K::Complex, 3, Slot::List, 105, 40, 369, Count::Set, 1, 0, LONG, 298, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 105, 40, 369, Count::Step, 0, 0, LONG, 298, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 105, 40, 369, Count::Step, 0, 0, LONG, 298, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 73, 5, 371, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 73, 5, 371, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 374, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 374, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 373, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 373, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 374, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 146, 5, 373, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 374, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 147, 53, 376, Count::Set, 1, 0, LONG, 370, 0, false),
+    p(K::Complex, 0, Slot::List, 147, 53, 376, Count::Set, 1, 0, LONG, 370, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 147, 53, 376, Count::Step, 0, 0, LONG, 370, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 147, 53, 376, Count::Step, 0, 0, LONG, 370, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 378, Count::None, 0, 0, LONG, 259, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 33, 378, Count::None, 0, 0, LONG, 259, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 380, Count::None, 0, 0, LONG, 259, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 33, 380, Count::None, 0, 0, LONG, 259, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 33, 382, Count::None, 0, 0, LONG, 259, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 33, 382, Count::None, 0, 0, LONG, 259, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 26, 1, 383, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 26, 1, 383, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false),
-    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 148, 59, 385, Count::None, 0, 0, LONG, 391, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 149, 6, 386, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 150, 5, 387, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 151, 6, 388, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 152, 6, 389, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 390, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 153, 5, 392, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 153, 5, 392, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 154, 15, 393, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 154, 15, 393, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

@@ -732,86 +732,86 @@ static DATATYPES: [Datatype; 24] = [
 ];
 
 static TYPES: [Type; 80] = [
-    t("AC_CPDReqEnergyTransferModeType", 2, 65535, 0, 0, 6, false, false, 0),
-    t("AC_CPDResEnergyTransferModeType", 2, 65535, 7, 6, 12, false, false, 0),
-    t("AC_ChargeLoopReqType", 2, 16, 20, 18, 4, false, false, 0),
-    t("AC_ChargeLoopResType", 2, 17, 25, 22, 7, false, false, 0),
-    t("AC_ChargeParameterDiscoveryReqType", 2, 18, 33, 29, 2, false, false, 0),
-    t("AC_ChargeParameterDiscoveryResType", 2, 19, 36, 31, 3, false, false, 0),
-    t("ActivePowerSupportType", 2, 65535, 40, 34, 3, false, false, 0),
-    t("BPT_AC_CPDReqEnergyTransferModeType", 2, 0, 44, 37, 12, false, false, 0),
-    t("BPT_AC_CPDResEnergyTransferModeType", 2, 1, 57, 49, 18, false, false, 0),
-    t("BPT_Dynamic_AC_CLReqControlModeType", 2, 37, 76, 67, 24, false, false, 0),
-    t("BPT_Dynamic_AC_CLResControlModeType", 2, 38, 101, 91, 13, false, false, 0),
-    t("BPT_Scheduled_AC_CLReqControlModeType", 2, 60, 115, 104, 21, false, false, 0),
-    t("BPT_Scheduled_AC_CLResControlModeType", 2, 61, 137, 125, 9, false, false, 0),
-    t("CLReqControlModeType", 3, 65535, 147, 134, 0, true, false, 0),
-    t("CLResControlModeType", 3, 65535, 148, 134, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 149, 134, 2, false, false, 0),
-    t("ChargeLoopReqType", 3, 74, 153, 136, 3, true, false, 0),
-    t("ChargeLoopResType", 3, 75, 157, 139, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 3, 74, 163, 144, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 3, 75, 165, 145, 2, true, false, 0),
-    t("CurveDataPointsListType", 2, 65535, 168, 147, 1, false, false, 0),
-    t("DERControlType", 2, 65535, 172, 148, 6, false, false, 0),
-    t("DERCurveType", 2, 65535, 179, 154, 10, false, false, 0),
-    t("DER_AC_CPDReqEnergyTransferModeType", 2, 0, 190, 164, 15, false, false, 0),
-    t("DER_AC_CPDResEnergyTransferModeType", 2, 1, 206, 179, 24, false, false, 0),
-    t("DER_Dynamic_AC_CLReqControlModeType", 2, 37, 231, 203, 32, false, false, 0),
-    t("DER_Dynamic_AC_CLResControlModeType", 2, 38, 264, 235, 24, false, false, 0),
-    t("DER_Scheduled_AC_CLReqControlModeType", 2, 60, 289, 259, 28, false, false, 0),
-    t("DER_Scheduled_AC_CLResControlModeType", 2, 61, 318, 287, 20, false, false, 0),
-    t("DSAKeyValueType", 1, 65535, 339, 307, 7, false, false, 0),
-    t("DSOCosPhiSetpointType", 2, 65535, 347, 314, 6, false, false, 0),
-    t("DSOQSetpointType", 2, 65535, 354, 320, 5, false, false, 0),
-    t("DataTupleType", 2, 65535, 360, 325, 2, false, false, 0),
-    t("DetailedCostType", 3, 65535, 363, 327, 2, false, false, 0),
-    t("DetailedTaxType", 3, 65535, 366, 329, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 369, 331, 2, false, false, 0),
-    t("DisplayParametersType", 3, 65535, 373, 333, 10, false, false, 0),
-    t("Dynamic_AC_CLReqControlModeType", 2, 39, 384, 343, 16, false, false, 0),
-    t("Dynamic_AC_CLResControlModeType", 2, 40, 401, 359, 13, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 3, 13, 415, 372, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 3, 14, 420, 376, 4, true, false, 0),
-    t("EVReactivePowerLimitsType", 2, 65535, 425, 380, 12, false, false, 0),
-    t("EVSEStatusType", 3, 65535, 438, 392, 2, false, false, 0),
-    t("FaultRideThroughType", 2, 65535, 441, 394, 9, false, false, 0),
-    t("FrequencyWattType", 2, 65535, 451, 403, 11, false, false, 0),
-    t("KeyInfoType", 1, 65535, 463, 414, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 474, 416, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 479, 417, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 482, 418, 2, false, false, 0),
-    t("MessageHeaderType", 3, 65535, 485, 420, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 489, 423, 8, false, false, 0),
-    t("ObjectType", 1, 65535, 498, 431, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 504, 435, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 510, 436, 2, false, false, 0),
-    t("RationalNumberType", 3, 65535, 513, 438, 2, false, false, 1),
-    t("ReactivePowerSupportType", 2, 65535, 516, 440, 3, false, false, 0),
-    t("ReceiptType", 3, 65535, 520, 443, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 528, 449, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 535, 455, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 539, 458, 1, false, false, 0),
-    t("Scheduled_AC_CLReqControlModeType", 2, 62, 542, 459, 15, false, false, 0),
-    t("Scheduled_AC_CLResControlModeType", 2, 63, 558, 474, 9, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 3, 13, 568, 483, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 3, 14, 572, 486, 0, true, false, 0),
-    t("SetpointExcitationType", 2, 65535, 573, 486, 2, false, false, 0),
-    t("SignatureMethodType", 1, 65535, 576, 488, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 581, 490, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 584, 492, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 589, 495, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 595, 500, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 598, 502, 4, false, false, 0),
-    t("TransformType", 1, 65535, 603, 506, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 608, 508, 1, false, false, 0),
-    t("V2GMessageType", 3, 65535, 610, 509, 1, true, false, 0),
-    t("V2GRequestType", 3, 73, 612, 510, 1, true, false, 0),
-    t("V2GResponseType", 3, 73, 614, 511, 2, true, false, 0),
-    t("VoltWattType", 2, 65535, 617, 513, 6, false, false, 0),
-    t("X509DataType", 1, 65535, 624, 519, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 631, 520, 2, false, false, 0),
-    t("ZeroCurrentType", 2, 65535, 634, 522, 8, false, false, 0),
+    t("AC_CPDReqEnergyTransferModeType", 2, 65535, 0, 0, 6, false, false, 0), // 0
+    t("AC_CPDResEnergyTransferModeType", 2, 65535, 7, 6, 12, false, false, 0), // 1
+    t("AC_ChargeLoopReqType", 2, 16, 20, 18, 4, false, false, 0),             // 2
+    t("AC_ChargeLoopResType", 2, 17, 25, 22, 7, false, false, 0),             // 3
+    t("AC_ChargeParameterDiscoveryReqType", 2, 18, 33, 29, 2, false, false, 0), // 4
+    t("AC_ChargeParameterDiscoveryResType", 2, 19, 36, 31, 3, false, false, 0), // 5
+    t("ActivePowerSupportType", 2, 65535, 40, 34, 3, false, false, 0),        // 6
+    t("BPT_AC_CPDReqEnergyTransferModeType", 2, 0, 44, 37, 12, false, false, 0), // 7
+    t("BPT_AC_CPDResEnergyTransferModeType", 2, 1, 57, 49, 18, false, false, 0), // 8
+    t("BPT_Dynamic_AC_CLReqControlModeType", 2, 37, 76, 67, 24, false, false, 0), // 9
+    t("BPT_Dynamic_AC_CLResControlModeType", 2, 38, 101, 91, 13, false, false, 0), // 10
+    t("BPT_Scheduled_AC_CLReqControlModeType", 2, 60, 115, 104, 21, false, false, 0), // 11
+    t("BPT_Scheduled_AC_CLResControlModeType", 2, 61, 137, 125, 9, false, false, 0), // 12
+    t("CLReqControlModeType", 3, 65535, 147, 134, 0, true, false, 0),         // 13
+    t("CLResControlModeType", 3, 65535, 148, 134, 0, true, false, 0),         // 14
+    t("CanonicalizationMethodType", 1, 65535, 149, 134, 2, false, false, 0),  // 15
+    t("ChargeLoopReqType", 3, 74, 153, 136, 3, true, false, 0),               // 16
+    t("ChargeLoopResType", 3, 75, 157, 139, 5, true, false, 0),               // 17
+    t("ChargeParameterDiscoveryReqType", 3, 74, 163, 144, 1, true, false, 0), // 18
+    t("ChargeParameterDiscoveryResType", 3, 75, 165, 145, 2, true, false, 0), // 19
+    t("CurveDataPointsListType", 2, 65535, 168, 147, 1, false, false, 0),     // 20
+    t("DERControlType", 2, 65535, 172, 148, 6, false, false, 0),              // 21
+    t("DERCurveType", 2, 65535, 179, 154, 10, false, false, 0),               // 22
+    t("DER_AC_CPDReqEnergyTransferModeType", 2, 0, 190, 164, 15, false, false, 0), // 23
+    t("DER_AC_CPDResEnergyTransferModeType", 2, 1, 206, 179, 24, false, false, 0), // 24
+    t("DER_Dynamic_AC_CLReqControlModeType", 2, 37, 231, 203, 32, false, false, 0), // 25
+    t("DER_Dynamic_AC_CLResControlModeType", 2, 38, 264, 235, 24, false, false, 0), // 26
+    t("DER_Scheduled_AC_CLReqControlModeType", 2, 60, 289, 259, 28, false, false, 0), // 27
+    t("DER_Scheduled_AC_CLResControlModeType", 2, 61, 318, 287, 20, false, false, 0), // 28
+    t("DSAKeyValueType", 1, 65535, 339, 307, 7, false, false, 0),             // 29
+    t("DSOCosPhiSetpointType", 2, 65535, 347, 314, 6, false, false, 0),       // 30
+    t("DSOQSetpointType", 2, 65535, 354, 320, 5, false, false, 0),            // 31
+    t("DataTupleType", 2, 65535, 360, 325, 2, false, false, 0),               // 32
+    t("DetailedCostType", 3, 65535, 363, 327, 2, false, false, 0),            // 33
+    t("DetailedTaxType", 3, 65535, 366, 329, 2, false, false, 0),             // 34
+    t("DigestMethodType", 1, 65535, 369, 331, 2, false, false, 0),            // 35
+    t("DisplayParametersType", 3, 65535, 373, 333, 10, false, false, 0),      // 36
+    t("Dynamic_AC_CLReqControlModeType", 2, 39, 384, 343, 16, false, false, 0), // 37
+    t("Dynamic_AC_CLResControlModeType", 2, 40, 401, 359, 13, false, false, 0), // 38
+    t("Dynamic_CLReqControlModeType", 3, 13, 415, 372, 4, true, false, 0),    // 39
+    t("Dynamic_CLResControlModeType", 3, 14, 420, 376, 4, true, false, 0),    // 40
+    t("EVReactivePowerLimitsType", 2, 65535, 425, 380, 12, false, false, 0),  // 41
+    t("EVSEStatusType", 3, 65535, 438, 392, 2, false, false, 0),              // 42
+    t("FaultRideThroughType", 2, 65535, 441, 394, 9, false, false, 0),        // 43
+    t("FrequencyWattType", 2, 65535, 451, 403, 11, false, false, 0),          // 44
+    t("KeyInfoType", 1, 65535, 463, 414, 2, false, false, 0),                 // 45
+    t("KeyValueType", 1, 65535, 474, 416, 1, false, false, 0),                // 46
+    t("ListOfRootCertificateIDsType", 3, 65535, 479, 417, 1, false, false, 0), // 47
+    t("ManifestType", 1, 65535, 482, 418, 2, false, false, 0),                // 48
+    t("MessageHeaderType", 3, 65535, 485, 420, 3, false, false, 0),           // 49
+    t("MeterInfoType", 3, 65535, 489, 423, 8, false, false, 0),               // 50
+    t("ObjectType", 1, 65535, 498, 431, 4, false, false, 0),                  // 51
+    t("PGPDataType", 1, 65535, 504, 435, 1, false, false, 0),                 // 52
+    t("RSAKeyValueType", 1, 65535, 510, 436, 2, false, false, 0),             // 53
+    t("RationalNumberType", 3, 65535, 513, 438, 2, false, false, 1),          // 54
+    t("ReactivePowerSupportType", 2, 65535, 516, 440, 3, false, false, 0),    // 55
+    t("ReceiptType", 3, 65535, 520, 443, 6, false, false, 0),                 // 56
+    t("ReferenceType", 1, 65535, 528, 449, 6, false, false, 0),               // 57
+    t("RetrievalMethodType", 1, 65535, 535, 455, 3, false, false, 0),         // 58
+    t("SPKIDataType", 1, 65535, 539, 458, 1, false, false, 0),                // 59
+    t("Scheduled_AC_CLReqControlModeType", 2, 62, 542, 459, 15, false, false, 0), // 60
+    t("Scheduled_AC_CLResControlModeType", 2, 63, 558, 474, 9, false, false, 0), // 61
+    t("Scheduled_CLReqControlModeType", 3, 13, 568, 483, 3, true, false, 0),  // 62
+    t("Scheduled_CLResControlModeType", 3, 14, 572, 486, 0, true, false, 0),  // 63
+    t("SetpointExcitationType", 2, 65535, 573, 486, 2, false, false, 0),      // 64
+    t("SignatureMethodType", 1, 65535, 576, 488, 2, false, false, 0),         // 65
+    t("SignaturePropertiesType", 1, 65535, 581, 490, 2, false, false, 0),     // 66
+    t("SignaturePropertyType", 1, 65535, 584, 492, 3, false, false, 0),       // 67
+    t("SignatureType", 1, 65535, 589, 495, 5, false, false, 0),               // 68
+    t("SignatureValueType", 1, 65535, 595, 500, 2, false, false, 0),          // 69
+    t("SignedInfoType", 1, 65535, 598, 502, 4, false, false, 0),              // 70
+    t("TransformType", 1, 65535, 603, 506, 2, false, false, 0),               // 71
+    t("TransformsType", 1, 65535, 608, 508, 1, false, false, 0),              // 72
+    t("V2GMessageType", 3, 65535, 610, 509, 1, true, false, 0),               // 73
+    t("V2GRequestType", 3, 73, 612, 510, 1, true, false, 0),                  // 74
+    t("V2GResponseType", 3, 73, 614, 511, 2, true, false, 0),                 // 75
+    t("VoltWattType", 2, 65535, 617, 513, 6, false, false, 0),                // 76
+    t("X509DataType", 1, 65535, 624, 519, 1, false, false, 0),                // 77
+    t("X509IssuerSerialType", 1, 65535, 631, 520, 2, false, false, 0),        // 78
+    t("ZeroCurrentType", 2, 65535, 634, 522, 8, false, false, 0),             // 79
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -1357,793 +1357,793 @@ static SLOTS: [Slot; 530] = [
 ];
 
 static STATES: [State; 643] = [
-    s(0, 1, 1, 255, true),
-    s(2, 3, 2, 255, false),
-    s(6, 2, 2, 255, false),
-    s(10, 1, 1, 255, false),
-    s(12, 3, 2, 2, false),
-    s(16, 2, 2, 1, false),
-    s(20, 1, 1, 0, false),
-    s(22, 1, 1, 255, true),
-    s(24, 3, 2, 255, false),
-    s(28, 2, 2, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 3, 2, 255, false),
-    s(38, 2, 2, 255, false),
-    s(42, 1, 1, 255, false),
-    s(44, 6, 3, 5, false),
-    s(52, 5, 3, 4, false),
-    s(60, 4, 3, 3, false),
-    s(68, 3, 2, 2, false),
-    s(72, 2, 2, 1, false),
-    s(76, 1, 1, 0, false),
-    s(78, 1, 1, 255, true),
-    s(80, 2, 2, 255, false),
-    s(84, 1, 1, 255, false),
-    s(86, 7, 3, 255, false),
-    s(94, 1, 1, 0, false),
-    s(96, 1, 1, 255, true),
-    s(98, 1, 1, 255, false),
-    s(100, 11, 4, 255, false),
-    s(116, 10, 4, 255, false),
-    s(132, 9, 4, 255, false),
-    s(148, 8, 4, 255, false),
-    s(164, 7, 3, 255, false),
-    s(172, 1, 1, 0, false),
-    s(174, 1, 1, 255, true),
-    s(176, 3, 2, 255, false),
-    s(180, 1, 1, 0, false),
-    s(182, 1, 1, 255, true),
-    s(184, 1, 1, 255, false),
-    s(186, 3, 2, 255, false),
-    s(190, 1, 1, 0, false),
-    s(192, 4, 3, 3, true),
-    s(200, 3, 2, 2, false),
-    s(204, 2, 2, 1, false),
-    s(208, 1, 1, 0, false),
-    s(210, 1, 1, 255, true),
-    s(212, 3, 2, 255, false),
-    s(216, 2, 2, 255, false),
-    s(220, 1, 1, 255, false),
-    s(222, 3, 2, 255, false),
-    s(226, 2, 2, 255, false),
-    s(230, 1, 1, 255, false),
-    s(232, 3, 2, 255, false),
-    s(236, 2, 2, 255, false),
-    s(240, 1, 1, 255, false),
-    s(242, 3, 2, 2, false),
-    s(246, 2, 2, 1, false),
-    s(250, 1, 1, 0, false),
-    s(252, 1, 1, 255, true),
-    s(254, 3, 2, 255, false),
-    s(258, 2, 2, 255, false),
-    s(262, 1, 1, 255, false),
-    s(264, 3, 2, 255, false),
-    s(268, 2, 2, 255, false),
-    s(272, 1, 1, 255, false),
-    s(274, 6, 3, 255, false),
-    s(282, 5, 3, 255, false),
-    s(290, 4, 3, 255, false),
-    s(298, 3, 2, 255, false),
-    s(302, 2, 2, 255, false),
-    s(306, 1, 1, 255, false),
-    s(308, 3, 2, 255, false),
-    s(312, 2, 2, 255, false),
-    s(316, 1, 1, 255, false),
-    s(318, 3, 2, 2, false),
-    s(322, 2, 2, 1, false),
-    s(326, 1, 1, 0, false),
-    s(328, 2, 2, 255, true),
-    s(332, 1, 1, 255, false),
-    s(334, 1, 1, 255, false),
-    s(336, 1, 1, 255, false),
-    s(338, 1, 1, 255, false),
-    s(340, 3, 2, 255, false),
-    s(344, 2, 2, 255, false),
-    s(348, 1, 1, 255, false),
-    s(350, 3, 2, 255, false),
-    s(354, 2, 2, 255, false),
-    s(358, 1, 1, 255, false),
-    s(360, 3, 2, 255, false),
-    s(364, 2, 2, 255, false),
-    s(368, 1, 1, 255, false),
-    s(370, 3, 2, 255, false),
-    s(374, 2, 2, 255, false),
-    s(378, 1, 1, 255, false),
-    s(380, 3, 2, 255, false),
-    s(384, 2, 2, 255, false),
-    s(388, 1, 1, 255, false),
-    s(390, 5, 3, 4, false),
-    s(398, 4, 3, 3, false),
-    s(406, 3, 2, 2, false),
-    s(410, 2, 2, 1, false),
-    s(414, 1, 1, 0, false),
-    s(416, 5, 3, 255, true),
-    s(424, 4, 3, 255, false),
-    s(432, 3, 2, 255, false),
-    s(436, 2, 2, 255, false),
-    s(440, 1, 1, 255, false),
-    s(442, 9, 4, 8, false),
-    s(458, 8, 4, 7, false),
-    s(474, 7, 3, 6, false),
-    s(482, 6, 3, 5, false),
-    s(490, 5, 3, 4, false),
-    s(498, 4, 3, 3, false),
-    s(506, 3, 2, 2, false),
-    s(510, 2, 2, 1, false),
-    s(514, 1, 1, 0, false),
-    s(516, 10, 4, 255, true),
-    s(532, 9, 4, 255, false),
-    s(548, 8, 4, 255, false),
-    s(564, 7, 3, 255, false),
-    s(572, 6, 3, 255, false),
-    s(580, 5, 3, 255, false),
-    s(588, 4, 3, 255, false),
-    s(596, 3, 2, 255, false),
-    s(600, 2, 2, 255, false),
-    s(604, 1, 1, 255, false),
-    s(606, 12, 4, 11, false),
-    s(622, 11, 4, 10, false),
-    s(638, 10, 4, 9, false),
-    s(654, 9, 4, 8, false),
-    s(670, 8, 4, 7, false),
-    s(686, 7, 3, 6, false),
-    s(694, 6, 3, 5, false),
-    s(702, 5, 3, 4, false),
-    s(710, 4, 3, 3, false),
-    s(718, 3, 2, 2, false),
-    s(722, 2, 2, 1, false),
-    s(726, 1, 1, 0, false),
-    s(728, 10, 4, 9, true),
-    s(744, 9, 4, 8, false),
-    s(760, 8, 4, 7, false),
-    s(776, 7, 3, 6, false),
-    s(784, 6, 3, 5, false),
-    s(792, 5, 3, 4, false),
-    s(800, 4, 3, 3, false),
-    s(808, 3, 2, 2, false),
-    s(812, 2, 2, 1, false),
-    s(816, 1, 1, 0, false),
-    s(818, 1, 1, 0, true),
-    s(820, 1, 1, 0, true),
-    s(822, 1, 1, 255, true),
-    s(824, 3, 2, 1, true),
-    s(828, 3, 2, 1, false),
-    s(832, 3, 2, 1, false),
-    s(836, 1, 1, 255, true),
-    s(838, 2, 2, 255, false),
-    s(842, 1, 1, 255, false),
-    s(844, 1, 1, 0, false),
-    s(846, 1, 1, 255, true),
-    s(848, 1, 1, 255, false),
-    s(850, 4, 3, 3, false),
-    s(858, 3, 2, 2, false),
-    s(862, 2, 2, 1, false),
-    s(866, 1, 1, 0, false),
-    s(868, 1, 1, 255, true),
-    s(870, 1, 1, 0, false),
-    s(872, 1, 1, 255, true),
-    s(874, 1, 1, 255, false),
-    s(876, 1, 1, 0, false),
-    s(878, 1, 1, 255, true),
-    s(880, 1, 1, 255, false),
-    s(882, 2, 2, 1, false),
-    s(886, 1, 1, 0, false),
-    s(888, 7, 3, 6, true),
-    s(896, 6, 3, 5, false),
-    s(904, 5, 3, 4, false),
-    s(912, 4, 3, 3, false),
-    s(920, 3, 2, 2, false),
-    s(924, 2, 2, 1, false),
-    s(928, 1, 1, 0, false),
-    s(930, 1, 1, 255, true),
-    s(932, 1, 1, 255, false),
-    s(934, 1, 1, 255, false),
-    s(936, 5, 3, 255, false),
-    s(944, 4, 3, 255, false),
-    s(952, 3, 2, 255, false),
-    s(956, 2, 2, 255, false),
-    s(960, 1, 1, 255, false),
-    s(962, 1, 1, 255, false),
-    s(964, 2, 2, 1, false),
-    s(968, 1, 1, 0, false),
-    s(970, 1, 1, 255, true),
-    s(972, 3, 2, 255, false),
-    s(976, 2, 2, 255, false),
-    s(980, 1, 1, 255, false),
-    s(982, 3, 2, 255, false),
-    s(986, 2, 2, 255, false),
-    s(990, 1, 1, 255, false),
-    s(992, 1, 1, 255, false),
-    s(994, 3, 2, 255, false),
-    s(998, 2, 2, 255, false),
-    s(1002, 1, 1, 255, false),
-    s(1004, 5, 3, 4, false),
-    s(1012, 4, 3, 3, false),
-    s(1020, 3, 2, 2, false),
-    s(1024, 2, 2, 1, false),
-    s(1028, 1, 1, 0, false),
-    s(1030, 1, 1, 255, true),
-    s(1032, 3, 2, 255, false),
-    s(1036, 2, 2, 255, false),
-    s(1040, 1, 1, 255, false),
-    s(1042, 3, 2, 255, false),
-    s(1046, 2, 2, 255, false),
-    s(1050, 1, 1, 255, false),
-    s(1052, 6, 3, 255, false),
-    s(1060, 5, 3, 255, false),
-    s(1068, 4, 3, 255, false),
-    s(1076, 3, 2, 255, false),
-    s(1080, 2, 2, 255, false),
-    s(1084, 1, 1, 255, false),
-    s(1086, 3, 2, 255, false),
-    s(1090, 2, 2, 255, false),
-    s(1094, 1, 1, 255, false),
-    s(1096, 3, 2, 255, false),
-    s(1100, 2, 2, 255, false),
-    s(1104, 1, 1, 255, false),
-    s(1106, 3, 2, 255, false),
-    s(1110, 2, 2, 255, false),
-    s(1114, 1, 1, 255, false),
-    s(1116, 1, 1, 255, false),
-    s(1118, 1, 1, 255, false),
-    s(1120, 1, 1, 0, false),
-    s(1122, 2, 2, 255, true),
-    s(1126, 1, 1, 255, false),
-    s(1128, 1, 1, 255, false),
-    s(1130, 1, 1, 255, false),
-    s(1132, 1, 1, 255, false),
-    s(1134, 3, 2, 255, false),
-    s(1138, 2, 2, 255, false),
-    s(1142, 1, 1, 255, false),
-    s(1144, 3, 2, 255, false),
-    s(1148, 2, 2, 255, false),
-    s(1152, 1, 1, 255, false),
-    s(1154, 3, 2, 255, false),
-    s(1158, 2, 2, 255, false),
-    s(1162, 1, 1, 255, false),
-    s(1164, 3, 2, 255, false),
-    s(1168, 2, 2, 255, false),
-    s(1172, 1, 1, 255, false),
-    s(1174, 3, 2, 255, false),
-    s(1178, 2, 2, 255, false),
-    s(1182, 1, 1, 255, false),
-    s(1184, 9, 4, 255, false),
-    s(1200, 8, 4, 255, false),
-    s(1216, 7, 3, 255, false),
-    s(1224, 6, 3, 255, false),
-    s(1232, 5, 3, 255, false),
-    s(1240, 4, 3, 255, false),
-    s(1248, 3, 2, 255, false),
-    s(1252, 2, 2, 255, false),
-    s(1256, 1, 1, 255, false),
-    s(1258, 4, 3, 3, false),
-    s(1266, 3, 2, 2, false),
-    s(1270, 2, 2, 1, false),
-    s(1274, 1, 1, 0, false),
-    s(1276, 5, 3, 255, true),
-    s(1284, 4, 3, 255, false),
-    s(1292, 3, 2, 255, false),
-    s(1296, 2, 2, 255, false),
-    s(1300, 1, 1, 255, false),
-    s(1302, 9, 4, 255, false),
-    s(1318, 8, 4, 255, false),
-    s(1334, 7, 3, 255, false),
-    s(1342, 6, 3, 255, false),
-    s(1350, 5, 3, 255, false),
-    s(1358, 4, 3, 255, false),
-    s(1366, 3, 2, 255, false),
-    s(1370, 2, 2, 255, false),
-    s(1374, 1, 1, 255, false),
-    s(1376, 3, 2, 255, false),
-    s(1380, 2, 2, 255, false),
-    s(1384, 1, 1, 255, false),
-    s(1386, 8, 4, 7, false),
-    s(1402, 7, 3, 6, false),
-    s(1410, 6, 3, 5, false),
-    s(1418, 5, 3, 4, false),
-    s(1426, 4, 3, 3, false),
-    s(1434, 3, 2, 2, false),
-    s(1438, 2, 2, 1, false),
-    s(1442, 1, 1, 0, false),
-    s(1444, 10, 4, 255, true),
-    s(1460, 9, 4, 255, false),
-    s(1476, 8, 4, 255, false),
-    s(1492, 7, 3, 255, false),
-    s(1500, 6, 3, 255, false),
-    s(1508, 5, 3, 255, false),
-    s(1516, 4, 3, 255, false),
-    s(1524, 3, 2, 255, false),
-    s(1528, 2, 2, 255, false),
-    s(1532, 1, 1, 255, false),
-    s(1534, 6, 3, 255, false),
-    s(1542, 5, 3, 255, false),
-    s(1550, 4, 3, 255, false),
-    s(1558, 3, 2, 255, false),
-    s(1562, 2, 2, 255, false),
-    s(1566, 1, 1, 255, false),
-    s(1568, 3, 2, 255, false),
-    s(1572, 2, 2, 255, false),
-    s(1576, 1, 1, 255, false),
-    s(1578, 9, 4, 255, false),
-    s(1594, 8, 4, 255, false),
-    s(1610, 7, 3, 255, false),
-    s(1618, 6, 3, 255, false),
-    s(1626, 5, 3, 255, false),
-    s(1634, 4, 3, 255, false),
-    s(1642, 3, 2, 255, false),
-    s(1646, 2, 2, 255, false),
-    s(1650, 1, 1, 255, false),
-    s(1652, 1, 1, 0, false),
-    s(1654, 10, 4, 255, true),
-    s(1670, 9, 4, 255, false),
-    s(1686, 8, 4, 255, false),
-    s(1702, 7, 3, 255, false),
-    s(1710, 6, 3, 255, false),
-    s(1718, 5, 3, 255, false),
-    s(1726, 4, 3, 255, false),
-    s(1734, 3, 2, 255, false),
-    s(1738, 2, 2, 255, false),
-    s(1742, 1, 1, 255, false),
-    s(1744, 3, 2, 255, false),
-    s(1748, 2, 2, 255, false),
-    s(1752, 1, 1, 255, false),
-    s(1754, 8, 4, 7, false),
-    s(1770, 7, 3, 6, false),
-    s(1778, 6, 3, 5, false),
-    s(1786, 5, 3, 4, false),
-    s(1794, 4, 3, 3, false),
-    s(1802, 3, 2, 2, false),
-    s(1806, 2, 2, 1, false),
-    s(1810, 1, 1, 0, false),
-    s(1812, 3, 2, 255, true),
-    s(1816, 1, 1, 255, false),
-    s(1818, 2, 2, 255, false),
-    s(1822, 1, 1, 255, false),
-    s(1824, 3, 2, 2, false),
-    s(1828, 2, 2, 1, false),
-    s(1832, 1, 1, 255, false),
-    s(1834, 1, 1, 0, false),
-    s(1836, 1, 1, 255, true),
-    s(1838, 3, 2, 255, false),
-    s(1842, 2, 2, 255, false),
-    s(1846, 1, 1, 255, false),
-    s(1848, 1, 1, 255, false),
-    s(1850, 1, 1, 255, false),
-    s(1852, 1, 1, 0, false),
-    s(1854, 1, 1, 255, true),
-    s(1856, 3, 2, 255, false),
-    s(1860, 2, 2, 255, false),
-    s(1864, 1, 1, 255, false),
-    s(1866, 1, 1, 255, false),
-    s(1868, 1, 1, 0, false),
-    s(1870, 1, 1, 255, true),
-    s(1872, 1, 1, 255, false),
-    s(1874, 1, 1, 0, false),
-    s(1876, 1, 1, 255, true),
-    s(1878, 1, 1, 255, false),
-    s(1880, 1, 1, 0, false),
-    s(1882, 1, 1, 255, true),
-    s(1884, 1, 1, 255, false),
-    s(1886, 1, 1, 0, false),
-    s(1888, 1, 1, 255, true),
-    s(1890, 3, 2, 1, true),
-    s(1894, 3, 2, 1, false),
-    s(1898, 3, 2, 1, false),
-    s(1902, 11, 4, 10, true),
-    s(1918, 10, 4, 9, false),
-    s(1934, 9, 4, 8, false),
-    s(1950, 8, 4, 7, false),
-    s(1966, 7, 3, 6, false),
-    s(1974, 6, 3, 5, false),
-    s(1982, 5, 3, 4, false),
-    s(1990, 4, 3, 3, false),
-    s(1998, 3, 2, 2, false),
-    s(2002, 2, 2, 1, false),
-    s(2006, 1, 1, 0, false),
-    s(2008, 2, 2, 255, true),
-    s(2012, 1, 1, 255, false),
-    s(2014, 1, 1, 255, false),
-    s(2016, 1, 1, 255, false),
-    s(2018, 1, 1, 255, false),
-    s(2020, 3, 2, 255, false),
-    s(2024, 2, 2, 255, false),
-    s(2028, 1, 1, 255, false),
-    s(2030, 3, 2, 255, false),
-    s(2034, 2, 2, 255, false),
-    s(2038, 1, 1, 255, false),
-    s(2040, 3, 2, 255, false),
-    s(2044, 2, 2, 255, false),
-    s(2048, 1, 1, 255, false),
-    s(2050, 3, 2, 2, false),
-    s(2054, 2, 2, 1, false),
-    s(2058, 1, 1, 0, false),
-    s(2060, 5, 3, 255, true),
-    s(2068, 4, 3, 255, false),
-    s(2076, 3, 2, 255, false),
-    s(2080, 2, 2, 255, false),
-    s(2084, 1, 1, 255, false),
-    s(2086, 9, 4, 8, false),
-    s(2102, 8, 4, 7, false),
-    s(2118, 7, 3, 6, false),
-    s(2126, 6, 3, 5, false),
-    s(2134, 5, 3, 4, false),
-    s(2142, 4, 3, 3, false),
-    s(2150, 3, 2, 2, false),
-    s(2154, 2, 2, 1, false),
-    s(2158, 1, 1, 0, false),
-    s(2160, 2, 2, 255, true),
-    s(2164, 1, 1, 255, false),
-    s(2166, 1, 1, 255, false),
-    s(2168, 1, 1, 255, false),
-    s(2170, 1, 1, 0, false),
-    s(2172, 5, 3, 4, true),
-    s(2180, 4, 3, 3, false),
-    s(2188, 3, 2, 2, false),
-    s(2192, 2, 2, 1, false),
-    s(2196, 1, 1, 0, false),
-    s(2198, 1, 1, 255, true),
-    s(2200, 6, 3, 255, false),
-    s(2208, 5, 3, 255, false),
-    s(2216, 4, 3, 255, false),
-    s(2224, 3, 2, 255, false),
-    s(2228, 2, 2, 255, false),
-    s(2232, 1, 1, 255, false),
-    s(2234, 6, 3, 5, false),
-    s(2242, 5, 3, 4, false),
-    s(2250, 4, 3, 3, false),
-    s(2258, 3, 2, 2, false),
-    s(2262, 2, 2, 1, false),
-    s(2266, 1, 1, 0, false),
-    s(2268, 1, 1, 255, true),
-    s(2270, 1, 1, 255, false),
-    s(2272, 1, 1, 0, false),
-    s(2274, 1, 1, 255, true),
-    s(2276, 5, 3, 255, false),
-    s(2284, 4, 3, 255, false),
-    s(2292, 3, 2, 255, false),
-    s(2296, 2, 2, 255, false),
-    s(2300, 1, 1, 255, false),
-    s(2302, 1, 1, 255, false),
-    s(2304, 1, 1, 255, false),
-    s(2306, 1, 1, 255, false),
-    s(2308, 1, 1, 0, false),
-    s(2310, 1, 1, 255, true),
-    s(2312, 1, 1, 255, false),
-    s(2314, 2, 2, 255, false),
-    s(2318, 1, 1, 255, false),
-    s(2320, 3, 2, 255, false),
-    s(2324, 2, 2, 255, false),
-    s(2328, 1, 1, 255, false),
-    s(2330, 1, 1, 255, false),
-    s(2332, 2, 2, 255, false),
-    s(2336, 1, 1, 255, false),
-    s(2338, 1, 1, 255, false),
-    s(2340, 1, 1, 0, false),
-    s(2342, 10, 4, 255, true),
-    s(2358, 9, 4, 255, true),
-    s(2374, 10, 4, 8, false),
-    s(2390, 10, 4, 8, false),
-    s(2406, 10, 4, 8, false),
-    s(2422, 10, 4, 8, false),
-    s(2438, 10, 4, 8, false),
-    s(2454, 10, 4, 8, false),
-    s(2470, 10, 4, 8, false),
-    s(2486, 10, 4, 8, false),
-    s(2502, 9, 4, 255, false),
-    s(2518, 4, 3, 255, true),
-    s(2526, 2, 2, 0, false),
-    s(2530, 2, 2, 0, false),
-    s(2534, 2, 2, 0, false),
-    s(2538, 4, 3, 255, false),
-    s(2546, 1, 1, 255, true),
-    s(2548, 2, 2, 1, false),
-    s(2552, 1, 1, 0, false),
-    s(2554, 2, 2, 255, true),
-    s(2558, 1, 1, 255, true),
-    s(2560, 2, 2, 1, false),
-    s(2564, 1, 1, 255, true),
-    s(2566, 1, 1, 255, false),
-    s(2568, 2, 2, 1, false),
-    s(2572, 1, 1, 0, false),
-    s(2574, 1, 1, 255, true),
-    s(2576, 1, 1, 255, false),
-    s(2578, 7, 3, 6, false),
-    s(2586, 6, 3, 5, false),
-    s(2594, 5, 3, 4, false),
-    s(2602, 4, 3, 3, false),
-    s(2610, 3, 2, 2, false),
-    s(2614, 2, 2, 1, false),
-    s(2618, 1, 1, 0, false),
-    s(2620, 6, 3, 4, true),
-    s(2628, 5, 3, 3, true),
-    s(2636, 4, 3, 2, true),
-    s(2644, 3, 2, 1, true),
-    s(2648, 3, 2, 1, false),
-    s(2652, 3, 2, 1, false),
-    s(2656, 2, 2, 255, true),
-    s(2660, 3, 2, 2, false),
-    s(2664, 2, 2, 1, false),
-    s(2668, 2, 2, 1, false),
-    s(2672, 2, 2, 1, false),
-    s(2676, 2, 2, 1, false),
-    s(2680, 1, 1, 255, true),
-    s(2682, 1, 1, 255, false),
-    s(2684, 1, 1, 0, false),
-    s(2686, 1, 1, 255, true),
-    s(2688, 1, 1, 255, false),
-    s(2690, 1, 1, 0, false),
-    s(2692, 3, 2, 255, true),
-    s(2696, 1, 1, 0, false),
-    s(2698, 1, 1, 0, false),
-    s(2700, 1, 1, 0, false),
-    s(2702, 1, 1, 255, true),
-    s(2704, 6, 3, 5, false),
-    s(2712, 5, 3, 4, false),
-    s(2720, 4, 3, 3, false),
-    s(2728, 3, 2, 2, false),
-    s(2732, 2, 2, 1, false),
-    s(2736, 2, 2, 1, false),
-    s(2740, 1, 1, 0, false),
-    s(2742, 5, 3, 255, true),
-    s(2750, 4, 3, 255, true),
-    s(2758, 3, 2, 255, true),
-    s(2762, 2, 2, 255, true),
-    s(2766, 1, 1, 255, false),
-    s(2768, 1, 1, 255, false),
-    s(2770, 1, 1, 0, false),
-    s(2772, 4, 3, 3, true),
-    s(2780, 3, 2, 2, true),
-    s(2784, 2, 2, 1, true),
-    s(2788, 1, 1, 0, false),
-    s(2790, 1, 1, 255, true),
-    s(2792, 3, 2, 2, false),
-    s(2796, 2, 2, 1, false),
-    s(2800, 10, 4, 255, true),
-    s(2816, 9, 4, 255, false),
-    s(2832, 8, 4, 255, false),
-    s(2848, 7, 3, 255, false),
-    s(2856, 6, 3, 255, false),
-    s(2864, 5, 3, 255, false),
-    s(2872, 4, 3, 255, false),
-    s(2880, 3, 2, 255, false),
-    s(2884, 2, 2, 255, false),
-    s(2888, 1, 1, 255, false),
-    s(2890, 6, 3, 5, false),
-    s(2898, 5, 3, 4, false),
-    s(2906, 4, 3, 3, false),
-    s(2914, 3, 2, 2, false),
-    s(2918, 2, 2, 1, false),
-    s(2922, 1, 1, 0, false),
-    s(2924, 10, 4, 9, true),
-    s(2940, 9, 4, 8, false),
-    s(2956, 8, 4, 7, false),
-    s(2972, 7, 3, 6, false),
-    s(2980, 6, 3, 5, false),
-    s(2988, 5, 3, 4, false),
-    s(2996, 4, 3, 3, false),
-    s(3004, 3, 2, 2, false),
-    s(3008, 2, 2, 1, false),
-    s(3012, 1, 1, 0, false),
-    s(3014, 4, 3, 3, true),
-    s(3022, 3, 2, 2, false),
-    s(3026, 2, 2, 1, false),
-    s(3030, 1, 1, 0, false),
-    s(3032, 1, 1, 0, true),
-    s(3034, 1, 1, 255, true),
-    s(3036, 2, 2, 1, false),
-    s(3040, 1, 1, 0, false),
-    s(3042, 1, 1, 255, true),
-    s(3044, 4, 3, 2, true),
-    s(3052, 3, 2, 1, false),
-    s(3056, 3, 2, 1, false),
-    s(3060, 4, 3, 2, false),
-    s(3068, 2, 2, 255, true),
-    s(3072, 1, 1, 255, true),
-    s(3074, 2, 2, 1, false),
-    s(3078, 2, 2, 255, true),
-    s(3082, 1, 1, 255, true),
-    s(3084, 2, 2, 255, true),
-    s(3088, 3, 2, 1, false),
-    s(3092, 2, 2, 255, false),
-    s(3096, 2, 2, 255, true),
-    s(3100, 1, 1, 255, true),
-    s(3102, 1, 1, 255, false),
-    s(3104, 3, 2, 2, false),
-    s(3108, 2, 2, 1, false),
-    s(3112, 2, 2, 1, false),
-    s(3116, 2, 2, 255, true),
-    s(3120, 1, 1, 255, true),
-    s(3122, 1, 1, 0, false),
-    s(3124, 2, 2, 255, true),
-    s(3128, 1, 1, 255, true),
-    s(3130, 1, 1, 255, false),
-    s(3132, 1, 1, 255, false),
-    s(3134, 2, 2, 1, false),
-    s(3138, 1, 1, 255, true),
-    s(3140, 4, 3, 2, true),
-    s(3148, 4, 3, 2, false),
-    s(3156, 4, 3, 2, false),
-    s(3164, 4, 3, 2, false),
-    s(3172, 1, 1, 255, true),
-    s(3174, 2, 2, 1, false),
-    s(3178, 1, 1, 255, true),
-    s(3180, 1, 1, 0, false),
-    s(3182, 1, 1, 255, true),
-    s(3184, 1, 1, 0, false),
-    s(3186, 1, 1, 255, true),
-    s(3188, 1, 1, 255, false),
-    s(3190, 1, 1, 0, false),
-    s(3192, 1, 1, 255, true),
-    s(3194, 1, 1, 255, false),
-    s(3196, 1, 1, 255, false),
-    s(3198, 1, 1, 255, false),
-    s(3200, 1, 1, 255, false),
-    s(3202, 2, 2, 1, false),
-    s(3206, 1, 1, 0, false),
-    s(3208, 6, 3, 255, true),
-    s(3216, 7, 3, 6, false),
-    s(3224, 7, 3, 6, false),
-    s(3232, 7, 3, 6, false),
-    s(3240, 7, 3, 6, false),
-    s(3248, 7, 3, 6, false),
-    s(3256, 7, 3, 6, false),
-    s(3264, 1, 1, 255, true),
-    s(3266, 1, 1, 255, false),
-    s(3268, 1, 1, 0, false),
-    s(3270, 5, 3, 255, true),
-    s(3278, 4, 3, 255, false),
-    s(3286, 3, 2, 255, false),
-    s(3290, 2, 2, 255, false),
-    s(3294, 1, 1, 255, false),
-    s(3296, 1, 1, 255, false),
-    s(3298, 1, 1, 255, false),
-    s(3300, 1, 1, 255, false),
-    s(3302, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // AC_CPDReqEnergyTransferModeType.0
+    s(2, 3, 2, 255, false),    // AC_CPDReqEnergyTransferModeType.1
+    s(6, 2, 2, 255, false),    // AC_CPDReqEnergyTransferModeType.2
+    s(10, 1, 1, 255, false),   // AC_CPDReqEnergyTransferModeType.3
+    s(12, 3, 2, 2, false),     // AC_CPDReqEnergyTransferModeType.4
+    s(16, 2, 2, 1, false),     // AC_CPDReqEnergyTransferModeType.5
+    s(20, 1, 1, 0, false),     // AC_CPDReqEnergyTransferModeType.6
+    s(22, 1, 1, 255, true),    // AC_CPDResEnergyTransferModeType.0
+    s(24, 3, 2, 255, false),   // AC_CPDResEnergyTransferModeType.1
+    s(28, 2, 2, 255, false),   // AC_CPDResEnergyTransferModeType.2
+    s(32, 1, 1, 255, false),   // AC_CPDResEnergyTransferModeType.3
+    s(34, 3, 2, 255, false),   // AC_CPDResEnergyTransferModeType.4
+    s(38, 2, 2, 255, false),   // AC_CPDResEnergyTransferModeType.5
+    s(42, 1, 1, 255, false),   // AC_CPDResEnergyTransferModeType.6
+    s(44, 6, 3, 5, false),     // AC_CPDResEnergyTransferModeType.7
+    s(52, 5, 3, 4, false),     // AC_CPDResEnergyTransferModeType.8
+    s(60, 4, 3, 3, false),     // AC_CPDResEnergyTransferModeType.9
+    s(68, 3, 2, 2, false),     // AC_CPDResEnergyTransferModeType.10
+    s(72, 2, 2, 1, false),     // AC_CPDResEnergyTransferModeType.11
+    s(76, 1, 1, 0, false),     // AC_CPDResEnergyTransferModeType.12
+    s(78, 1, 1, 255, true),    // AC_ChargeLoopReqType.0
+    s(80, 2, 2, 255, false),   // AC_ChargeLoopReqType.1
+    s(84, 1, 1, 255, false),   // AC_ChargeLoopReqType.2
+    s(86, 7, 3, 255, false),   // AC_ChargeLoopReqType.3
+    s(94, 1, 1, 0, false),     // AC_ChargeLoopReqType.4
+    s(96, 1, 1, 255, true),    // AC_ChargeLoopResType.0
+    s(98, 1, 1, 255, false),   // AC_ChargeLoopResType.1
+    s(100, 11, 4, 255, false), // AC_ChargeLoopResType.2
+    s(116, 10, 4, 255, false), // AC_ChargeLoopResType.3
+    s(132, 9, 4, 255, false),  // AC_ChargeLoopResType.4
+    s(148, 8, 4, 255, false),  // AC_ChargeLoopResType.5
+    s(164, 7, 3, 255, false),  // AC_ChargeLoopResType.6
+    s(172, 1, 1, 0, false),    // AC_ChargeLoopResType.7
+    s(174, 1, 1, 255, true),   // AC_ChargeParameterDiscoveryReqType.0
+    s(176, 3, 2, 255, false),  // AC_ChargeParameterDiscoveryReqType.1
+    s(180, 1, 1, 0, false),    // AC_ChargeParameterDiscoveryReqType.2
+    s(182, 1, 1, 255, true),   // AC_ChargeParameterDiscoveryResType.0
+    s(184, 1, 1, 255, false),  // AC_ChargeParameterDiscoveryResType.1
+    s(186, 3, 2, 255, false),  // AC_ChargeParameterDiscoveryResType.2
+    s(190, 1, 1, 0, false),    // AC_ChargeParameterDiscoveryResType.3
+    s(192, 4, 3, 3, true),     // ActivePowerSupportType.0
+    s(200, 3, 2, 2, false),    // ActivePowerSupportType.1
+    s(204, 2, 2, 1, false),    // ActivePowerSupportType.2
+    s(208, 1, 1, 0, false),    // ActivePowerSupportType.3
+    s(210, 1, 1, 255, true),   // BPT_AC_CPDReqEnergyTransferModeType.0
+    s(212, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.1
+    s(216, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.2
+    s(220, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.3
+    s(222, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.4
+    s(226, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.5
+    s(230, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.6
+    s(232, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.7
+    s(236, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.8
+    s(240, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.9
+    s(242, 3, 2, 2, false),    // BPT_AC_CPDReqEnergyTransferModeType.10
+    s(246, 2, 2, 1, false),    // BPT_AC_CPDReqEnergyTransferModeType.11
+    s(250, 1, 1, 0, false),    // BPT_AC_CPDReqEnergyTransferModeType.12
+    s(252, 1, 1, 255, true),   // BPT_AC_CPDResEnergyTransferModeType.0
+    s(254, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.1
+    s(258, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.2
+    s(262, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.3
+    s(264, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.4
+    s(268, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.5
+    s(272, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.6
+    s(274, 6, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.7
+    s(282, 5, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.8
+    s(290, 4, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.9
+    s(298, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.10
+    s(302, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.11
+    s(306, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.12
+    s(308, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.13
+    s(312, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.14
+    s(316, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.15
+    s(318, 3, 2, 2, false),    // BPT_AC_CPDResEnergyTransferModeType.16
+    s(322, 2, 2, 1, false),    // BPT_AC_CPDResEnergyTransferModeType.17
+    s(326, 1, 1, 0, false),    // BPT_AC_CPDResEnergyTransferModeType.18
+    s(328, 2, 2, 255, true),   // BPT_Dynamic_AC_CLReqControlModeType.0
+    s(332, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.1
+    s(334, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.2
+    s(336, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.3
+    s(338, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.4
+    s(340, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.5
+    s(344, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.6
+    s(348, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.7
+    s(350, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.8
+    s(354, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.9
+    s(358, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.10
+    s(360, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.11
+    s(364, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.12
+    s(368, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.13
+    s(370, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.14
+    s(374, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.15
+    s(378, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.16
+    s(380, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.17
+    s(384, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.18
+    s(388, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.19
+    s(390, 5, 3, 4, false),    // BPT_Dynamic_AC_CLReqControlModeType.20
+    s(398, 4, 3, 3, false),    // BPT_Dynamic_AC_CLReqControlModeType.21
+    s(406, 3, 2, 2, false),    // BPT_Dynamic_AC_CLReqControlModeType.22
+    s(410, 2, 2, 1, false),    // BPT_Dynamic_AC_CLReqControlModeType.23
+    s(414, 1, 1, 0, false),    // BPT_Dynamic_AC_CLReqControlModeType.24
+    s(416, 5, 3, 255, true),   // BPT_Dynamic_AC_CLResControlModeType.0
+    s(424, 4, 3, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.1
+    s(432, 3, 2, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.2
+    s(436, 2, 2, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.3
+    s(440, 1, 1, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.4
+    s(442, 9, 4, 8, false),    // BPT_Dynamic_AC_CLResControlModeType.5
+    s(458, 8, 4, 7, false),    // BPT_Dynamic_AC_CLResControlModeType.6
+    s(474, 7, 3, 6, false),    // BPT_Dynamic_AC_CLResControlModeType.7
+    s(482, 6, 3, 5, false),    // BPT_Dynamic_AC_CLResControlModeType.8
+    s(490, 5, 3, 4, false),    // BPT_Dynamic_AC_CLResControlModeType.9
+    s(498, 4, 3, 3, false),    // BPT_Dynamic_AC_CLResControlModeType.10
+    s(506, 3, 2, 2, false),    // BPT_Dynamic_AC_CLResControlModeType.11
+    s(510, 2, 2, 1, false),    // BPT_Dynamic_AC_CLResControlModeType.12
+    s(514, 1, 1, 0, false),    // BPT_Dynamic_AC_CLResControlModeType.13
+    s(516, 10, 4, 255, true),  // BPT_Scheduled_AC_CLReqControlModeType.0
+    s(532, 9, 4, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.1
+    s(548, 8, 4, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.2
+    s(564, 7, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.3
+    s(572, 6, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.4
+    s(580, 5, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.5
+    s(588, 4, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.6
+    s(596, 3, 2, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.7
+    s(600, 2, 2, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.8
+    s(604, 1, 1, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.9
+    s(606, 12, 4, 11, false),  // BPT_Scheduled_AC_CLReqControlModeType.10
+    s(622, 11, 4, 10, false),  // BPT_Scheduled_AC_CLReqControlModeType.11
+    s(638, 10, 4, 9, false),   // BPT_Scheduled_AC_CLReqControlModeType.12
+    s(654, 9, 4, 8, false),    // BPT_Scheduled_AC_CLReqControlModeType.13
+    s(670, 8, 4, 7, false),    // BPT_Scheduled_AC_CLReqControlModeType.14
+    s(686, 7, 3, 6, false),    // BPT_Scheduled_AC_CLReqControlModeType.15
+    s(694, 6, 3, 5, false),    // BPT_Scheduled_AC_CLReqControlModeType.16
+    s(702, 5, 3, 4, false),    // BPT_Scheduled_AC_CLReqControlModeType.17
+    s(710, 4, 3, 3, false),    // BPT_Scheduled_AC_CLReqControlModeType.18
+    s(718, 3, 2, 2, false),    // BPT_Scheduled_AC_CLReqControlModeType.19
+    s(722, 2, 2, 1, false),    // BPT_Scheduled_AC_CLReqControlModeType.20
+    s(726, 1, 1, 0, false),    // BPT_Scheduled_AC_CLReqControlModeType.21
+    s(728, 10, 4, 9, true),    // BPT_Scheduled_AC_CLResControlModeType.0
+    s(744, 9, 4, 8, false),    // BPT_Scheduled_AC_CLResControlModeType.1
+    s(760, 8, 4, 7, false),    // BPT_Scheduled_AC_CLResControlModeType.2
+    s(776, 7, 3, 6, false),    // BPT_Scheduled_AC_CLResControlModeType.3
+    s(784, 6, 3, 5, false),    // BPT_Scheduled_AC_CLResControlModeType.4
+    s(792, 5, 3, 4, false),    // BPT_Scheduled_AC_CLResControlModeType.5
+    s(800, 4, 3, 3, false),    // BPT_Scheduled_AC_CLResControlModeType.6
+    s(808, 3, 2, 2, false),    // BPT_Scheduled_AC_CLResControlModeType.7
+    s(812, 2, 2, 1, false),    // BPT_Scheduled_AC_CLResControlModeType.8
+    s(816, 1, 1, 0, false),    // BPT_Scheduled_AC_CLResControlModeType.9
+    s(818, 1, 1, 0, true),     // CLReqControlModeType.0
+    s(820, 1, 1, 0, true),     // CLResControlModeType.0
+    s(822, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(824, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(828, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(832, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(836, 1, 1, 255, true),   // ChargeLoopReqType.0
+    s(838, 2, 2, 255, false),  // ChargeLoopReqType.1
+    s(842, 1, 1, 255, false),  // ChargeLoopReqType.2
+    s(844, 1, 1, 0, false),    // ChargeLoopReqType.3
+    s(846, 1, 1, 255, true),   // ChargeLoopResType.0
+    s(848, 1, 1, 255, false),  // ChargeLoopResType.1
+    s(850, 4, 3, 3, false),    // ChargeLoopResType.2
+    s(858, 3, 2, 2, false),    // ChargeLoopResType.3
+    s(862, 2, 2, 1, false),    // ChargeLoopResType.4
+    s(866, 1, 1, 0, false),    // ChargeLoopResType.5
+    s(868, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(870, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.1
+    s(872, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(874, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(876, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.2
+    s(878, 1, 1, 255, true),   // CurveDataPointsListType.0
+    s(880, 1, 1, 255, false),  // CurveDataPointsListType.1
+    s(882, 2, 2, 1, false),    // CurveDataPointsListType.2
+    s(886, 1, 1, 0, false),    // CurveDataPointsListType.3
+    s(888, 7, 3, 6, true),     // DERControlType.0
+    s(896, 6, 3, 5, false),    // DERControlType.1
+    s(904, 5, 3, 4, false),    // DERControlType.2
+    s(912, 4, 3, 3, false),    // DERControlType.3
+    s(920, 3, 2, 2, false),    // DERControlType.4
+    s(924, 2, 2, 1, false),    // DERControlType.5
+    s(928, 1, 1, 0, false),    // DERControlType.6
+    s(930, 1, 1, 255, true),   // DERCurveType.0
+    s(932, 1, 1, 255, false),  // DERCurveType.1
+    s(934, 1, 1, 255, false),  // DERCurveType.2
+    s(936, 5, 3, 255, false),  // DERCurveType.3
+    s(944, 4, 3, 255, false),  // DERCurveType.4
+    s(952, 3, 2, 255, false),  // DERCurveType.5
+    s(956, 2, 2, 255, false),  // DERCurveType.6
+    s(960, 1, 1, 255, false),  // DERCurveType.7
+    s(962, 1, 1, 255, false),  // DERCurveType.8
+    s(964, 2, 2, 1, false),    // DERCurveType.9
+    s(968, 1, 1, 0, false),    // DERCurveType.10
+    s(970, 1, 1, 255, true),   // DER_AC_CPDReqEnergyTransferModeType.0
+    s(972, 3, 2, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.1
+    s(976, 2, 2, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.2
+    s(980, 1, 1, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.3
+    s(982, 3, 2, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.4
+    s(986, 2, 2, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.5
+    s(990, 1, 1, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.6
+    s(992, 1, 1, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.7
+    s(994, 3, 2, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.8
+    s(998, 2, 2, 255, false),  // DER_AC_CPDReqEnergyTransferModeType.9
+    s(1002, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.10
+    s(1004, 5, 3, 4, false),   // DER_AC_CPDReqEnergyTransferModeType.11
+    s(1012, 4, 3, 3, false),   // DER_AC_CPDReqEnergyTransferModeType.12
+    s(1020, 3, 2, 2, false),   // DER_AC_CPDReqEnergyTransferModeType.13
+    s(1024, 2, 2, 1, false),   // DER_AC_CPDReqEnergyTransferModeType.14
+    s(1028, 1, 1, 0, false),   // DER_AC_CPDReqEnergyTransferModeType.15
+    s(1030, 1, 1, 255, true),  // DER_AC_CPDResEnergyTransferModeType.0
+    s(1032, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.1
+    s(1036, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.2
+    s(1040, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.3
+    s(1042, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.4
+    s(1046, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.5
+    s(1050, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.6
+    s(1052, 6, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.7
+    s(1060, 5, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.8
+    s(1068, 4, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.9
+    s(1076, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.10
+    s(1080, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.11
+    s(1084, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.12
+    s(1086, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.13
+    s(1090, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.14
+    s(1094, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.15
+    s(1096, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.16
+    s(1100, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.17
+    s(1104, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.18
+    s(1106, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.19
+    s(1110, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.20
+    s(1114, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.21
+    s(1116, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.22
+    s(1118, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.23
+    s(1120, 1, 1, 0, false),   // DER_AC_CPDResEnergyTransferModeType.24
+    s(1122, 2, 2, 255, true),  // DER_Dynamic_AC_CLReqControlModeType.0
+    s(1126, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.1
+    s(1128, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.2
+    s(1130, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.3
+    s(1132, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.4
+    s(1134, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.5
+    s(1138, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.6
+    s(1142, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.7
+    s(1144, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.8
+    s(1148, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.9
+    s(1152, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.10
+    s(1154, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.11
+    s(1158, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.12
+    s(1162, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.13
+    s(1164, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.14
+    s(1168, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.15
+    s(1172, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.16
+    s(1174, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.17
+    s(1178, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.18
+    s(1182, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.19
+    s(1184, 9, 4, 255, false), // DER_Dynamic_AC_CLReqControlModeType.20
+    s(1200, 8, 4, 255, false), // DER_Dynamic_AC_CLReqControlModeType.21
+    s(1216, 7, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.22
+    s(1224, 6, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.23
+    s(1232, 5, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.24
+    s(1240, 4, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.25
+    s(1248, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.26
+    s(1252, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.27
+    s(1256, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.28
+    s(1258, 4, 3, 3, false),   // DER_Dynamic_AC_CLReqControlModeType.29
+    s(1266, 3, 2, 2, false),   // DER_Dynamic_AC_CLReqControlModeType.30
+    s(1270, 2, 2, 1, false),   // DER_Dynamic_AC_CLReqControlModeType.31
+    s(1274, 1, 1, 0, false),   // DER_Dynamic_AC_CLReqControlModeType.32
+    s(1276, 5, 3, 255, true),  // DER_Dynamic_AC_CLResControlModeType.0
+    s(1284, 4, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.1
+    s(1292, 3, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.2
+    s(1296, 2, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.3
+    s(1300, 1, 1, 255, false), // DER_Dynamic_AC_CLResControlModeType.4
+    s(1302, 9, 4, 255, false), // DER_Dynamic_AC_CLResControlModeType.5
+    s(1318, 8, 4, 255, false), // DER_Dynamic_AC_CLResControlModeType.6
+    s(1334, 7, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.7
+    s(1342, 6, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.8
+    s(1350, 5, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.9
+    s(1358, 4, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.10
+    s(1366, 3, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.11
+    s(1370, 2, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.12
+    s(1374, 1, 1, 255, false), // DER_Dynamic_AC_CLResControlModeType.13
+    s(1376, 3, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.14
+    s(1380, 2, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.15
+    s(1384, 1, 1, 255, false), // DER_Dynamic_AC_CLResControlModeType.16
+    s(1386, 8, 4, 7, false),   // DER_Dynamic_AC_CLResControlModeType.17
+    s(1402, 7, 3, 6, false),   // DER_Dynamic_AC_CLResControlModeType.18
+    s(1410, 6, 3, 5, false),   // DER_Dynamic_AC_CLResControlModeType.19
+    s(1418, 5, 3, 4, false),   // DER_Dynamic_AC_CLResControlModeType.20
+    s(1426, 4, 3, 3, false),   // DER_Dynamic_AC_CLResControlModeType.21
+    s(1434, 3, 2, 2, false),   // DER_Dynamic_AC_CLResControlModeType.22
+    s(1438, 2, 2, 1, false),   // DER_Dynamic_AC_CLResControlModeType.23
+    s(1442, 1, 1, 0, false),   // DER_Dynamic_AC_CLResControlModeType.24
+    s(1444, 10, 4, 255, true), // DER_Scheduled_AC_CLReqControlModeType.0
+    s(1460, 9, 4, 255, false), // DER_Scheduled_AC_CLReqControlModeType.1
+    s(1476, 8, 4, 255, false), // DER_Scheduled_AC_CLReqControlModeType.2
+    s(1492, 7, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.3
+    s(1500, 6, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.4
+    s(1508, 5, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.5
+    s(1516, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.6
+    s(1524, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.7
+    s(1528, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.8
+    s(1532, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.9
+    s(1534, 6, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.10
+    s(1542, 5, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.11
+    s(1550, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.12
+    s(1558, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.13
+    s(1562, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.14
+    s(1566, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.15
+    s(1568, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.16
+    s(1572, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.17
+    s(1576, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.18
+    s(1578, 9, 4, 255, false), // DER_Scheduled_AC_CLReqControlModeType.19
+    s(1594, 8, 4, 255, false), // DER_Scheduled_AC_CLReqControlModeType.20
+    s(1610, 7, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.21
+    s(1618, 6, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.22
+    s(1626, 5, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.23
+    s(1634, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.24
+    s(1642, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.25
+    s(1646, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.26
+    s(1650, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.27
+    s(1652, 1, 1, 0, false),   // DER_Scheduled_AC_CLReqControlModeType.28
+    s(1654, 10, 4, 255, true), // DER_Scheduled_AC_CLResControlModeType.0
+    s(1670, 9, 4, 255, false), // DER_Scheduled_AC_CLResControlModeType.1
+    s(1686, 8, 4, 255, false), // DER_Scheduled_AC_CLResControlModeType.2
+    s(1702, 7, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.3
+    s(1710, 6, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.4
+    s(1718, 5, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.5
+    s(1726, 4, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.6
+    s(1734, 3, 2, 255, false), // DER_Scheduled_AC_CLResControlModeType.7
+    s(1738, 2, 2, 255, false), // DER_Scheduled_AC_CLResControlModeType.8
+    s(1742, 1, 1, 255, false), // DER_Scheduled_AC_CLResControlModeType.9
+    s(1744, 3, 2, 255, false), // DER_Scheduled_AC_CLResControlModeType.10
+    s(1748, 2, 2, 255, false), // DER_Scheduled_AC_CLResControlModeType.11
+    s(1752, 1, 1, 255, false), // DER_Scheduled_AC_CLResControlModeType.12
+    s(1754, 8, 4, 7, false),   // DER_Scheduled_AC_CLResControlModeType.13
+    s(1770, 7, 3, 6, false),   // DER_Scheduled_AC_CLResControlModeType.14
+    s(1778, 6, 3, 5, false),   // DER_Scheduled_AC_CLResControlModeType.15
+    s(1786, 5, 3, 4, false),   // DER_Scheduled_AC_CLResControlModeType.16
+    s(1794, 4, 3, 3, false),   // DER_Scheduled_AC_CLResControlModeType.17
+    s(1802, 3, 2, 2, false),   // DER_Scheduled_AC_CLResControlModeType.18
+    s(1806, 2, 2, 1, false),   // DER_Scheduled_AC_CLResControlModeType.19
+    s(1810, 1, 1, 0, false),   // DER_Scheduled_AC_CLResControlModeType.20
+    s(1812, 3, 2, 255, true),  // DSAKeyValueType.0
+    s(1816, 1, 1, 255, false), // DSAKeyValueType.1
+    s(1818, 2, 2, 255, false), // DSAKeyValueType.2
+    s(1822, 1, 1, 255, false), // DSAKeyValueType.3
+    s(1824, 3, 2, 2, false),   // DSAKeyValueType.4
+    s(1828, 2, 2, 1, false),   // DSAKeyValueType.5
+    s(1832, 1, 1, 255, false), // DSAKeyValueType.6
+    s(1834, 1, 1, 0, false),   // DSAKeyValueType.7
+    s(1836, 1, 1, 255, true),  // DSOCosPhiSetpointType.0
+    s(1838, 3, 2, 255, false), // DSOCosPhiSetpointType.1
+    s(1842, 2, 2, 255, false), // DSOCosPhiSetpointType.2
+    s(1846, 1, 1, 255, false), // DSOCosPhiSetpointType.3
+    s(1848, 1, 1, 255, false), // DSOCosPhiSetpointType.4
+    s(1850, 1, 1, 255, false), // DSOCosPhiSetpointType.5
+    s(1852, 1, 1, 0, false),   // DSOCosPhiSetpointType.6
+    s(1854, 1, 1, 255, true),  // DSOQSetpointType.0
+    s(1856, 3, 2, 255, false), // DSOQSetpointType.1
+    s(1860, 2, 2, 255, false), // DSOQSetpointType.2
+    s(1864, 1, 1, 255, false), // DSOQSetpointType.3
+    s(1866, 1, 1, 255, false), // DSOQSetpointType.4
+    s(1868, 1, 1, 0, false),   // DSOQSetpointType.5
+    s(1870, 1, 1, 255, true),  // DataTupleType.0
+    s(1872, 1, 1, 255, false), // DataTupleType.1
+    s(1874, 1, 1, 0, false),   // DataTupleType.2
+    s(1876, 1, 1, 255, true),  // DetailedCostType.0
+    s(1878, 1, 1, 255, false), // DetailedCostType.1
+    s(1880, 1, 1, 0, false),   // DetailedCostType.2
+    s(1882, 1, 1, 255, true),  // DetailedTaxType.0
+    s(1884, 1, 1, 255, false), // DetailedTaxType.1
+    s(1886, 1, 1, 0, false),   // DetailedTaxType.2
+    s(1888, 1, 1, 255, true),  // DigestMethodType.0
+    s(1890, 3, 2, 1, true),    // DigestMethodType.1
+    s(1894, 3, 2, 1, false),   // DigestMethodType.2
+    s(1898, 3, 2, 1, false),   // DigestMethodType.3
+    s(1902, 11, 4, 10, true),  // DisplayParametersType.0
+    s(1918, 10, 4, 9, false),  // DisplayParametersType.1
+    s(1934, 9, 4, 8, false),   // DisplayParametersType.2
+    s(1950, 8, 4, 7, false),   // DisplayParametersType.3
+    s(1966, 7, 3, 6, false),   // DisplayParametersType.4
+    s(1974, 6, 3, 5, false),   // DisplayParametersType.5
+    s(1982, 5, 3, 4, false),   // DisplayParametersType.6
+    s(1990, 4, 3, 3, false),   // DisplayParametersType.7
+    s(1998, 3, 2, 2, false),   // DisplayParametersType.8
+    s(2002, 2, 2, 1, false),   // DisplayParametersType.9
+    s(2006, 1, 1, 0, false),   // DisplayParametersType.10
+    s(2008, 2, 2, 255, true),  // Dynamic_AC_CLReqControlModeType.0
+    s(2012, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.1
+    s(2014, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.2
+    s(2016, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.3
+    s(2018, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.4
+    s(2020, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.5
+    s(2024, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.6
+    s(2028, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.7
+    s(2030, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.8
+    s(2034, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.9
+    s(2038, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.10
+    s(2040, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.11
+    s(2044, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.12
+    s(2048, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.13
+    s(2050, 3, 2, 2, false),   // Dynamic_AC_CLReqControlModeType.14
+    s(2054, 2, 2, 1, false),   // Dynamic_AC_CLReqControlModeType.15
+    s(2058, 1, 1, 0, false),   // Dynamic_AC_CLReqControlModeType.16
+    s(2060, 5, 3, 255, true),  // Dynamic_AC_CLResControlModeType.0
+    s(2068, 4, 3, 255, false), // Dynamic_AC_CLResControlModeType.1
+    s(2076, 3, 2, 255, false), // Dynamic_AC_CLResControlModeType.2
+    s(2080, 2, 2, 255, false), // Dynamic_AC_CLResControlModeType.3
+    s(2084, 1, 1, 255, false), // Dynamic_AC_CLResControlModeType.4
+    s(2086, 9, 4, 8, false),   // Dynamic_AC_CLResControlModeType.5
+    s(2102, 8, 4, 7, false),   // Dynamic_AC_CLResControlModeType.6
+    s(2118, 7, 3, 6, false),   // Dynamic_AC_CLResControlModeType.7
+    s(2126, 6, 3, 5, false),   // Dynamic_AC_CLResControlModeType.8
+    s(2134, 5, 3, 4, false),   // Dynamic_AC_CLResControlModeType.9
+    s(2142, 4, 3, 3, false),   // Dynamic_AC_CLResControlModeType.10
+    s(2150, 3, 2, 2, false),   // Dynamic_AC_CLResControlModeType.11
+    s(2154, 2, 2, 1, false),   // Dynamic_AC_CLResControlModeType.12
+    s(2158, 1, 1, 0, false),   // Dynamic_AC_CLResControlModeType.13
+    s(2160, 2, 2, 255, true),  // Dynamic_CLReqControlModeType.0
+    s(2164, 1, 1, 255, false), // Dynamic_CLReqControlModeType.1
+    s(2166, 1, 1, 255, false), // Dynamic_CLReqControlModeType.2
+    s(2168, 1, 1, 255, false), // Dynamic_CLReqControlModeType.3
+    s(2170, 1, 1, 0, false),   // Dynamic_CLReqControlModeType.4
+    s(2172, 5, 3, 4, true),    // Dynamic_CLResControlModeType.0
+    s(2180, 4, 3, 3, false),   // Dynamic_CLResControlModeType.1
+    s(2188, 3, 2, 2, false),   // Dynamic_CLResControlModeType.2
+    s(2192, 2, 2, 1, false),   // Dynamic_CLResControlModeType.3
+    s(2196, 1, 1, 0, false),   // Dynamic_CLResControlModeType.4
+    s(2198, 1, 1, 255, true),  // EVReactivePowerLimitsType.0
+    s(2200, 6, 3, 255, false), // EVReactivePowerLimitsType.1
+    s(2208, 5, 3, 255, false), // EVReactivePowerLimitsType.2
+    s(2216, 4, 3, 255, false), // EVReactivePowerLimitsType.3
+    s(2224, 3, 2, 255, false), // EVReactivePowerLimitsType.4
+    s(2228, 2, 2, 255, false), // EVReactivePowerLimitsType.5
+    s(2232, 1, 1, 255, false), // EVReactivePowerLimitsType.6
+    s(2234, 6, 3, 5, false),   // EVReactivePowerLimitsType.7
+    s(2242, 5, 3, 4, false),   // EVReactivePowerLimitsType.8
+    s(2250, 4, 3, 3, false),   // EVReactivePowerLimitsType.9
+    s(2258, 3, 2, 2, false),   // EVReactivePowerLimitsType.10
+    s(2262, 2, 2, 1, false),   // EVReactivePowerLimitsType.11
+    s(2266, 1, 1, 0, false),   // EVReactivePowerLimitsType.12
+    s(2268, 1, 1, 255, true),  // EVSEStatusType.0
+    s(2270, 1, 1, 255, false), // EVSEStatusType.1
+    s(2272, 1, 1, 0, false),   // EVSEStatusType.2
+    s(2274, 1, 1, 255, true),  // FaultRideThroughType.0
+    s(2276, 5, 3, 255, false), // FaultRideThroughType.1
+    s(2284, 4, 3, 255, false), // FaultRideThroughType.2
+    s(2292, 3, 2, 255, false), // FaultRideThroughType.3
+    s(2296, 2, 2, 255, false), // FaultRideThroughType.4
+    s(2300, 1, 1, 255, false), // FaultRideThroughType.5
+    s(2302, 1, 1, 255, false), // FaultRideThroughType.6
+    s(2304, 1, 1, 255, false), // FaultRideThroughType.7
+    s(2306, 1, 1, 255, false), // FaultRideThroughType.8
+    s(2308, 1, 1, 0, false),   // FaultRideThroughType.9
+    s(2310, 1, 1, 255, true),  // FrequencyWattType.0
+    s(2312, 1, 1, 255, false), // FrequencyWattType.1
+    s(2314, 2, 2, 255, false), // FrequencyWattType.2
+    s(2318, 1, 1, 255, false), // FrequencyWattType.3
+    s(2320, 3, 2, 255, false), // FrequencyWattType.4
+    s(2324, 2, 2, 255, false), // FrequencyWattType.5
+    s(2328, 1, 1, 255, false), // FrequencyWattType.6
+    s(2330, 1, 1, 255, false), // FrequencyWattType.7
+    s(2332, 2, 2, 255, false), // FrequencyWattType.8
+    s(2336, 1, 1, 255, false), // FrequencyWattType.9
+    s(2338, 1, 1, 255, false), // FrequencyWattType.10
+    s(2340, 1, 1, 0, false),   // FrequencyWattType.11
+    s(2342, 10, 4, 255, true), // KeyInfoType.0
+    s(2358, 9, 4, 255, true),  // KeyInfoType.1
+    s(2374, 10, 4, 8, false),  // KeyInfoType.2
+    s(2390, 10, 4, 8, false),  // KeyInfoType.3
+    s(2406, 10, 4, 8, false),  // KeyInfoType.4
+    s(2422, 10, 4, 8, false),  // KeyInfoType.5
+    s(2438, 10, 4, 8, false),  // KeyInfoType.6
+    s(2454, 10, 4, 8, false),  // KeyInfoType.7
+    s(2470, 10, 4, 8, false),  // KeyInfoType.8
+    s(2486, 10, 4, 8, false),  // KeyInfoType.9
+    s(2502, 9, 4, 255, false), // KeyInfoType.10
+    s(2518, 4, 3, 255, true),  // KeyValueType.0
+    s(2526, 2, 2, 0, false),   // KeyValueType.1
+    s(2530, 2, 2, 0, false),   // KeyValueType.2
+    s(2534, 2, 2, 0, false),   // KeyValueType.3
+    s(2538, 4, 3, 255, false), // KeyValueType.4
+    s(2546, 1, 1, 255, true),  // ListOfRootCertificateIDsType.0
+    s(2548, 2, 2, 1, false),   // ListOfRootCertificateIDsType.1
+    s(2552, 1, 1, 0, false),   // ListOfRootCertificateIDsType.2
+    s(2554, 2, 2, 255, true),  // ManifestType.0
+    s(2558, 1, 1, 255, true),  // ManifestType.1
+    s(2560, 2, 2, 1, false),   // ManifestType.2
+    s(2564, 1, 1, 255, true),  // MessageHeaderType.0
+    s(2566, 1, 1, 255, false), // MessageHeaderType.1
+    s(2568, 2, 2, 1, false),   // MessageHeaderType.2
+    s(2572, 1, 1, 0, false),   // MessageHeaderType.3
+    s(2574, 1, 1, 255, true),  // MeterInfoType.0
+    s(2576, 1, 1, 255, false), // MeterInfoType.1
+    s(2578, 7, 3, 6, false),   // MeterInfoType.2
+    s(2586, 6, 3, 5, false),   // MeterInfoType.3
+    s(2594, 5, 3, 4, false),   // MeterInfoType.4
+    s(2602, 4, 3, 3, false),   // MeterInfoType.5
+    s(2610, 3, 2, 2, false),   // MeterInfoType.6
+    s(2614, 2, 2, 1, false),   // MeterInfoType.7
+    s(2618, 1, 1, 0, false),   // MeterInfoType.8
+    s(2620, 6, 3, 4, true),    // ObjectType.0
+    s(2628, 5, 3, 3, true),    // ObjectType.1
+    s(2636, 4, 3, 2, true),    // ObjectType.2
+    s(2644, 3, 2, 1, true),    // ObjectType.3
+    s(2648, 3, 2, 1, false),   // ObjectType.4
+    s(2652, 3, 2, 1, false),   // ObjectType.5
+    s(2656, 2, 2, 255, true),  // PGPDataType.0
+    s(2660, 3, 2, 2, false),   // PGPDataType.1
+    s(2664, 2, 2, 1, false),   // PGPDataType.2
+    s(2668, 2, 2, 1, false),   // PGPDataType.3
+    s(2672, 2, 2, 1, false),   // PGPDataType.4
+    s(2676, 2, 2, 1, false),   // PGPDataType.5
+    s(2680, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(2682, 1, 1, 255, false), // RSAKeyValueType.1
+    s(2684, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(2686, 1, 1, 255, true),  // RationalNumberType.0
+    s(2688, 1, 1, 255, false), // RationalNumberType.1
+    s(2690, 1, 1, 0, false),   // RationalNumberType.2
+    s(2692, 3, 2, 255, true),  // ReactivePowerSupportType.0
+    s(2696, 1, 1, 0, false),   // ReactivePowerSupportType.1
+    s(2698, 1, 1, 0, false),   // ReactivePowerSupportType.2
+    s(2700, 1, 1, 0, false),   // ReactivePowerSupportType.3
+    s(2702, 1, 1, 255, true),  // ReceiptType.0
+    s(2704, 6, 3, 5, false),   // ReceiptType.1
+    s(2712, 5, 3, 4, false),   // ReceiptType.2
+    s(2720, 4, 3, 3, false),   // ReceiptType.3
+    s(2728, 3, 2, 2, false),   // ReceiptType.4
+    s(2732, 2, 2, 1, false),   // ReceiptType.5
+    s(2736, 2, 2, 1, false),   // ReceiptType.6
+    s(2740, 1, 1, 0, false),   // ReceiptType.7
+    s(2742, 5, 3, 255, true),  // ReferenceType.0
+    s(2750, 4, 3, 255, true),  // ReferenceType.1
+    s(2758, 3, 2, 255, true),  // ReferenceType.2
+    s(2762, 2, 2, 255, true),  // ReferenceType.3
+    s(2766, 1, 1, 255, false), // ReferenceType.4
+    s(2768, 1, 1, 255, false), // ReferenceType.5
+    s(2770, 1, 1, 0, false),   // ReferenceType.6
+    s(2772, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(2780, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(2784, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(2788, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(2790, 1, 1, 255, true),  // SPKIDataType.0
+    s(2792, 3, 2, 2, false),   // SPKIDataType.1
+    s(2796, 2, 2, 1, false),   // SPKIDataType.2
+    s(2800, 10, 4, 255, true), // Scheduled_AC_CLReqControlModeType.0
+    s(2816, 9, 4, 255, false), // Scheduled_AC_CLReqControlModeType.1
+    s(2832, 8, 4, 255, false), // Scheduled_AC_CLReqControlModeType.2
+    s(2848, 7, 3, 255, false), // Scheduled_AC_CLReqControlModeType.3
+    s(2856, 6, 3, 255, false), // Scheduled_AC_CLReqControlModeType.4
+    s(2864, 5, 3, 255, false), // Scheduled_AC_CLReqControlModeType.5
+    s(2872, 4, 3, 255, false), // Scheduled_AC_CLReqControlModeType.6
+    s(2880, 3, 2, 255, false), // Scheduled_AC_CLReqControlModeType.7
+    s(2884, 2, 2, 255, false), // Scheduled_AC_CLReqControlModeType.8
+    s(2888, 1, 1, 255, false), // Scheduled_AC_CLReqControlModeType.9
+    s(2890, 6, 3, 5, false),   // Scheduled_AC_CLReqControlModeType.10
+    s(2898, 5, 3, 4, false),   // Scheduled_AC_CLReqControlModeType.11
+    s(2906, 4, 3, 3, false),   // Scheduled_AC_CLReqControlModeType.12
+    s(2914, 3, 2, 2, false),   // Scheduled_AC_CLReqControlModeType.13
+    s(2918, 2, 2, 1, false),   // Scheduled_AC_CLReqControlModeType.14
+    s(2922, 1, 1, 0, false),   // Scheduled_AC_CLReqControlModeType.15
+    s(2924, 10, 4, 9, true),   // Scheduled_AC_CLResControlModeType.0
+    s(2940, 9, 4, 8, false),   // Scheduled_AC_CLResControlModeType.1
+    s(2956, 8, 4, 7, false),   // Scheduled_AC_CLResControlModeType.2
+    s(2972, 7, 3, 6, false),   // Scheduled_AC_CLResControlModeType.3
+    s(2980, 6, 3, 5, false),   // Scheduled_AC_CLResControlModeType.4
+    s(2988, 5, 3, 4, false),   // Scheduled_AC_CLResControlModeType.5
+    s(2996, 4, 3, 3, false),   // Scheduled_AC_CLResControlModeType.6
+    s(3004, 3, 2, 2, false),   // Scheduled_AC_CLResControlModeType.7
+    s(3008, 2, 2, 1, false),   // Scheduled_AC_CLResControlModeType.8
+    s(3012, 1, 1, 0, false),   // Scheduled_AC_CLResControlModeType.9
+    s(3014, 4, 3, 3, true),    // Scheduled_CLReqControlModeType.0
+    s(3022, 3, 2, 2, false),   // Scheduled_CLReqControlModeType.1
+    s(3026, 2, 2, 1, false),   // Scheduled_CLReqControlModeType.2
+    s(3030, 1, 1, 0, false),   // Scheduled_CLReqControlModeType.3
+    s(3032, 1, 1, 0, true),    // Scheduled_CLResControlModeType.0
+    s(3034, 1, 1, 255, true),  // SetpointExcitationType.0
+    s(3036, 2, 2, 1, false),   // SetpointExcitationType.1
+    s(3040, 1, 1, 0, false),   // SetpointExcitationType.2
+    s(3042, 1, 1, 255, true),  // SignatureMethodType.0
+    s(3044, 4, 3, 2, true),    // SignatureMethodType.1
+    s(3052, 3, 2, 1, false),   // SignatureMethodType.2
+    s(3056, 3, 2, 1, false),   // SignatureMethodType.3
+    s(3060, 4, 3, 2, false),   // SignatureMethodType.4
+    s(3068, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(3072, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(3074, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(3078, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(3082, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(3084, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(3088, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(3092, 2, 2, 255, false), // SignaturePropertyType.4
+    s(3096, 2, 2, 255, true),  // SignatureType.0
+    s(3100, 1, 1, 255, true),  // SignatureType.1
+    s(3102, 1, 1, 255, false), // SignatureType.2
+    s(3104, 3, 2, 2, false),   // SignatureType.3
+    s(3108, 2, 2, 1, false),   // SignatureType.4
+    s(3112, 2, 2, 1, false),   // SignatureType.5
+    s(3116, 2, 2, 255, true),  // SignatureValueType.0
+    s(3120, 1, 1, 255, true),  // SignatureValueType.1
+    s(3122, 1, 1, 0, false),   // SignatureValueType.2
+    s(3124, 2, 2, 255, true),  // SignedInfoType.0
+    s(3128, 1, 1, 255, true),  // SignedInfoType.1
+    s(3130, 1, 1, 255, false), // SignedInfoType.2
+    s(3132, 1, 1, 255, false), // SignedInfoType.3
+    s(3134, 2, 2, 1, false),   // SignedInfoType.4
+    s(3138, 1, 1, 255, true),  // TransformType.0
+    s(3140, 4, 3, 2, true),    // TransformType.1
+    s(3148, 4, 3, 2, false),   // TransformType.2
+    s(3156, 4, 3, 2, false),   // TransformType.3
+    s(3164, 4, 3, 2, false),   // TransformType.4
+    s(3172, 1, 1, 255, true),  // TransformsType.0
+    s(3174, 2, 2, 1, false),   // TransformsType.1
+    s(3178, 1, 1, 255, true),  // V2GMessageType.0
+    s(3180, 1, 1, 0, false),   // V2GMessageType.1
+    s(3182, 1, 1, 255, true),  // V2GRequestType.0
+    s(3184, 1, 1, 0, false),   // V2GRequestType.1
+    s(3186, 1, 1, 255, true),  // V2GResponseType.0
+    s(3188, 1, 1, 255, false), // V2GResponseType.1
+    s(3190, 1, 1, 0, false),   // V2GResponseType.2
+    s(3192, 1, 1, 255, true),  // VoltWattType.0
+    s(3194, 1, 1, 255, false), // VoltWattType.1
+    s(3196, 1, 1, 255, false), // VoltWattType.2
+    s(3198, 1, 1, 255, false), // VoltWattType.3
+    s(3200, 1, 1, 255, false), // VoltWattType.4
+    s(3202, 2, 2, 1, false),   // VoltWattType.5
+    s(3206, 1, 1, 0, false),   // VoltWattType.6
+    s(3208, 6, 3, 255, true),  // X509DataType.0
+    s(3216, 7, 3, 6, false),   // X509DataType.1
+    s(3224, 7, 3, 6, false),   // X509DataType.2
+    s(3232, 7, 3, 6, false),   // X509DataType.3
+    s(3240, 7, 3, 6, false),   // X509DataType.4
+    s(3248, 7, 3, 6, false),   // X509DataType.5
+    s(3256, 7, 3, 6, false),   // X509DataType.6
+    s(3264, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(3266, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(3268, 1, 1, 0, false),   // X509IssuerSerialType.2
+    s(3270, 5, 3, 255, true),  // ZeroCurrentType.0
+    s(3278, 4, 3, 255, false), // ZeroCurrentType.1
+    s(3286, 3, 2, 255, false), // ZeroCurrentType.2
+    s(3290, 2, 2, 255, false), // ZeroCurrentType.3
+    s(3294, 1, 1, 255, false), // ZeroCurrentType.4
+    s(3296, 1, 1, 255, false), // ZeroCurrentType.5
+    s(3298, 1, 1, 255, false), // ZeroCurrentType.6
+    s(3300, 1, 1, 255, false), // ZeroCurrentType.7
+    s(3302, 1, 1, 0, false),   // ZeroCurrentType.8
 ];
 
 static PRODUCTIONS: [Production; 3304] = [
-    p(K::Complex, 0, Slot::Single, 0, 54, 1, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 54, 1, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 54, 2, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 54, 3, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 54, 4, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 54, 2, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 54, 3, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 54, 4, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 54, 3, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 54, 4, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 54, 3, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 54, 4, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 54, 4, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 54, 4, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 54, 5, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 54, 6, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 4, 54, 5, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 54, 6, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::Single, 5, 54, 6, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 5, 54, 6, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 54, 8, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 54, 8, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 54, 9, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 54, 10, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 54, 11, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 54, 9, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 54, 10, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 54, 11, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 54, 10, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 54, 11, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 54, 10, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 54, 11, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 54, 11, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 54, 11, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 54, 12, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 54, 13, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 54, 14, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 54, 12, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 54, 13, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 54, 14, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 54, 13, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 54, 14, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 54, 13, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 54, 14, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 54, 14, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 54, 14, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 54, 15, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 54, 16, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 54, 17, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 13, 54, 15, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 54, 16, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 54, 17, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.7: EndElement
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 54, 16, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 54, 17, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 14, 54, 16, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 54, 17, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.8: EndElement
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 54, 17, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 15, 54, 17, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.9: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 16, 54, 18, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 17, 54, 19, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 21, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 21, Count::None, 0, 0, LONG, 485, 0, false), // AC_ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 19, 36, 22, Count::None, 0, 0, LONG, 373, 0, false),
-    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 19, 36, 22, Count::None, 0, 0, LONG, 373, 0, false), // AC_ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::Complex, 3, Slot::Single, 21, 9, 24, Count::None, 0, 0, LONG, 76, 0, true),
-    p(K::Complex, 3, Slot::Single, 22, 11, 24, Count::None, 0, 0, LONG, 115, 0, true),
-    p(K::Complex, 3, Slot::Single, 23, 13, 24, Count::None, 0, 0, LONG, 147, 255, true),
-    p(K::Complex, 3, Slot::Single, 24, 25, 24, Count::None, 0, 0, LONG, 231, 0, true),
-    p(K::Complex, 3, Slot::Single, 25, 27, 24, Count::None, 0, 0, LONG, 289, 0, true),
-    p(K::Complex, 3, Slot::Single, 26, 37, 24, Count::None, 0, 0, LONG, 384, 0, true),
-    p(K::Complex, 3, Slot::Single, 27, 60, 24, Count::None, 0, 0, LONG, 542, 0, true),
+    p(K::Complex, 3, Slot::Single, 21, 9, 24, Count::None, 0, 0, LONG, 76, 0, true), // AC_ChargeLoopReqType.3: BPT_Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 22, 11, 24, Count::None, 0, 0, LONG, 115, 0, true), // AC_ChargeLoopReqType.3: BPT_Scheduled_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 23, 13, 24, Count::None, 0, 0, LONG, 147, 255, true), // AC_ChargeLoopReqType.3: CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 24, 25, 24, Count::None, 0, 0, LONG, 231, 0, true), // AC_ChargeLoopReqType.3: DER_Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 25, 27, 24, Count::None, 0, 0, LONG, 289, 0, true), // AC_ChargeLoopReqType.3: DER_Scheduled_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 26, 37, 24, Count::None, 0, 0, LONG, 384, 0, true), // AC_ChargeLoopReqType.3: Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 27, 60, 24, Count::None, 0, 0, LONG, 542, 0, true), // AC_ChargeLoopReqType.3: Scheduled_AC_CLReqControlMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeLoopReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 26, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 26, Count::None, 0, 0, LONG, 485, 0, false), // AC_ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 1, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AC_ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 29, 42, 28, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Complex, 3, Slot::Single, 30, 50, 29, Count::None, 0, 0, LONG, 489, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 56, 30, Count::None, 0, 0, LONG, 520, 0, false),
-    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true),
+    p(K::Complex, 2, Slot::Single, 29, 42, 28, Count::None, 0, 0, LONG, 438, 0, false), // AC_ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 30, 50, 29, Count::None, 0, 0, LONG, 489, 0, false), // AC_ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 56, 30, Count::None, 0, 0, LONG, 520, 0, false), // AC_ChargeLoopResType.2: Receipt
+    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_ChargeLoopResType.2: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true), // AC_ChargeLoopResType.2: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true), // AC_ChargeLoopResType.2: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true), // AC_ChargeLoopResType.2: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true), // AC_ChargeLoopResType.2: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true), // AC_ChargeLoopResType.2: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true), // AC_ChargeLoopResType.2: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true), // AC_ChargeLoopResType.2: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 30, 50, 29, Count::None, 0, 0, LONG, 489, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 56, 30, Count::None, 0, 0, LONG, 520, 0, false),
-    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true),
+    p(K::Complex, 3, Slot::Single, 30, 50, 29, Count::None, 0, 0, LONG, 489, 0, false), // AC_ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 56, 30, Count::None, 0, 0, LONG, 520, 0, false), // AC_ChargeLoopResType.3: Receipt
+    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_ChargeLoopResType.3: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true), // AC_ChargeLoopResType.3: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true), // AC_ChargeLoopResType.3: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true), // AC_ChargeLoopResType.3: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true), // AC_ChargeLoopResType.3: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true), // AC_ChargeLoopResType.3: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true), // AC_ChargeLoopResType.3: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true), // AC_ChargeLoopResType.3: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 31, 56, 30, Count::None, 0, 0, LONG, 520, 0, false),
-    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true),
+    p(K::Complex, 4, Slot::Single, 31, 56, 30, Count::None, 0, 0, LONG, 520, 0, false), // AC_ChargeLoopResType.4: Receipt
+    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_ChargeLoopResType.4: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true), // AC_ChargeLoopResType.4: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true), // AC_ChargeLoopResType.4: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true), // AC_ChargeLoopResType.4: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true), // AC_ChargeLoopResType.4: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true), // AC_ChargeLoopResType.4: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true), // AC_ChargeLoopResType.4: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true), // AC_ChargeLoopResType.4: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
@@ -2151,14 +2151,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true),
+    p(K::Complex, 5, Slot::Single, 32, 54, 31, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // AC_ChargeLoopResType.5: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true), // AC_ChargeLoopResType.5: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true), // AC_ChargeLoopResType.5: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true), // AC_ChargeLoopResType.5: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true), // AC_ChargeLoopResType.5: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true), // AC_ChargeLoopResType.5: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true), // AC_ChargeLoopResType.5: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true), // AC_ChargeLoopResType.5: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
@@ -2167,293 +2167,293 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true),
+    p(K::Complex, 6, Slot::Single, 33, 10, 32, Count::None, 0, 0, LONG, 101, 0, true), // AC_ChargeLoopResType.6: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 12, 32, Count::None, 0, 0, LONG, 137, 0, true), // AC_ChargeLoopResType.6: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 14, 32, Count::None, 0, 0, LONG, 148, 255, true), // AC_ChargeLoopResType.6: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 26, 32, Count::None, 0, 0, LONG, 264, 0, true), // AC_ChargeLoopResType.6: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 28, 32, Count::None, 0, 0, LONG, 318, 0, true), // AC_ChargeLoopResType.6: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 38, 32, Count::None, 0, 0, LONG, 401, 0, true), // AC_ChargeLoopResType.6: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 61, 32, Count::None, 0, 0, LONG, 558, 0, true), // AC_ChargeLoopResType.6: Scheduled_AC_CLResControlMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeLoopResType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 34, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 34, Count::None, 0, 0, LONG, 485, 0, false), // AC_ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 40, 0, 35, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 1, Slot::Single, 41, 7, 35, Count::None, 0, 0, LONG, 44, 0, true),
-    p(K::Complex, 1, Slot::Single, 42, 23, 35, Count::None, 0, 0, LONG, 190, 0, true),
+    p(K::Complex, 1, Slot::Single, 40, 0, 35, Count::None, 0, 0, LONG, 0, 0, true), // AC_ChargeParameterDiscoveryReqType.1: AC_CPDReqEnergyTransferMode
+    p(K::Complex, 1, Slot::Single, 41, 7, 35, Count::None, 0, 0, LONG, 44, 0, true), // AC_ChargeParameterDiscoveryReqType.1: BPT_AC_CPDReqEnergyTransferMode
+    p(K::Complex, 1, Slot::Single, 42, 23, 35, Count::None, 0, 0, LONG, 190, 0, true), // AC_ChargeParameterDiscoveryReqType.1: DER_AC_CPDReqEnergyTransferMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeParameterDiscoveryReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 37, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 37, Count::None, 0, 0, LONG, 485, 0, false), // AC_ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 38, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 1, 38, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AC_ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 43, 1, 39, Count::None, 0, 0, LONG, 7, 0, true),
-    p(K::Complex, 2, Slot::Single, 44, 8, 39, Count::None, 0, 0, LONG, 57, 0, true),
-    p(K::Complex, 2, Slot::Single, 45, 24, 39, Count::None, 0, 0, LONG, 206, 0, true),
+    p(K::Complex, 2, Slot::Single, 43, 1, 39, Count::None, 0, 0, LONG, 7, 0, true), // AC_ChargeParameterDiscoveryResType.2: AC_CPDResEnergyTransferMode
+    p(K::Complex, 2, Slot::Single, 44, 8, 39, Count::None, 0, 0, LONG, 57, 0, true), // AC_ChargeParameterDiscoveryResType.2: BPT_AC_CPDResEnergyTransferMode
+    p(K::Complex, 2, Slot::Single, 45, 24, 39, Count::None, 0, 0, LONG, 206, 0, true), // AC_ChargeParameterDiscoveryResType.2: DER_AC_CPDResEnergyTransferMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeParameterDiscoveryResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 46, 44, 41, Count::None, 0, 0, LONG, 451, 0, false),
-    p(K::Complex, 1, Slot::Single, 47, 44, 42, Count::None, 0, 0, LONG, 451, 0, false),
-    p(K::Complex, 2, Slot::Single, 48, 76, 43, Count::None, 0, 0, LONG, 617, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 46, 44, 41, Count::None, 0, 0, LONG, 451, 0, false), // ActivePowerSupportType.0: UnderFrequencyWatt
+    p(K::Complex, 1, Slot::Single, 47, 44, 42, Count::None, 0, 0, LONG, 451, 0, false), // ActivePowerSupportType.0: OverFrequencyWatt
+    p(K::Complex, 2, Slot::Single, 48, 76, 43, Count::None, 0, 0, LONG, 617, 0, true), // ActivePowerSupportType.0: VoltWatt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 47, 44, 42, Count::None, 0, 0, LONG, 451, 0, false),
-    p(K::Complex, 2, Slot::Single, 48, 76, 43, Count::None, 0, 0, LONG, 617, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 47, 44, 42, Count::None, 0, 0, LONG, 451, 0, false), // ActivePowerSupportType.1: OverFrequencyWatt
+    p(K::Complex, 2, Slot::Single, 48, 76, 43, Count::None, 0, 0, LONG, 617, 0, true), // ActivePowerSupportType.1: VoltWatt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 48, 76, 43, Count::None, 0, 0, LONG, 617, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 48, 76, 43, Count::None, 0, 0, LONG, 617, 0, true), // ActivePowerSupportType.2: VoltWatt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 54, 45, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 54, 45, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 54, 46, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 54, 47, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 54, 48, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 54, 46, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 54, 47, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 54, 48, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 54, 47, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 54, 48, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 54, 47, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 54, 48, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 54, 48, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 54, 48, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 54, 49, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 54, 50, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 49, 54, 51, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 4, 54, 49, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 54, 50, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 49, 54, 51, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMaximumDischargePower
     E,
-    p(K::Complex, 5, Slot::Single, 5, 54, 50, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 49, 54, 51, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 5, 54, 50, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 49, 54, 51, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.5: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 49, 54, 51, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 49, 54, 51, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.6: EVMaximumDischargePower
     E,
-    p(K::Complex, 7, Slot::Single, 50, 54, 52, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 51, 54, 53, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 52, 54, 54, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 50, 54, 52, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower_L2
+    p(K::Complex, 8, Slot::Single, 51, 54, 53, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower_L3
+    p(K::Complex, 9, Slot::Single, 52, 54, 54, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMinimumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 51, 54, 53, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 52, 54, 54, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 51, 54, 53, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L3
+    p(K::Complex, 9, Slot::Single, 52, 54, 54, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 52, 54, 54, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 52, 54, 54, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 53, 54, 55, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 54, 54, 56, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 53, 54, 55, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 11, Slot::Single, 54, 54, 56, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 54, 54, 56, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 54, 54, 56, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 54, 58, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 54, 58, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 54, 59, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 54, 60, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 54, 61, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 54, 59, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 54, 60, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 54, 61, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 54, 60, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 54, 61, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 54, 60, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 54, 61, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 54, 61, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 54, 61, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 54, 62, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 54, 63, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 54, 64, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 54, 62, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 54, 63, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 54, 64, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 54, 63, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 54, 64, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 54, 63, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 54, 64, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 54, 64, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 54, 64, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 54, 65, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 54, 66, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 54, 67, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 13, 54, 65, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 54, 66, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 54, 67, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 54, 66, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 54, 67, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 14, 54, 66, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 54, 67, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEMaximumDischargePower
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 54, 67, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 15, 54, 67, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEMaximumDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 16, 54, 68, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 17, 54, 69, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.11: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 55, 54, 70, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.12: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 13, Slot::Single, 56, 54, 71, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 57, 54, 72, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 54, 73, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 56, 54, 71, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMaximumDischargePower_L2
+    p(K::Complex, 14, Slot::Single, 57, 54, 72, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 58, 54, 73, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 14, Slot::Single, 57, 54, 72, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 54, 73, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 14, Slot::Single, 57, 54, 72, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.14: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 58, 54, 73, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.14: EVSEMinimumDischargePower
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 58, 54, 73, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 15, Slot::Single, 58, 54, 73, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.15: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 16, Slot::Single, 59, 54, 74, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 60, 54, 75, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 59, 54, 74, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_AC_CPDResEnergyTransferModeType.16: EVSEMinimumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 60, 54, 75, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_AC_CPDResEnergyTransferModeType.16: EVSEMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.16: EndElement
     E,
-    p(K::Complex, 17, Slot::Single, 60, 54, 75, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 60, 54, 75, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_AC_CPDResEnergyTransferModeType.17: EVSEMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.17: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.18: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 77, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 62, 54, 78, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 77, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 62, 54, 78, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 62, 54, 78, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 62, 54, 78, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 63, 54, 79, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 63, 54, 79, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 64, 54, 80, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 64, 54, 80, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 54, 81, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 54, 81, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 54, 82, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 54, 83, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 54, 84, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 54, 82, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 54, 83, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 54, 84, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 54, 83, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 54, 84, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 54, 83, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 54, 84, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 54, 84, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 54, 84, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 54, 85, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 54, 86, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 65, 54, 87, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 54, 85, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 54, 86, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 65, 54, 87, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 54, 86, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 65, 54, 87, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 54, 86, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 65, 54, 87, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 65, 54, 87, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 65, 54, 87, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 66, 54, 88, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 67, 54, 89, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 68, 54, 90, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 66, 54, 88, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 67, 54, 89, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 68, 54, 90, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 67, 54, 89, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 68, 54, 90, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 67, 54, 89, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 68, 54, 90, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 68, 54, 90, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 68, 54, 90, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 69, 54, 91, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 70, 54, 92, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 49, 54, 93, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 14, Slot::Single, 69, 54, 91, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 70, 54, 92, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 49, 54, 93, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVMaximumDischargePower
     E,
-    p(K::Complex, 15, Slot::Single, 70, 54, 92, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 49, 54, 93, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 15, Slot::Single, 70, 54, 92, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 49, 54, 93, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.15: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 49, 54, 93, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 16, Slot::Single, 49, 54, 93, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.16: EVMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 50, 54, 94, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 51, 54, 95, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 52, 54, 96, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 17, Slot::Single, 50, 54, 94, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L2
+    p(K::Complex, 18, Slot::Single, 51, 54, 95, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 52, 54, 96, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMinimumDischargePower
     E,
-    p(K::Complex, 18, Slot::Single, 51, 54, 95, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 52, 54, 96, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 18, Slot::Single, 51, 54, 95, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.18: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 52, 54, 96, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.18: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 52, 54, 96, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 19, Slot::Single, 52, 54, 96, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.19: EVMinimumDischargePower
     E,
-    p(K::Complex, 20, Slot::Single, 53, 54, 97, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 54, 54, 98, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 71, 54, 99, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 53, 54, 97, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 54, 54, 98, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 71, 54, 99, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EndElement
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 54, 54, 98, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 71, 54, 99, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 54, 54, 98, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 71, 54, 99, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 71, 54, 99, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 71, 54, 99, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.22: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.22: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.22: EndElement
     E,
-    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 23, Slot::Single, 72, 54, 100, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.23: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.23: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.24: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 73, 3, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 73, 3, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 73, 3, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 1, Slot::Single, 73, 3, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 74, 3, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 2, Slot::Single, 74, 3, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 3, Slot::Single, 75, 4, 105, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 76, 54, 106, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 77, 54, 107, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 78, 54, 108, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 79, 54, 109, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 77, 54, 107, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 78, 54, 108, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 79, 54, 109, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
@@ -2461,14 +2461,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 78, 54, 108, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 79, 54, 109, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 78, 54, 108, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 79, 54, 109, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
@@ -2477,73 +2477,73 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 79, 54, 109, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 79, 54, 109, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 80, 54, 110, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 81, 54, 111, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 54, 112, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 54, 113, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 54, 114, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.13: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 62, 54, 116, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 63, 54, 117, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 118, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 62, 54, 116, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 63, 54, 117, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 118, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 54, 117, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 118, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 54, 117, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 118, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -2551,14 +2551,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 64, 54, 118, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 54, 118, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -2567,105 +2567,105 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 54, 119, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 54, 120, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 54, 121, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 54, 122, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 54, 123, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 54, 124, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 65, 54, 125, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 66, 54, 126, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 67, 54, 127, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 54, 128, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 66, 54, 126, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 67, 54, 127, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 68, 54, 128, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 67, 54, 127, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 54, 128, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 67, 54, 127, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 68, 54, 128, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 68, 54, 128, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 68, 54, 128, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 69, 54, 129, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EndElement
     E,
     E,
     E,
@@ -2673,14 +2673,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 70, 54, 130, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EndElement
     E,
     E,
     E,
@@ -2689,73 +2689,73 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 49, 54, 131, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EndElement
     E,
-    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 50, 54, 132, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EndElement
     E,
     E,
-    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 51, 54, 133, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EndElement
     E,
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 52, 54, 134, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 53, 54, 135, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.19: EndElement
     E,
-    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 54, 54, 136, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.20: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.21: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 76, 54, 138, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 77, 54, 139, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 78, 54, 140, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 76, 54, 138, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 77, 54, 139, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 78, 54, 140, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 77, 54, 139, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 78, 54, 140, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 77, 54, 139, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 78, 54, 140, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -2763,14 +2763,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 78, 54, 140, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 78, 54, 140, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.2: EndElement
     E,
     E,
     E,
@@ -2779,423 +2779,423 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 79, 54, 141, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 80, 54, 142, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.4: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 81, 54, 143, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 54, 144, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 54, 145, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // BPT_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 54, 146, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // BPT_Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.9: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 82, 5, 150, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 82, 5, 150, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 152, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 152, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 152, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 151, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 152, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 154, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 154, Count::None, 0, 0, LONG, 485, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 19, 36, 155, Count::None, 0, 0, LONG, 373, 0, false),
-    p(K::Simple, 2, Slot::Single, 20, 0, 156, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 19, 36, 155, Count::None, 0, 0, LONG, 373, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 20, 0, 156, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 20, 0, 156, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 20, 0, 156, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 158, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 158, Count::None, 0, 0, LONG, 485, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 159, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 1, 159, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 29, 42, 160, Count::None, 0, 0, LONG, 438, 0, false),
-    p(K::Complex, 3, Slot::Single, 30, 50, 161, Count::None, 0, 0, LONG, 489, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 56, 162, Count::None, 0, 0, LONG, 520, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 29, 42, 160, Count::None, 0, 0, LONG, 438, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 30, 50, 161, Count::None, 0, 0, LONG, 489, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 56, 162, Count::None, 0, 0, LONG, 520, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 30, 50, 161, Count::None, 0, 0, LONG, 489, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 56, 162, Count::None, 0, 0, LONG, 520, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 30, 50, 161, Count::None, 0, 0, LONG, 489, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 56, 162, Count::None, 0, 0, LONG, 520, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 31, 56, 162, Count::None, 0, 0, LONG, 520, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 31, 56, 162, Count::None, 0, 0, LONG, 520, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 164, Count::None, 0, 0, LONG, 485, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 49, 164, Count::None, 0, 0, LONG, 485, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 166, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 166, Count::None, 0, 0, LONG, 485, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 167, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 28, 1, 167, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 83, 32, 169, Count::None, 0, 0, LONG, 360, 0, false),
+    p(K::Complex, 0, Slot::List, 83, 32, 169, Count::None, 0, 0, LONG, 360, 0, false), // CurveDataPointsListType.0: CurveDataPoint
     E,
-    p(K::Complex, 0, Slot::List, 83, 32, 170, Count::Set, 2, 0, LONG, 360, 0, false),
+    p(K::Complex, 0, Slot::List, 83, 32, 170, Count::Set, 2, 0, LONG, 360, 0, false), // CurveDataPointsListType.1: CurveDataPoint
     E,
-    p(K::Complex, 0, Slot::List, 83, 32, 170, Count::Step, 10, 171, LONG, 360, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 83, 32, 170, Count::Step, 10, 171, LONG, 360, 0, false), // CurveDataPointsListType.2: CurveDataPoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurveDataPointsListType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurveDataPointsListType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 84, 43, 173, Count::None, 0, 0, LONG, 441, 0, false),
-    p(K::Complex, 1, Slot::Single, 85, 43, 174, Count::None, 0, 0, LONG, 441, 0, false),
-    p(K::Complex, 2, Slot::Single, 86, 79, 175, Count::None, 0, 0, LONG, 634, 0, false),
-    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false),
-    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false),
-    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 84, 43, 173, Count::None, 0, 0, LONG, 441, 0, false), // DERControlType.0: OvervoltageFaultRideThrough
+    p(K::Complex, 1, Slot::Single, 85, 43, 174, Count::None, 0, 0, LONG, 441, 0, false), // DERControlType.0: UndervoltageFaultRideThrough
+    p(K::Complex, 2, Slot::Single, 86, 79, 175, Count::None, 0, 0, LONG, 634, 0, false), // DERControlType.0: ZeroCurrent
+    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false), // DERControlType.0: ReactivePowerSupport
+    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false), // DERControlType.0: ActivePowerSupport
+    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERControlType.0: MaximumLevelDCInjection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.0: EndElement
     E,
-    p(K::Complex, 1, Slot::Single, 85, 43, 174, Count::None, 0, 0, LONG, 441, 0, false),
-    p(K::Complex, 2, Slot::Single, 86, 79, 175, Count::None, 0, 0, LONG, 634, 0, false),
-    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false),
-    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false),
-    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 85, 43, 174, Count::None, 0, 0, LONG, 441, 0, false), // DERControlType.1: UndervoltageFaultRideThrough
+    p(K::Complex, 2, Slot::Single, 86, 79, 175, Count::None, 0, 0, LONG, 634, 0, false), // DERControlType.1: ZeroCurrent
+    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false), // DERControlType.1: ReactivePowerSupport
+    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false), // DERControlType.1: ActivePowerSupport
+    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERControlType.1: MaximumLevelDCInjection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 86, 79, 175, Count::None, 0, 0, LONG, 634, 0, false),
-    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false),
-    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false),
-    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 86, 79, 175, Count::None, 0, 0, LONG, 634, 0, false), // DERControlType.2: ZeroCurrent
+    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false), // DERControlType.2: ReactivePowerSupport
+    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false), // DERControlType.2: ActivePowerSupport
+    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERControlType.2: MaximumLevelDCInjection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false),
-    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false),
-    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 87, 55, 176, Count::None, 0, 0, LONG, 516, 0, false), // DERControlType.3: ReactivePowerSupport
+    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false), // DERControlType.3: ActivePowerSupport
+    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERControlType.3: MaximumLevelDCInjection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false),
-    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 88, 6, 177, Count::None, 0, 0, LONG, 40, 0, false), // DERControlType.4: ActivePowerSupport
+    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERControlType.4: MaximumLevelDCInjection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 89, 54, 178, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERControlType.5: MaximumLevelDCInjection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 90, 6, 180, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 90, 6, 180, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // DERCurveType.0: xUnit
     E,
-    p(K::Simple, 1, Slot::Single, 91, 6, 181, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 91, 6, 181, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // DERCurveType.1: yUnit
     E,
-    p(K::Complex, 2, Slot::Single, 92, 20, 182, Count::None, 0, 0, LONG, 168, 0, false),
+    p(K::Complex, 2, Slot::Single, 92, 20, 182, Count::None, 0, 0, LONG, 168, 0, false), // DERCurveType.2: CurveDataPoints
     E,
-    p(K::Complex, 3, Slot::Single, 93, 54, 183, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 4, Slot::Single, 94, 7, 184, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 95, 54, 185, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 93, 54, 183, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.3: MinCosPhi
+    p(K::Simple, 4, Slot::Single, 94, 7, 184, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // DERCurveType.3: LockValueUnit
+    p(K::Complex, 5, Slot::Single, 95, 54, 185, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.3: LockInValue
+    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.3: LockOutValue
+    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DERCurveType.3: PT1ResponseReactivePower
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 94, 7, 184, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 95, 54, 185, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 94, 7, 184, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // DERCurveType.4: LockValueUnit
+    p(K::Complex, 5, Slot::Single, 95, 54, 185, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.4: LockInValue
+    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.4: LockOutValue
+    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DERCurveType.4: PT1ResponseReactivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 95, 54, 185, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 95, 54, 185, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.5: LockInValue
+    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.5: LockOutValue
+    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DERCurveType.5: PT1ResponseReactivePower
     E,
-    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 96, 54, 186, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.6: LockOutValue
+    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DERCurveType.6: PT1ResponseReactivePower
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 97, 0, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DERCurveType.7: PT1ResponseReactivePower
     E,
-    p(K::Complex, 8, Slot::Single, 98, 54, 188, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 98, 54, 188, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DERCurveType.8: StepResponseTimeConstantReactivePower
     E,
-    p(K::Complex, 9, Slot::Single, 99, 54, 189, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 99, 54, 189, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DERCurveType.9: IntentionalDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERCurveType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERCurveType.10: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 54, 191, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 54, 191, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 54, 192, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 54, 193, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 54, 194, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 54, 192, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 54, 193, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 54, 194, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 54, 193, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 54, 194, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 54, 193, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 54, 194, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 54, 194, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 54, 194, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 54, 195, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 54, 196, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 6, Slot::Single, 100, 8, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 4, 54, 195, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 54, 196, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::Simple, 6, Slot::Single, 100, 8, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.4: EVProcessing
     E,
-    p(K::Complex, 5, Slot::Single, 5, 54, 196, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 6, Slot::Single, 100, 8, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 5, 54, 196, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::Simple, 6, Slot::Single, 100, 8, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.5: EVProcessing
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 100, 8, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 100, 8, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.6: EVProcessing
     E,
-    p(K::Complex, 7, Slot::Single, 49, 54, 198, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 49, 54, 198, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 50, 54, 199, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 51, 54, 200, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 52, 54, 201, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 50, 54, 199, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L2
+    p(K::Complex, 9, Slot::Single, 51, 54, 200, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L3
+    p(K::Complex, 10, Slot::Single, 52, 54, 201, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower
     E,
-    p(K::Complex, 9, Slot::Single, 51, 54, 200, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 52, 54, 201, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 51, 54, 200, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVMaximumDischargePower_L3
+    p(K::Complex, 10, Slot::Single, 52, 54, 201, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 52, 54, 201, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 52, 54, 201, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower
     E,
-    p(K::Complex, 11, Slot::Single, 53, 54, 202, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 54, 54, 203, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 101, 54, 204, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 53, 54, 202, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L2
+    p(K::Complex, 12, Slot::Single, 54, 54, 203, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 101, 54, 204, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true), // DER_AC_CPDReqEnergyTransferModeType.11: EVReactivePowerLimits
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.11: EndElement
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 54, 54, 203, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 101, 54, 204, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 54, 54, 203, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.12: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 101, 54, 204, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.12: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true), // DER_AC_CPDReqEnergyTransferModeType.12: EVReactivePowerLimits
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.12: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 101, 54, 204, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 101, 54, 204, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDReqEnergyTransferModeType.13: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true), // DER_AC_CPDReqEnergyTransferModeType.13: EVReactivePowerLimits
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.13: EndElement
     E,
-    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 102, 41, 205, Count::None, 0, 0, LONG, 425, 0, true), // DER_AC_CPDReqEnergyTransferModeType.14: EVReactivePowerLimits
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.14: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.15: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 54, 207, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 54, 207, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 54, 208, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 54, 209, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 54, 210, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 54, 208, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 54, 209, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 54, 210, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 54, 209, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 54, 210, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 54, 209, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 54, 210, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 54, 210, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 54, 210, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 54, 211, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 54, 212, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 54, 213, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 54, 211, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 54, 212, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 54, 213, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 54, 212, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 54, 213, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 54, 212, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 54, 213, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 54, 213, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 54, 213, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 54, 214, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 54, 215, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 54, 216, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 13, 54, 214, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 54, 215, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 54, 216, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSENominalChargePower
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 54, 215, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 54, 216, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 14, 54, 215, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 54, 216, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSENominalChargePower
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 54, 216, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 15, 54, 216, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSENominalChargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 16, 54, 217, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.10: EVSENominalChargePower
     E,
-    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 17, 54, 218, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.11: EVSENominalChargePower
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 103, 54, 219, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.12: EVSENominalChargePower
     E,
-    p(K::Complex, 13, Slot::Single, 104, 54, 220, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 105, 54, 221, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 106, 54, 222, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 104, 54, 220, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.13: EVSENominalChargePower_L2
+    p(K::Complex, 14, Slot::Single, 105, 54, 221, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.13: EVSENominalChargePower_L3
+    p(K::Complex, 15, Slot::Single, 106, 54, 222, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.13: EVSENominalDischargePower
     E,
-    p(K::Complex, 14, Slot::Single, 105, 54, 221, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 106, 54, 222, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 14, Slot::Single, 105, 54, 221, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.14: EVSENominalChargePower_L3
+    p(K::Complex, 15, Slot::Single, 106, 54, 222, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.14: EVSENominalDischargePower
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 106, 54, 222, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 15, Slot::Single, 106, 54, 222, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalDischargePower
     E,
-    p(K::Complex, 16, Slot::Single, 107, 54, 223, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 108, 54, 224, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 55, 54, 225, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 16, Slot::Single, 107, 54, 223, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 108, 54, 224, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 55, 54, 225, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 108, 54, 224, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 55, 54, 225, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 17, Slot::Single, 108, 54, 224, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSENominalDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 55, 54, 225, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 55, 54, 225, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 18, Slot::Single, 55, 54, 225, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.18: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 19, Slot::Single, 56, 54, 226, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 57, 54, 227, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 21, Slot::Single, 109, 9, 228, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 56, 54, 226, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.19: EVSEMaximumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 57, 54, 227, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.19: EVSEMaximumDischargePower_L3
+    p(K::Simple, 21, Slot::Single, 109, 9, 228, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.19: EVOperatingMode
     E,
-    p(K::Complex, 20, Slot::Single, 57, 54, 227, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 21, Slot::Single, 109, 9, 228, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 57, 54, 227, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_AC_CPDResEnergyTransferModeType.20: EVSEMaximumDischargePower_L3
+    p(K::Simple, 21, Slot::Single, 109, 9, 228, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.20: EVOperatingMode
     E,
     E,
-    p(K::Simple, 21, Slot::Single, 109, 9, 228, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 21, Slot::Single, 109, 9, 228, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.21: EVOperatingMode
     E,
-    p(K::Simple, 22, Slot::Single, 110, 10, 229, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 22, Slot::Single, 110, 10, 229, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.22: GridConnectionMode
     E,
-    p(K::Complex, 23, Slot::Single, 111, 21, 230, Count::None, 0, 0, LONG, 172, 0, true),
+    p(K::Complex, 23, Slot::Single, 111, 21, 230, Count::None, 0, 0, LONG, 172, 0, true), // DER_AC_CPDResEnergyTransferModeType.23: DERControl
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.24: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 232, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 62, 54, 233, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 232, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 62, 54, 233, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 62, 54, 233, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 62, 54, 233, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 63, 54, 234, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 63, 54, 234, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 64, 54, 235, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 64, 54, 235, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 54, 236, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 54, 236, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 54, 237, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 54, 238, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 54, 239, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 54, 237, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 54, 238, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 54, 239, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 54, 238, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 54, 239, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 54, 238, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 54, 239, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 54, 239, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 54, 239, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 54, 240, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 54, 241, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 65, 54, 242, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 54, 240, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 54, 241, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 65, 54, 242, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 54, 241, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 65, 54, 242, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 54, 241, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 65, 54, 242, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 65, 54, 242, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 65, 54, 242, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 66, 54, 243, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 67, 54, 244, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 68, 54, 245, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 66, 54, 243, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 67, 54, 244, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 68, 54, 245, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 67, 54, 244, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 68, 54, 245, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 67, 54, 244, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 68, 54, 245, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 68, 54, 245, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 68, 54, 245, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 69, 54, 246, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 70, 54, 247, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 49, 54, 248, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 14, Slot::Single, 69, 54, 246, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 70, 54, 247, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 49, 54, 248, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.14: EVMaximumDischargePower
     E,
-    p(K::Complex, 15, Slot::Single, 70, 54, 247, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 49, 54, 248, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 15, Slot::Single, 70, 54, 247, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 49, 54, 248, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.15: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 49, 54, 248, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 16, Slot::Single, 49, 54, 248, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.16: EVMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 50, 54, 249, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 51, 54, 250, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 52, 54, 251, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 17, Slot::Single, 50, 54, 249, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L2
+    p(K::Complex, 18, Slot::Single, 51, 54, 250, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 52, 54, 251, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.17: EVMinimumDischargePower
     E,
-    p(K::Complex, 18, Slot::Single, 51, 54, 250, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 52, 54, 251, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 18, Slot::Single, 51, 54, 250, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.18: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 52, 54, 251, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.18: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 52, 54, 251, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 19, Slot::Single, 52, 54, 251, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.19: EVMinimumDischargePower
     E,
-    p(K::Complex, 20, Slot::Single, 53, 54, 252, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 54, 54, 253, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 112, 54, 254, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 53, 54, 252, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 54, 54, 253, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 112, 54, 254, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMaximumChargeReactivePower
+    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMaximumDischargeReactivePower
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.20: GridEventCondition
     E,
     E,
     E,
@@ -3203,14 +3203,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 54, 54, 253, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 112, 54, 254, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 54, 54, 253, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 112, 54, 254, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMaximumChargeReactivePower
+    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMaximumDischargeReactivePower
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.21: GridEventCondition
     E,
     E,
     E,
@@ -3219,101 +3219,101 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 112, 54, 254, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 112, 54, 254, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVMaximumChargeReactivePower
+    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVMaximumDischargeReactivePower
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.22: GridEventCondition
     E,
-    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 23, Slot::Single, 113, 54, 255, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.23: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.23: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.23: EVMaximumDischargeReactivePower
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.23: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.23: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.23: GridEventCondition
     E,
     E,
-    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 24, Slot::Single, 114, 54, 256, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVMaximumDischargeReactivePower
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.24: GridEventCondition
     E,
     E,
     E,
-    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 25, Slot::Single, 115, 54, 257, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVMaximumDischargeReactivePower
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.25: GridEventCondition
     E,
     E,
     E,
     E,
-    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 26, Slot::Single, 116, 54, 258, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.26: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.26: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.26: GridEventCondition
     E,
-    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Complex, 27, Slot::Single, 117, 54, 259, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.27: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.27: GridEventCondition
     E,
     E,
-    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 28, Slot::Single, 118, 11, 260, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.28: GridEventCondition
     E,
-    p(K::Complex, 29, Slot::Single, 71, 54, 261, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 30, Slot::Single, 72, 54, 262, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 31, Slot::Single, 101, 54, 263, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 29, Slot::Single, 71, 54, 261, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.29: EVMaximumV2XEnergyRequest
+    p(K::Complex, 30, Slot::Single, 72, 54, 262, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.29: EVMinimumV2XEnergyRequest
+    p(K::Complex, 31, Slot::Single, 101, 54, 263, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DER_Dynamic_AC_CLReqControlModeType.29: EVSessionTotalDischargeEnergyAvailable
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.29: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 30, Slot::Single, 72, 54, 262, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 31, Slot::Single, 101, 54, 263, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 30, Slot::Single, 72, 54, 262, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLReqControlModeType.30: EVMinimumV2XEnergyRequest
+    p(K::Complex, 31, Slot::Single, 101, 54, 263, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DER_Dynamic_AC_CLReqControlModeType.30: EVSessionTotalDischargeEnergyAvailable
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.30: EndElement
     E,
-    p(K::Complex, 31, Slot::Single, 101, 54, 263, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 31, Slot::Single, 101, 54, 263, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DER_Dynamic_AC_CLReqControlModeType.31: EVSessionTotalDischargeEnergyAvailable
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.31: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.32: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 265, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 73, 3, 266, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 267, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 265, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 73, 3, 266, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 267, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 73, 3, 266, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 267, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 1, Slot::Single, 73, 3, 266, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 267, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 74, 3, 267, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 2, Slot::Single, 74, 3, 267, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 3, Slot::Single, 75, 4, 268, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 76, 54, 269, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 77, 54, 270, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 78, 54, 271, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 79, 54, 272, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 77, 54, 270, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 78, 54, 271, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 79, 54, 272, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEMaximumChargePower
     E,
     E,
     E,
@@ -3321,14 +3321,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 78, 54, 271, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 79, 54, 272, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 78, 54, 271, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 79, 54, 272, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEMaximumChargePower
     E,
     E,
     E,
@@ -3337,66 +3337,66 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 79, 54, 272, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 79, 54, 272, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEMaximumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 80, 54, 273, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEMaximumChargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 81, 54, 274, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEMaximumChargePower
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 15, 54, 275, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEMaximumChargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 16, 54, 276, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.11: EVSEMaximumChargePower
     E,
-    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 17, 54, 277, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.12: EVSEMaximumChargePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 6, 54, 278, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.13: EVSEMaximumChargePower
     E,
-    p(K::Complex, 14, Slot::Single, 7, 54, 279, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 8, 54, 280, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 55, 54, 281, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 14, Slot::Single, 7, 54, 279, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumChargePower_L2
+    p(K::Complex, 15, Slot::Single, 8, 54, 280, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumChargePower_L3
+    p(K::Complex, 16, Slot::Single, 55, 54, 281, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 15, Slot::Single, 8, 54, 280, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 55, 54, 281, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 15, Slot::Single, 8, 54, 280, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumChargePower_L3
+    p(K::Complex, 16, Slot::Single, 55, 54, 281, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 55, 54, 281, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 16, Slot::Single, 55, 54, 281, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.16: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 56, 54, 282, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 57, 54, 283, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 119, 54, 284, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 56, 54, 282, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: EVSEMaximumDischargePower_L2
+    p(K::Complex, 18, Slot::Single, 57, 54, 283, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: EVSEMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 119, 54, 284, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: DSOMaximumDischargePower
+    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: DSOMaximumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: DSOMaximumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false), // DER_Dynamic_AC_CLResControlModeType.17: DSOQSetpoint
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.17: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.17: EndElement
     E,
     E,
     E,
@@ -3405,73 +3405,73 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 57, 54, 283, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 19, Slot::Single, 119, 54, 284, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 57, 54, 283, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.18: EVSEMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 119, 54, 284, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.18: DSOMaximumDischargePower
+    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.18: DSOMaximumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.18: DSOMaximumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false), // DER_Dynamic_AC_CLResControlModeType.18: DSOQSetpoint
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.18: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.18: EndElement
     E,
-    p(K::Complex, 19, Slot::Single, 119, 54, 284, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 119, 54, 284, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.19: DSOMaximumDischargePower
+    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.19: DSOMaximumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.19: DSOMaximumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false), // DER_Dynamic_AC_CLResControlModeType.19: DSOQSetpoint
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.19: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.19: EndElement
     E,
     E,
-    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 120, 54, 285, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.20: DSOMaximumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.20: DSOMaximumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false), // DER_Dynamic_AC_CLResControlModeType.20: DSOQSetpoint
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.20: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.20: EndElement
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 121, 54, 286, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Dynamic_AC_CLResControlModeType.21: DSOMaximumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false), // DER_Dynamic_AC_CLResControlModeType.21: DSOQSetpoint
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.21: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.21: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 122, 31, 287, Count::None, 0, 0, LONG, 354, 0, false), // DER_Dynamic_AC_CLResControlModeType.22: DSOQSetpoint
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.22: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.22: EndElement
     E,
-    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 23, Slot::Single, 123, 30, 288, Count::None, 0, 0, LONG, 347, 0, true), // DER_Dynamic_AC_CLResControlModeType.23: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.23: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.24: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 62, 54, 290, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 63, 54, 291, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 292, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 62, 54, 290, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 63, 54, 291, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 292, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 54, 291, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 292, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 54, 291, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 292, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -3479,14 +3479,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 64, 54, 292, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 54, 292, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -3495,101 +3495,101 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 54, 293, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 54, 294, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 54, 295, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 54, 296, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 54, 297, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 54, 298, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 65, 54, 299, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 66, 54, 300, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 67, 54, 301, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 54, 302, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 66, 54, 300, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 67, 54, 301, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 68, 54, 302, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 67, 54, 301, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 54, 302, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 67, 54, 301, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 68, 54, 302, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 68, 54, 302, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 68, 54, 302, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 69, 54, 303, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower
     E,
-    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 14, Slot::Single, 70, 54, 304, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 15, Slot::Single, 49, 54, 305, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower
     E,
-    p(K::Complex, 16, Slot::Single, 50, 54, 306, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 51, 54, 307, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 308, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 16, Slot::Single, 50, 54, 306, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 51, 54, 307, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 308, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 51, 54, 307, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 54, 308, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 17, Slot::Single, 51, 54, 307, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 52, 54, 308, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 52, 54, 308, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 18, Slot::Single, 52, 54, 308, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower
     E,
-    p(K::Complex, 19, Slot::Single, 53, 54, 309, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 20, Slot::Single, 54, 54, 310, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 112, 54, 311, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 19, Slot::Single, 53, 54, 309, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 54, 54, 310, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 112, 54, 311, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumChargeReactivePower
+    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumDischargeReactivePower
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.19: GridEventCondition
     E,
     E,
     E,
@@ -3597,14 +3597,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 20, Slot::Single, 54, 54, 310, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 21, Slot::Single, 112, 54, 311, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 20, Slot::Single, 54, 54, 310, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 112, 54, 311, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMaximumChargeReactivePower
+    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMaximumDischargeReactivePower
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.20: GridEventCondition
     E,
     E,
     E,
@@ -3613,75 +3613,75 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 112, 54, 311, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 21, Slot::Single, 112, 54, 311, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMaximumChargeReactivePower
+    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMaximumDischargeReactivePower
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.21: GridEventCondition
     E,
-    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 22, Slot::Single, 113, 54, 312, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.22: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.22: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.22: EVMaximumDischargeReactivePower
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.22: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.22: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.22: GridEventCondition
     E,
     E,
-    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 23, Slot::Single, 114, 54, 313, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.23: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.23: EVMaximumDischargeReactivePower
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.23: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.23: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.23: GridEventCondition
     E,
     E,
     E,
-    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 24, Slot::Single, 115, 54, 314, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.24: EVMaximumDischargeReactivePower
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.24: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.24: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.24: GridEventCondition
     E,
     E,
     E,
     E,
-    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 25, Slot::Single, 116, 54, 315, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.25: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.25: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.25: GridEventCondition
     E,
-    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Complex, 26, Slot::Single, 117, 54, 316, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLReqControlModeType.26: EVMaximumDischargeReactivePower_L3
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.26: GridEventCondition
     E,
     E,
-    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Simple, 27, Slot::Single, 118, 11, 317, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.27: GridEventCondition
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.28: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 76, 54, 319, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 77, 54, 320, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 78, 54, 321, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 76, 54, 319, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 77, 54, 320, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 78, 54, 321, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEMaximumChargePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 77, 54, 320, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 78, 54, 321, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 77, 54, 320, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 78, 54, 321, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEMaximumChargePower
     E,
     E,
     E,
@@ -3689,14 +3689,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 78, 54, 321, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 78, 54, 321, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEMaximumChargePower
     E,
     E,
     E,
@@ -3705,66 +3705,66 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 79, 54, 322, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEMaximumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 80, 54, 323, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEMaximumChargePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 81, 54, 324, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEMaximumChargePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 15, 54, 325, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEMaximumChargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 16, 54, 326, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.7: EVSEMaximumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 17, 54, 327, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.8: EVSEMaximumChargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 6, 54, 328, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.9: EVSEMaximumChargePower
     E,
-    p(K::Complex, 10, Slot::Single, 7, 54, 329, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 54, 330, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 331, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 7, 54, 329, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumChargePower_L2
+    p(K::Complex, 11, Slot::Single, 8, 54, 330, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumChargePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 331, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 11, Slot::Single, 8, 54, 330, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 54, 331, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 8, 54, 330, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumChargePower_L3
+    p(K::Complex, 12, Slot::Single, 55, 54, 331, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 55, 54, 331, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 55, 54, 331, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.12: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 13, Slot::Single, 56, 54, 332, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 57, 54, 333, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 119, 54, 334, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 56, 54, 332, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: EVSEMaximumDischargePower_L2
+    p(K::Complex, 14, Slot::Single, 57, 54, 333, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 119, 54, 334, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: DSOMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: DSOMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: DSOMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false), // DER_Scheduled_AC_CLResControlModeType.13: DSOQSetpoint
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.13: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.13: EndElement
     E,
     E,
     E,
@@ -3773,179 +3773,179 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 57, 54, 333, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 119, 54, 334, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 57, 54, 333, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.14: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 119, 54, 334, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.14: DSOMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.14: DSOMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.14: DSOMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false), // DER_Scheduled_AC_CLResControlModeType.14: DSOQSetpoint
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.14: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.14: EndElement
     E,
-    p(K::Complex, 15, Slot::Single, 119, 54, 334, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 119, 54, 334, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.15: DSOMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.15: DSOMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.15: DSOMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false), // DER_Scheduled_AC_CLResControlModeType.15: DSOQSetpoint
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.15: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.15: EndElement
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 120, 54, 335, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.16: DSOMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.16: DSOMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false), // DER_Scheduled_AC_CLResControlModeType.16: DSOQSetpoint
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.16: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.16: EndElement
     E,
     E,
     E,
-    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 121, 54, 336, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DER_Scheduled_AC_CLResControlModeType.17: DSOMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false), // DER_Scheduled_AC_CLResControlModeType.17: DSOQSetpoint
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.17: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.17: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false),
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 122, 31, 337, Count::None, 0, 0, LONG, 354, 0, false), // DER_Scheduled_AC_CLResControlModeType.18: DSOQSetpoint
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.18: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.18: EndElement
     E,
-    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 123, 30, 338, Count::None, 0, 0, LONG, 347, 0, true), // DER_Scheduled_AC_CLResControlModeType.19: DSOCosPhiSetpoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.19: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.20: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 124, 12, 340, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 125, 12, 342, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 126, 12, 343, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 124, 12, 340, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 125, 12, 342, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 126, 12, 343, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 127, 12, 341, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 127, 12, 341, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 125, 12, 342, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 126, 12, 343, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 125, 12, 342, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 126, 12, 343, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 126, 12, 343, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 126, 12, 343, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 128, 12, 344, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 129, 12, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 128, 12, 344, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 129, 12, 345, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 129, 12, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 129, 12, 345, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 130, 12, 346, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 130, 12, 346, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 131, 54, 348, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 131, 54, 348, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOCosPhiSetpointType.0: DSOCosPhiSetpointValue
     E,
-    p(K::Complex, 1, Slot::Single, 132, 54, 349, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 133, 54, 350, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 3, Slot::Single, 134, 13, 351, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 132, 54, 349, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOCosPhiSetpointType.1: DSOCosPhiSetpointValue_L2
+    p(K::Complex, 2, Slot::Single, 133, 54, 350, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOCosPhiSetpointType.1: DSOCosPhiSetpointValue_L3
+    p(K::Simple, 3, Slot::Single, 134, 13, 351, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DSOCosPhiSetpointType.1: Excitation
     E,
-    p(K::Complex, 2, Slot::Single, 133, 54, 350, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 3, Slot::Single, 134, 13, 351, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 133, 54, 350, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOCosPhiSetpointType.2: DSOCosPhiSetpointValue_L3
+    p(K::Simple, 3, Slot::Single, 134, 13, 351, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DSOCosPhiSetpointType.2: Excitation
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 134, 13, 351, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 134, 13, 351, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DSOCosPhiSetpointType.3: Excitation
     E,
-    p(K::Simple, 4, Slot::Single, 97, 0, 352, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 97, 0, 352, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DSOCosPhiSetpointType.4: PT1ResponseReactivePower
     E,
-    p(K::Complex, 5, Slot::Single, 98, 54, 353, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 5, Slot::Single, 98, 54, 353, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DSOCosPhiSetpointType.5: StepResponseTimeConstantReactivePower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSOCosPhiSetpointType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 135, 54, 355, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 135, 54, 355, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOQSetpointType.0: DSOQSetpointValue
     E,
-    p(K::Complex, 1, Slot::Single, 136, 54, 356, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 137, 54, 357, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 3, Slot::Single, 97, 0, 358, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 136, 54, 356, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOQSetpointType.1: DSOQSetpointValue_L2
+    p(K::Complex, 2, Slot::Single, 137, 54, 357, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOQSetpointType.1: DSOQSetpointValue_L3
+    p(K::Simple, 3, Slot::Single, 97, 0, 358, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DSOQSetpointType.1: PT1ResponseReactivePower
     E,
-    p(K::Complex, 2, Slot::Single, 137, 54, 357, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 3, Slot::Single, 97, 0, 358, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 137, 54, 357, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DSOQSetpointType.2: DSOQSetpointValue_L3
+    p(K::Simple, 3, Slot::Single, 97, 0, 358, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DSOQSetpointType.2: PT1ResponseReactivePower
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 97, 0, 358, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 97, 0, 358, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DSOQSetpointType.3: PT1ResponseReactivePower
     E,
-    p(K::Complex, 4, Slot::Single, 98, 54, 359, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 4, Slot::Single, 98, 54, 359, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DSOQSetpointType.4: StepResponseTimeConstantReactivePower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSOQSetpointType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 138, 54, 361, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 138, 54, 361, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DataTupleType.0: xValue
     E,
-    p(K::Complex, 1, Slot::Single, 139, 64, 362, Count::None, 0, 0, LONG, 573, 0, true),
+    p(K::Complex, 1, Slot::Single, 139, 64, 362, Count::None, 0, 0, LONG, 573, 0, true), // DataTupleType.1: yValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DataTupleType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 140, 54, 364, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 140, 54, 364, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 141, 54, 365, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 1, Slot::Single, 141, 54, 365, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 142, 14, 367, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 142, 14, 367, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 140, 54, 368, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 1, Slot::Single, 140, 54, 368, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 82, 5, 370, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 82, 5, 370, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 371, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 372, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 143, 3, 374, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 73, 3, 375, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 376, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 143, 3, 374, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 73, 3, 375, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 376, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 73, 3, 375, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 376, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 73, 3, 375, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 376, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 74, 3, 376, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 74, 3, 376, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -3953,14 +3953,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 144, 3, 377, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -3969,135 +3969,135 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 145, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 146, 2, 379, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 147, 2, 380, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 148, 0, 381, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 149, 54, 382, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 150, 0, 383, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 385, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 62, 54, 386, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 385, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 62, 54, 386, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 62, 54, 386, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 62, 54, 386, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 63, 54, 387, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 63, 54, 387, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 64, 54, 388, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 64, 54, 388, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 54, 389, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 54, 389, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 54, 390, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 54, 391, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 54, 392, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 54, 390, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 54, 391, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 54, 392, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 54, 391, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 54, 392, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 54, 391, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 54, 392, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 54, 392, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 54, 392, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 54, 393, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 54, 394, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 65, 54, 395, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 54, 393, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 54, 394, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 65, 54, 395, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 54, 394, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 65, 54, 395, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 54, 394, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 65, 54, 395, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 65, 54, 395, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 10, Slot::Single, 65, 54, 395, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 66, 54, 396, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 67, 54, 397, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 68, 54, 398, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 11, Slot::Single, 66, 54, 396, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 67, 54, 397, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 68, 54, 398, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 67, 54, 397, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 68, 54, 398, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 12, Slot::Single, 67, 54, 397, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 68, 54, 398, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 68, 54, 398, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 13, Slot::Single, 68, 54, 398, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 69, 54, 399, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 15, Slot::Single, 70, 54, 400, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 69, 54, 399, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 70, 54, 400, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.14: EndElement
     E,
-    p(K::Complex, 15, Slot::Single, 70, 54, 400, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 70, 54, 400, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.15: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.16: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 402, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 73, 3, 403, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 404, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 402, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 73, 3, 403, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 404, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 73, 3, 403, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 404, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 1, Slot::Single, 73, 3, 403, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 404, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 74, 3, 404, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 2, Slot::Single, 74, 3, 404, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 3, Slot::Single, 75, 4, 405, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 76, 54, 406, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 77, 54, 407, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 78, 54, 408, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 79, 54, 409, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 77, 54, 407, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 78, 54, 408, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 79, 54, 409, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
@@ -4105,14 +4105,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 78, 54, 408, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 79, 54, 409, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 78, 54, 408, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 79, 54, 409, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
@@ -4121,255 +4121,255 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 79, 54, 409, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 79, 54, 409, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 80, 54, 410, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 81, 54, 411, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 54, 412, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 54, 413, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 54, 414, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.13: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 416, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 62, 54, 417, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 416, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 62, 54, 417, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 62, 54, 417, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 62, 54, 417, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 63, 54, 418, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 63, 54, 418, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 64, 54, 419, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 3, Slot::Single, 64, 54, 419, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 61, 2, 421, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 73, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 61, 2, 421, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 73, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 73, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 74, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 73, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 74, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 74, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 74, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 75, 4, 424, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 112, 54, 426, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 112, 54, 426, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.0: EVMaximumChargeReactivePower
     E,
-    p(K::Complex, 1, Slot::Single, 113, 54, 427, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 114, 54, 428, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 151, 54, 429, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 113, 54, 427, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.1: EVMaximumChargeReactivePower_L2
+    p(K::Complex, 2, Slot::Single, 114, 54, 428, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.1: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 3, Slot::Single, 151, 54, 429, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.1: EVMinimumChargeReactivePower
+    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.1: EVMinimumChargeReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.1: EVMinimumChargeReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.1: EVMaximumDischargeReactivePower
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 114, 54, 428, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 151, 54, 429, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 114, 54, 428, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.2: EVMaximumChargeReactivePower_L3
+    p(K::Complex, 3, Slot::Single, 151, 54, 429, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.2: EVMinimumChargeReactivePower
+    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.2: EVMinimumChargeReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.2: EVMinimumChargeReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.2: EVMaximumDischargeReactivePower
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 151, 54, 429, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 151, 54, 429, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.3: EVMinimumChargeReactivePower
+    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.3: EVMinimumChargeReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.3: EVMinimumChargeReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.3: EVMaximumDischargeReactivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 152, 54, 430, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.4: EVMinimumChargeReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.4: EVMinimumChargeReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.4: EVMaximumDischargeReactivePower
     E,
-    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 153, 54, 431, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.5: EVMinimumChargeReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.5: EVMaximumDischargeReactivePower
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 115, 54, 432, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.6: EVMaximumDischargeReactivePower
     E,
-    p(K::Complex, 7, Slot::Single, 116, 54, 433, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 117, 54, 434, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 154, 54, 435, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 116, 54, 433, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.7: EVMaximumDischargeReactivePower_L2
+    p(K::Complex, 8, Slot::Single, 117, 54, 434, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.7: EVMaximumDischargeReactivePower_L3
+    p(K::Complex, 9, Slot::Single, 154, 54, 435, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.7: EVMinimumDischargeReactivePower
+    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.7: EVMinimumDischargeReactivePower_L2
+    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // EVReactivePowerLimitsType.7: EVMinimumDischargeReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.7: EndElement
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 117, 54, 434, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 154, 54, 435, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 117, 54, 434, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.8: EVMaximumDischargeReactivePower_L3
+    p(K::Complex, 9, Slot::Single, 154, 54, 435, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.8: EVMinimumDischargeReactivePower
+    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.8: EVMinimumDischargeReactivePower_L2
+    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // EVReactivePowerLimitsType.8: EVMinimumDischargeReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.8: EndElement
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 154, 54, 435, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 154, 54, 435, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.9: EVMinimumDischargeReactivePower
+    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.9: EVMinimumDischargeReactivePower_L2
+    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // EVReactivePowerLimitsType.9: EVMinimumDischargeReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.9: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 155, 54, 436, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // EVReactivePowerLimitsType.10: EVMinimumDischargeReactivePower_L2
+    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // EVReactivePowerLimitsType.10: EVMinimumDischargeReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 156, 54, 437, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // EVReactivePowerLimitsType.11: EVMinimumDischargeReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.12: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 157, 4, 439, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 157, 4, 439, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 158, 15, 440, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 158, 15, 440, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 159, 54, 442, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 159, 54, 442, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.0: VoltageLimitStartFRT
     E,
-    p(K::Complex, 1, Slot::Single, 160, 54, 443, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 161, 54, 444, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 162, 54, 445, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 160, 54, 443, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.1: VoltageLimitStopFRT
+    p(K::Complex, 2, Slot::Single, 161, 54, 444, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.1: VoltageRecoveryLimit
+    p(K::Complex, 3, Slot::Single, 162, 54, 445, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.1: VoltageRideThroughPositiveCurveKFactor
+    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.1: VoltageRideThroughNegativeCurveKFactor
+    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FaultRideThroughType.1: PT1ResponseActivePower
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 161, 54, 444, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 162, 54, 445, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 161, 54, 444, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.2: VoltageRecoveryLimit
+    p(K::Complex, 3, Slot::Single, 162, 54, 445, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.2: VoltageRideThroughPositiveCurveKFactor
+    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.2: VoltageRideThroughNegativeCurveKFactor
+    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FaultRideThroughType.2: PT1ResponseActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 162, 54, 445, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 162, 54, 445, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.3: VoltageRideThroughPositiveCurveKFactor
+    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.3: VoltageRideThroughNegativeCurveKFactor
+    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FaultRideThroughType.3: PT1ResponseActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 163, 54, 446, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.4: VoltageRideThroughNegativeCurveKFactor
+    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FaultRideThroughType.4: PT1ResponseActivePower
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 164, 0, 447, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FaultRideThroughType.5: PT1ResponseActivePower
     E,
-    p(K::Complex, 6, Slot::Single, 165, 54, 448, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 165, 54, 448, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FaultRideThroughType.6: StepResponseTimeConstantActivePower
     E,
-    p(K::Simple, 7, Slot::Single, 97, 0, 449, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 97, 0, 449, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FaultRideThroughType.7: PT1ResponseReactivePower
     E,
-    p(K::Complex, 8, Slot::Single, 98, 54, 450, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 8, Slot::Single, 98, 54, 450, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // FaultRideThroughType.8: StepResponseTimeConstantReactivePower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FaultRideThroughType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 166, 54, 452, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 166, 54, 452, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FrequencyWattType.0: Fstart
     E,
-    p(K::Complex, 1, Slot::Single, 167, 54, 453, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 167, 54, 453, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FrequencyWattType.1: Fstop
     E,
-    p(K::Simple, 2, Slot::Single, 168, 4, 454, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 169, 54, 455, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Simple, 2, Slot::Single, 168, 4, 454, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyWattType.2: IntentionalDelayFstop
+    p(K::Complex, 3, Slot::Single, 169, 54, 455, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FrequencyWattType.2: Slope
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 169, 54, 455, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 169, 54, 455, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // FrequencyWattType.3: Slope
     E,
-    p(K::Simple, 4, Slot::Single, 170, 4, 456, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 171, 4, 457, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 172, 16, 458, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 170, 4, 456, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyWattType.4: DeactivationTime
+    p(K::Simple, 5, Slot::Single, 171, 4, 457, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyWattType.4: IntentionalDelayPowerControl
+    p(K::Simple, 6, Slot::Single, 172, 16, 458, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyWattType.4: PowerReference
     E,
-    p(K::Simple, 5, Slot::Single, 171, 4, 457, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 172, 16, 458, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 171, 4, 457, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyWattType.5: IntentionalDelayPowerControl
+    p(K::Simple, 6, Slot::Single, 172, 16, 458, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyWattType.5: PowerReference
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 172, 16, 458, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 172, 16, 458, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyWattType.6: PowerReference
     E,
-    p(K::Simple, 7, Slot::Single, 173, 0, 459, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 173, 0, 459, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FrequencyWattType.7: HysteresisControl
     E,
-    p(K::Simple, 8, Slot::Single, 174, 4, 460, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 9, Slot::Single, 164, 0, 461, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 8, Slot::Single, 174, 4, 460, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyWattType.8: PowerUpRamp
+    p(K::Simple, 9, Slot::Single, 164, 0, 461, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FrequencyWattType.8: PT1ResponseActivePower
     E,
     E,
-    p(K::Simple, 9, Slot::Single, 164, 0, 461, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 164, 0, 461, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FrequencyWattType.9: PT1ResponseActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 165, 54, 462, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 10, Slot::Single, 165, 54, 462, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // FrequencyWattType.10: StepResponseTimeConstantActivePower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyWattType.11: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 464, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 473, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 464, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 473, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 473, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 473, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -4377,143 +4377,143 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 465, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 465, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 466, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 466, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 467, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 467, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 468, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 468, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 469, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 469, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 470, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 470, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 471, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 471, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false),
-    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false),
-    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false),
-    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false),
-    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false),
-    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 473, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 176, 5, 465, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 177, 46, 466, Count::None, 0, 0, LONG, 474, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 178, 58, 467, Count::None, 0, 0, LONG, 535, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 179, 77, 468, Count::None, 0, 0, LONG, 624, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 180, 52, 469, Count::None, 0, 0, LONG, 504, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 181, 59, 470, Count::None, 0, 0, LONG, 539, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 182, 5, 471, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 472, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 473, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -4521,313 +4521,313 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 183, 29, 475, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 0, Slot::Items, 184, 53, 476, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 477, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 478, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 183, 29, 475, Count::None, 0, 0, LONG, 339, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 184, 53, 476, Count::None, 0, 0, LONG, 510, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 477, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 478, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 475, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 475, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 476, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 476, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 477, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 477, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 183, 29, 475, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 0, Slot::Items, 184, 53, 476, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 477, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 478, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 183, 29, 475, Count::None, 0, 0, LONG, 339, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 184, 53, 476, Count::None, 0, 0, LONG, 510, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 477, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 478, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 185, 78, 480, Count::Set, 1, 0, LONG, 631, 0, false),
+    p(K::Complex, 0, Slot::List, 185, 78, 480, Count::Set, 1, 0, LONG, 631, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 185, 78, 480, Count::Step, 20, 481, LONG, 631, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 185, 78, 480, Count::Step, 20, 481, LONG, 631, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 483, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 186, 57, 484, Count::Set, 1, 0, LONG, 528, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 483, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 186, 57, 484, Count::Set, 1, 0, LONG, 528, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 186, 57, 484, Count::Set, 1, 0, LONG, 528, 0, false),
+    p(K::Complex, 1, Slot::List, 186, 57, 484, Count::Set, 1, 0, LONG, 528, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 186, 57, 484, Count::Step, 0, 0, LONG, 528, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 186, 57, 484, Count::Step, 0, 0, LONG, 528, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 187, 17, 486, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 187, 17, 486, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 188, 18, 487, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 188, 18, 487, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 189, 68, 488, Count::None, 0, 0, LONG, 589, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 189, 68, 488, Count::None, 0, 0, LONG, 589, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 190, 19, 490, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 190, 19, 490, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 191, 18, 491, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 191, 18, 491, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 192, 18, 492, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 193, 18, 493, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 194, 18, 494, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 192, 18, 492, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 193, 18, 493, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 194, 18, 494, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 193, 18, 493, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 194, 18, 494, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 193, 18, 493, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 194, 18, 494, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 194, 18, 494, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 194, 18, 494, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 195, 20, 495, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 196, 21, 496, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 197, 18, 497, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 198, 5, 499, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 175, 5, 500, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 199, 5, 501, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 198, 5, 499, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 175, 5, 500, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 199, 5, 501, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 175, 5, 500, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 199, 5, 501, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 175, 5, 500, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 199, 5, 501, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 199, 5, 501, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 199, 5, 501, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 502, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 503, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 200, 12, 505, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 201, 12, 508, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 200, 12, 505, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 201, 12, 508, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 201, 12, 506, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 201, 12, 506, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),   // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 202, 12, 511, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 202, 12, 511, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 203, 12, 512, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 203, 12, 512, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 204, 22, 514, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 204, 22, 514, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 205, 21, 515, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 205, 21, 515, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 206, 22, 517, Count::None, 0, 0, LONG, 179, 0, true),
-    p(K::Complex, 1, Slot::Single, 207, 22, 518, Count::None, 0, 0, LONG, 179, 0, true),
-    p(K::Complex, 2, Slot::Single, 208, 22, 519, Count::None, 0, 0, LONG, 179, 0, true),
+    p(K::Complex, 0, Slot::Single, 206, 22, 517, Count::None, 0, 0, LONG, 179, 0, true), // ReactivePowerSupportType.0: VoltVar
+    p(K::Complex, 1, Slot::Single, 207, 22, 518, Count::None, 0, 0, LONG, 179, 0, true), // ReactivePowerSupportType.0: WattVar
+    p(K::Complex, 2, Slot::Single, 208, 22, 519, Count::None, 0, 0, LONG, 179, 0, true), // ReactivePowerSupportType.0: WattCosPhi
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 209, 18, 521, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 209, 18, 521, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 210, 33, 522, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 2, Slot::Single, 211, 33, 523, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 3, Slot::Single, 212, 33, 524, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 210, 33, 522, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 211, 33, 523, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 212, 33, 524, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 211, 33, 523, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 3, Slot::Single, 212, 33, 524, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 211, 33, 523, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 212, 33, 524, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 212, 33, 524, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 212, 33, 524, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false),
-    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 213, 33, 525, Count::None, 0, 0, LONG, 363, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Set, 1, 0, LONG, 366, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Step, 10, 527, LONG, 366, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 214, 34, 526, Count::Step, 10, 527, LONG, 366, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 529, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 215, 5, 530, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 216, 5, 531, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false),
-    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 529, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 215, 5, 530, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 216, 5, 531, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 215, 5, 530, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 216, 5, 531, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false),
-    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false),
+    p(K::Attribute, 1, Slot::Single, 215, 5, 530, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 216, 5, 531, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 216, 5, 531, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false),
-    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false),
+    p(K::Attribute, 2, Slot::Single, 216, 5, 531, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false),
-    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false),
+    p(K::Complex, 3, Slot::Single, 217, 72, 532, Count::None, 0, 0, LONG, 608, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false),
+    p(K::Complex, 4, Slot::Single, 218, 35, 533, Count::None, 0, 0, LONG, 369, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 219, 12, 534, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 219, 12, 534, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 215, 5, 536, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 216, 5, 537, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 217, 72, 538, Count::None, 0, 0, LONG, 608, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 215, 5, 536, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 216, 5, 537, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 217, 72, 538, Count::None, 0, 0, LONG, 608, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 216, 5, 537, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 217, 72, 538, Count::None, 0, 0, LONG, 608, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 216, 5, 537, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 217, 72, 538, Count::None, 0, 0, LONG, 608, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 217, 72, 538, Count::None, 0, 0, LONG, 608, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 217, 72, 538, Count::None, 0, 0, LONG, 608, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 220, 12, 540, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 220, 12, 540, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 220, 12, 540, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 541, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 220, 12, 540, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 541, Count::None, 0, 0, LONG, 0, 0, false),   // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 220, 12, 540, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 220, 12, 540, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 62, 54, 543, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 63, 54, 544, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 545, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 62, 54, 543, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 63, 54, 544, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 545, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 54, 544, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 545, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 54, 544, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 545, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -4835,14 +4835,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 64, 54, 545, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 54, 545, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -4851,107 +4851,107 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 54, 546, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 54, 547, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 54, 548, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 54, 549, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 54, 550, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 54, 551, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 9, Slot::Single, 65, 54, 552, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 66, 54, 553, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 11, Slot::Single, 67, 54, 554, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 54, 555, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 66, 54, 553, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 67, 54, 554, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 68, 54, 555, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.10: EndElement
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 67, 54, 554, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 54, 555, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 67, 54, 554, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 68, 54, 555, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.11: EndElement
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 68, 54, 555, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 68, 54, 555, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.12: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 69, 54, 556, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.13: EndElement
     E,
-    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 70, 54, 557, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.14: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.15: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 76, 54, 559, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 77, 54, 560, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 78, 54, 561, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 76, 54, 559, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 77, 54, 560, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 78, 54, 561, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 77, 54, 560, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 78, 54, 561, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 77, 54, 560, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 78, 54, 561, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -4959,14 +4959,14 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 78, 54, 561, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 78, 54, 561, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.2: EndElement
     E,
     E,
     E,
@@ -4975,337 +4975,337 @@ static PRODUCTIONS: [Production; 3304] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 79, 54, 562, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 80, 54, 563, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.4: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 81, 54, 564, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 54, 565, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 54, 566, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 54, 567, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 62, 54, 569, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 63, 54, 570, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 571, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 62, 54, 569, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 63, 54, 570, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 571, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 54, 570, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 64, 54, 571, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 63, 54, 570, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 64, 54, 571, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 64, 54, 571, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 64, 54, 571, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 221, 54, 574, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 0, Slot::Single, 221, 54, 574, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // SetpointExcitationType.0: SetpointValue
     E,
-    p(K::Simple, 1, Slot::Single, 134, 13, 575, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 134, 13, 575, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // SetpointExcitationType.1: Excitation
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SetpointExcitationType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SetpointExcitationType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 82, 5, 577, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 82, 5, 577, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 222, 23, 578, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 580, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 222, 23, 578, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 580, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 578, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 578, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 222, 23, 578, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 580, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 222, 23, 578, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 579, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 580, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 582, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 223, 67, 583, Count::Set, 1, 0, LONG, 584, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 582, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 223, 67, 583, Count::Set, 1, 0, LONG, 584, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 223, 67, 583, Count::Set, 1, 0, LONG, 584, 0, false),
+    p(K::Complex, 1, Slot::List, 223, 67, 583, Count::Set, 1, 0, LONG, 584, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 223, 67, 583, Count::Step, 0, 0, LONG, 584, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 223, 67, 583, Count::Step, 0, 0, LONG, 584, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 585, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 224, 5, 586, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 585, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 224, 5, 586, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 224, 5, 586, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 224, 5, 586, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 588, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 588, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 588, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 587, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 588, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 590, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 225, 70, 591, Count::None, 0, 0, LONG, 598, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 590, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 225, 70, 591, Count::None, 0, 0, LONG, 598, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 225, 70, 591, Count::None, 0, 0, LONG, 598, 0, false),
+    p(K::Complex, 1, Slot::Single, 225, 70, 591, Count::None, 0, 0, LONG, 598, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 226, 69, 592, Count::None, 0, 0, LONG, 595, 0, false),
+    p(K::Complex, 2, Slot::Single, 226, 69, 592, Count::None, 0, 0, LONG, 595, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 227, 45, 593, Count::None, 0, 0, LONG, 463, 0, false),
-    p(K::Complex, 4, Slot::List, 228, 51, 594, Count::Set, 1, 0, LONG, 498, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 227, 45, 593, Count::None, 0, 0, LONG, 463, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 228, 51, 594, Count::Set, 1, 0, LONG, 498, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 228, 51, 594, Count::Set, 1, 0, LONG, 498, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 228, 51, 594, Count::Set, 1, 0, LONG, 498, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 228, 51, 594, Count::Step, 0, 0, LONG, 498, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 228, 51, 594, Count::Step, 0, 0, LONG, 498, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 596, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 12, 597, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 596, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 12, 597, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 12, 597, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 12, 597, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 175, 5, 599, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 229, 15, 600, Count::None, 0, 0, LONG, 149, 0, false),
+    p(K::Attribute, 0, Slot::Single, 175, 5, 599, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 229, 15, 600, Count::None, 0, 0, LONG, 149, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 229, 15, 600, Count::None, 0, 0, LONG, 149, 0, false),
+    p(K::Complex, 1, Slot::Single, 229, 15, 600, Count::None, 0, 0, LONG, 149, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 230, 65, 601, Count::None, 0, 0, LONG, 576, 0, false),
+    p(K::Complex, 2, Slot::Single, 230, 65, 601, Count::None, 0, 0, LONG, 576, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 186, 57, 602, Count::Set, 1, 0, LONG, 528, 0, false),
+    p(K::Complex, 3, Slot::List, 186, 57, 602, Count::Set, 1, 0, LONG, 528, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 186, 57, 602, Count::Step, 0, 0, LONG, 528, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 186, 57, 602, Count::Step, 0, 0, LONG, 528, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 82, 5, 604, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 82, 5, 604, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 607, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 607, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 606, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 606, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 607, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 231, 5, 606, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 605, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 607, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 232, 71, 609, Count::Set, 1, 0, LONG, 603, 0, false),
+    p(K::Complex, 0, Slot::List, 232, 71, 609, Count::Set, 1, 0, LONG, 603, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 232, 71, 609, Count::Step, 0, 0, LONG, 603, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 232, 71, 609, Count::Step, 0, 0, LONG, 603, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 611, Count::None, 0, 0, LONG, 485, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 49, 611, Count::None, 0, 0, LONG, 485, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 613, Count::None, 0, 0, LONG, 485, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 49, 613, Count::None, 0, 0, LONG, 485, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 49, 615, Count::None, 0, 0, LONG, 485, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 49, 615, Count::None, 0, 0, LONG, 485, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 616, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 28, 1, 616, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 172, 16, 618, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 172, 16, 618, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // VoltWattType.0: PowerReference
     E,
-    p(K::Complex, 1, Slot::Single, 233, 54, 619, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 1, Slot::Single, 233, 54, 619, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // VoltWattType.1: UStart
     E,
-    p(K::Complex, 2, Slot::Single, 234, 54, 620, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 2, Slot::Single, 234, 54, 620, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // VoltWattType.2: UStop
     E,
-    p(K::Simple, 3, Slot::Single, 164, 0, 621, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 164, 0, 621, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // VoltWattType.3: PT1ResponseActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 165, 54, 622, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 4, Slot::Single, 165, 54, 622, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // VoltWattType.4: StepResponseTimeConstantActivePower
     E,
-    p(K::Simple, 5, Slot::Single, 171, 2, 623, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 171, 2, 623, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // VoltWattType.5: IntentionalDelayPowerControl
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltWattType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltWattType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false),
-    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 235, 78, 625, Count::None, 0, 0, LONG, 631, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 236, 12, 626, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 237, 5, 627, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 238, 12, 628, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 239, 12, 629, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 630, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 240, 5, 632, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 240, 5, 632, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 241, 23, 633, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 241, 23, 633, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 242, 54, 635, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 1, Slot::Single, 243, 54, 636, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 244, 54, 637, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 242, 54, 635, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.0: OverVoltageLimit
+    p(K::Complex, 1, Slot::Single, 243, 54, 636, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.0: UnderVoltageLimit
+    p(K::Complex, 2, Slot::Single, 244, 54, 637, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.0: OverVoltageRecoveryLimit
+    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.0: UnderVoltageRecoveryLimit
+    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ZeroCurrentType.0: PT1ResponseActivePower
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 243, 54, 636, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 2, Slot::Single, 244, 54, 637, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 243, 54, 636, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.1: UnderVoltageLimit
+    p(K::Complex, 2, Slot::Single, 244, 54, 637, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.1: OverVoltageRecoveryLimit
+    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.1: UnderVoltageRecoveryLimit
+    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ZeroCurrentType.1: PT1ResponseActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 244, 54, 637, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 244, 54, 637, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.2: OverVoltageRecoveryLimit
+    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.2: UnderVoltageRecoveryLimit
+    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ZeroCurrentType.2: PT1ResponseActivePower
     E,
-    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
-    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 245, 54, 638, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.3: UnderVoltageRecoveryLimit
+    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ZeroCurrentType.3: PT1ResponseActivePower
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 164, 0, 639, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ZeroCurrentType.4: PT1ResponseActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 165, 54, 640, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false),
+    p(K::Complex, 5, Slot::Single, 165, 54, 640, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, false), // ZeroCurrentType.5: StepResponseTimeConstantActivePower
     E,
-    p(K::Simple, 6, Slot::Single, 97, 0, 641, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 97, 0, 641, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ZeroCurrentType.6: PT1ResponseReactivePower
     E,
-    p(K::Complex, 7, Slot::Single, 98, 54, 642, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true),
+    p(K::Complex, 7, Slot::Single, 98, 54, 642, Count::None, 0, 0, (16, V::No, 0, 0), 513, 1, true), // ZeroCurrentType.7: StepResponseTimeConstantReactivePower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ZeroCurrentType.8: EndElement
     E,
 ];
 

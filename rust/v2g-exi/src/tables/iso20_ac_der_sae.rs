@@ -975,103 +975,103 @@ static DATATYPES: [Datatype; 26] = [
 ];
 
 static TYPES: [Type; 97] = [
-    t("AC_CPDReqEnergyTransferModeType", 2, 65535, 0, 0, 6, false, false, 0),
-    t("AC_CPDResEnergyTransferModeType", 2, 65535, 7, 6, 12, false, false, 0),
-    t("AC_ChargeLoopReqType", 2, 17, 20, 18, 4, false, false, 0),
-    t("AC_ChargeLoopResType", 2, 18, 25, 22, 7, false, false, 0),
-    t("AC_ChargeParameterDiscoveryReqType", 2, 19, 33, 29, 2, false, false, 0),
-    t("AC_ChargeParameterDiscoveryResType", 2, 20, 36, 31, 3, false, false, 0),
-    t("ActivePowerSupportCLResType", 2, 65535, 40, 34, 4, false, false, 0),
-    t("ActivePowerSupportCPDResType", 2, 65535, 45, 38, 4, false, false, 0),
-    t("BPT_AC_CPDReqEnergyTransferModeType", 2, 0, 50, 42, 12, false, false, 0),
-    t("BPT_AC_CPDResEnergyTransferModeType", 2, 1, 63, 54, 18, false, false, 0),
-    t("BPT_Dynamic_AC_CLReqControlModeType", 2, 40, 82, 72, 24, false, false, 0),
-    t("BPT_Dynamic_AC_CLResControlModeType", 2, 41, 107, 96, 13, false, false, 0),
-    t("BPT_Scheduled_AC_CLReqControlModeType", 2, 76, 121, 109, 21, false, false, 0),
-    t("BPT_Scheduled_AC_CLResControlModeType", 2, 77, 143, 130, 9, false, false, 0),
-    t("CLReqControlModeType", 3, 65535, 153, 139, 0, true, false, 0),
-    t("CLResControlModeType", 3, 65535, 154, 139, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 155, 139, 2, false, false, 0),
-    t("ChargeLoopReqType", 3, 89, 159, 141, 3, true, false, 0),
-    t("ChargeLoopResType", 3, 90, 163, 144, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 3, 89, 169, 149, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 3, 90, 171, 150, 2, true, false, 0),
-    t("ConstantPowerFactorType", 2, 65535, 174, 152, 8, false, false, 0),
-    t("ConstantVarType", 2, 65535, 183, 160, 6, false, false, 0),
-    t("ConstantWattType", 2, 65535, 190, 166, 6, false, false, 0),
-    t("CurveDataPointsListType", 2, 65535, 197, 172, 1, false, false, 0),
-    t("DERControlCLResType", 2, 65535, 201, 173, 5, false, false, 0),
-    t("DERControlCPDResType", 2, 65535, 207, 178, 5, false, false, 0),
-    t("DERCurveType", 2, 65535, 213, 183, 7, false, false, 0),
-    t("DER_AC_CPDReqEnergyTransferModeType", 2, 0, 221, 190, 30, false, false, 0),
-    t("DER_AC_CPDResEnergyTransferModeType", 2, 1, 252, 220, 29, false, false, 0),
-    t("DER_Dynamic_AC_CLReqControlModeType", 2, 40, 282, 249, 38, false, false, 0),
-    t("DER_Dynamic_AC_CLResControlModeType", 2, 41, 321, 287, 22, false, false, 0),
-    t("DER_Scheduled_AC_CLReqControlModeType", 2, 76, 344, 309, 34, false, false, 0),
-    t("DER_Scheduled_AC_CLResControlModeType", 2, 77, 379, 343, 18, false, false, 0),
-    t("DSAKeyValueType", 1, 65535, 398, 361, 7, false, false, 0),
-    t("DataTupleType", 2, 65535, 406, 368, 2, false, false, 0),
-    t("DetailedCostType", 3, 65535, 409, 370, 2, false, false, 0),
-    t("DetailedTaxType", 3, 65535, 412, 372, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 415, 374, 2, false, false, 0),
-    t("DisplayParametersType", 3, 65535, 419, 376, 10, false, false, 0),
-    t("Dynamic_AC_CLReqControlModeType", 2, 42, 430, 386, 16, false, false, 0),
-    t("Dynamic_AC_CLResControlModeType", 2, 43, 447, 402, 13, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 3, 14, 461, 415, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 3, 15, 466, 419, 4, true, false, 0),
-    t("EVApparentPowerLimitsType", 2, 65535, 471, 423, 12, false, false, 0),
-    t("EVApparentPowerType", 2, 65535, 484, 435, 12, false, false, 0),
-    t("EVExcitationLimitsType", 2, 65535, 497, 447, 12, false, false, 0),
-    t("EVExcitationType", 2, 65535, 510, 459, 12, false, false, 0),
-    t("EVInverterDetailsType", 2, 65535, 523, 471, 5, false, false, 0),
-    t("EVReactivePowerLimitsType", 2, 65535, 529, 476, 27, false, false, 0),
-    t("EVReactivePowerType", 2, 65535, 557, 503, 24, false, false, 0),
-    t("EVSEReactivePowerLimitsType", 2, 65535, 582, 527, 12, false, false, 0),
-    t("EVSEStatusType", 3, 65535, 595, 539, 2, false, false, 0),
-    t("EnterServiceCLResType", 2, 65535, 598, 541, 8, false, false, 0),
-    t("EnterServiceCPDResType", 2, 65535, 607, 549, 8, false, false, 0),
-    t("FrequencyDroopSettingsType", 2, 65535, 616, 557, 8, false, false, 0),
-    t("FrequencyDroopType", 2, 65535, 625, 565, 4, false, false, 0),
-    t("FrequencyTripType", 2, 65535, 630, 569, 4, false, false, 0),
-    t("GridLimitsType", 2, 65535, 635, 573, 7, false, false, 0),
-    t("KeyInfoType", 1, 65535, 643, 580, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 654, 582, 1, false, false, 0),
-    t("LimitMaxDischargePowerType", 2, 65535, 659, 583, 6, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 666, 589, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 669, 590, 2, false, false, 0),
-    t("MessageHeaderType", 3, 65535, 672, 592, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 676, 595, 8, false, false, 0),
-    t("ObjectType", 1, 65535, 685, 603, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 691, 607, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 697, 608, 2, false, false, 0),
-    t("RationalNumberType", 3, 65535, 700, 610, 2, false, false, 1),
-    t("ReactivePowerSupportCLResType", 2, 65535, 703, 612, 4, false, false, 0),
-    t("ReactivePowerSupportCPDResType", 2, 65535, 708, 616, 4, false, false, 0),
-    t("ReceiptType", 3, 65535, 713, 620, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 721, 626, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 728, 632, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 732, 635, 1, false, false, 0),
-    t("Scheduled_AC_CLReqControlModeType", 2, 78, 735, 636, 15, false, false, 0),
-    t("Scheduled_AC_CLResControlModeType", 2, 79, 751, 651, 9, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 3, 14, 761, 660, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 3, 15, 765, 663, 0, true, false, 0),
-    t("SignatureMethodType", 1, 65535, 766, 663, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 771, 665, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 774, 667, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 779, 670, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 785, 675, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 788, 677, 4, false, false, 0),
-    t("TransformType", 1, 65535, 793, 681, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 798, 683, 1, false, false, 0),
-    t("V2GMessageType", 3, 65535, 800, 684, 1, true, false, 0),
-    t("V2GRequestType", 3, 88, 802, 685, 1, true, false, 0),
-    t("V2GResponseType", 3, 88, 804, 686, 2, true, false, 0),
-    t("VoltVarType", 2, 65535, 807, 688, 12, false, false, 0),
-    t("VoltWattType", 2, 65535, 820, 700, 9, false, false, 0),
-    t("VoltageTripType", 2, 65535, 830, 709, 6, false, false, 0),
-    t("WattVarType", 2, 65535, 837, 715, 9, false, false, 0),
-    t("X509DataType", 1, 65535, 847, 724, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 854, 725, 2, false, false, 0),
+    t("AC_CPDReqEnergyTransferModeType", 2, 65535, 0, 0, 6, false, false, 0), // 0
+    t("AC_CPDResEnergyTransferModeType", 2, 65535, 7, 6, 12, false, false, 0), // 1
+    t("AC_ChargeLoopReqType", 2, 17, 20, 18, 4, false, false, 0),             // 2
+    t("AC_ChargeLoopResType", 2, 18, 25, 22, 7, false, false, 0),             // 3
+    t("AC_ChargeParameterDiscoveryReqType", 2, 19, 33, 29, 2, false, false, 0), // 4
+    t("AC_ChargeParameterDiscoveryResType", 2, 20, 36, 31, 3, false, false, 0), // 5
+    t("ActivePowerSupportCLResType", 2, 65535, 40, 34, 4, false, false, 0),   // 6
+    t("ActivePowerSupportCPDResType", 2, 65535, 45, 38, 4, false, false, 0),  // 7
+    t("BPT_AC_CPDReqEnergyTransferModeType", 2, 0, 50, 42, 12, false, false, 0), // 8
+    t("BPT_AC_CPDResEnergyTransferModeType", 2, 1, 63, 54, 18, false, false, 0), // 9
+    t("BPT_Dynamic_AC_CLReqControlModeType", 2, 40, 82, 72, 24, false, false, 0), // 10
+    t("BPT_Dynamic_AC_CLResControlModeType", 2, 41, 107, 96, 13, false, false, 0), // 11
+    t("BPT_Scheduled_AC_CLReqControlModeType", 2, 76, 121, 109, 21, false, false, 0), // 12
+    t("BPT_Scheduled_AC_CLResControlModeType", 2, 77, 143, 130, 9, false, false, 0), // 13
+    t("CLReqControlModeType", 3, 65535, 153, 139, 0, true, false, 0),         // 14
+    t("CLResControlModeType", 3, 65535, 154, 139, 0, true, false, 0),         // 15
+    t("CanonicalizationMethodType", 1, 65535, 155, 139, 2, false, false, 0),  // 16
+    t("ChargeLoopReqType", 3, 89, 159, 141, 3, true, false, 0),               // 17
+    t("ChargeLoopResType", 3, 90, 163, 144, 5, true, false, 0),               // 18
+    t("ChargeParameterDiscoveryReqType", 3, 89, 169, 149, 1, true, false, 0), // 19
+    t("ChargeParameterDiscoveryResType", 3, 90, 171, 150, 2, true, false, 0), // 20
+    t("ConstantPowerFactorType", 2, 65535, 174, 152, 8, false, false, 0),     // 21
+    t("ConstantVarType", 2, 65535, 183, 160, 6, false, false, 0),             // 22
+    t("ConstantWattType", 2, 65535, 190, 166, 6, false, false, 0),            // 23
+    t("CurveDataPointsListType", 2, 65535, 197, 172, 1, false, false, 0),     // 24
+    t("DERControlCLResType", 2, 65535, 201, 173, 5, false, false, 0),         // 25
+    t("DERControlCPDResType", 2, 65535, 207, 178, 5, false, false, 0),        // 26
+    t("DERCurveType", 2, 65535, 213, 183, 7, false, false, 0),                // 27
+    t("DER_AC_CPDReqEnergyTransferModeType", 2, 0, 221, 190, 30, false, false, 0), // 28
+    t("DER_AC_CPDResEnergyTransferModeType", 2, 1, 252, 220, 29, false, false, 0), // 29
+    t("DER_Dynamic_AC_CLReqControlModeType", 2, 40, 282, 249, 38, false, false, 0), // 30
+    t("DER_Dynamic_AC_CLResControlModeType", 2, 41, 321, 287, 22, false, false, 0), // 31
+    t("DER_Scheduled_AC_CLReqControlModeType", 2, 76, 344, 309, 34, false, false, 0), // 32
+    t("DER_Scheduled_AC_CLResControlModeType", 2, 77, 379, 343, 18, false, false, 0), // 33
+    t("DSAKeyValueType", 1, 65535, 398, 361, 7, false, false, 0),             // 34
+    t("DataTupleType", 2, 65535, 406, 368, 2, false, false, 0),               // 35
+    t("DetailedCostType", 3, 65535, 409, 370, 2, false, false, 0),            // 36
+    t("DetailedTaxType", 3, 65535, 412, 372, 2, false, false, 0),             // 37
+    t("DigestMethodType", 1, 65535, 415, 374, 2, false, false, 0),            // 38
+    t("DisplayParametersType", 3, 65535, 419, 376, 10, false, false, 0),      // 39
+    t("Dynamic_AC_CLReqControlModeType", 2, 42, 430, 386, 16, false, false, 0), // 40
+    t("Dynamic_AC_CLResControlModeType", 2, 43, 447, 402, 13, false, false, 0), // 41
+    t("Dynamic_CLReqControlModeType", 3, 14, 461, 415, 4, true, false, 0),    // 42
+    t("Dynamic_CLResControlModeType", 3, 15, 466, 419, 4, true, false, 0),    // 43
+    t("EVApparentPowerLimitsType", 2, 65535, 471, 423, 12, false, false, 0),  // 44
+    t("EVApparentPowerType", 2, 65535, 484, 435, 12, false, false, 0),        // 45
+    t("EVExcitationLimitsType", 2, 65535, 497, 447, 12, false, false, 0),     // 46
+    t("EVExcitationType", 2, 65535, 510, 459, 12, false, false, 0),           // 47
+    t("EVInverterDetailsType", 2, 65535, 523, 471, 5, false, false, 0),       // 48
+    t("EVReactivePowerLimitsType", 2, 65535, 529, 476, 27, false, false, 0),  // 49
+    t("EVReactivePowerType", 2, 65535, 557, 503, 24, false, false, 0),        // 50
+    t("EVSEReactivePowerLimitsType", 2, 65535, 582, 527, 12, false, false, 0), // 51
+    t("EVSEStatusType", 3, 65535, 595, 539, 2, false, false, 0),              // 52
+    t("EnterServiceCLResType", 2, 65535, 598, 541, 8, false, false, 0),       // 53
+    t("EnterServiceCPDResType", 2, 65535, 607, 549, 8, false, false, 0),      // 54
+    t("FrequencyDroopSettingsType", 2, 65535, 616, 557, 8, false, false, 0),  // 55
+    t("FrequencyDroopType", 2, 65535, 625, 565, 4, false, false, 0),          // 56
+    t("FrequencyTripType", 2, 65535, 630, 569, 4, false, false, 0),           // 57
+    t("GridLimitsType", 2, 65535, 635, 573, 7, false, false, 0),              // 58
+    t("KeyInfoType", 1, 65535, 643, 580, 2, false, false, 0),                 // 59
+    t("KeyValueType", 1, 65535, 654, 582, 1, false, false, 0),                // 60
+    t("LimitMaxDischargePowerType", 2, 65535, 659, 583, 6, false, false, 0),  // 61
+    t("ListOfRootCertificateIDsType", 3, 65535, 666, 589, 1, false, false, 0), // 62
+    t("ManifestType", 1, 65535, 669, 590, 2, false, false, 0),                // 63
+    t("MessageHeaderType", 3, 65535, 672, 592, 3, false, false, 0),           // 64
+    t("MeterInfoType", 3, 65535, 676, 595, 8, false, false, 0),               // 65
+    t("ObjectType", 1, 65535, 685, 603, 4, false, false, 0),                  // 66
+    t("PGPDataType", 1, 65535, 691, 607, 1, false, false, 0),                 // 67
+    t("RSAKeyValueType", 1, 65535, 697, 608, 2, false, false, 0),             // 68
+    t("RationalNumberType", 3, 65535, 700, 610, 2, false, false, 1),          // 69
+    t("ReactivePowerSupportCLResType", 2, 65535, 703, 612, 4, false, false, 0), // 70
+    t("ReactivePowerSupportCPDResType", 2, 65535, 708, 616, 4, false, false, 0), // 71
+    t("ReceiptType", 3, 65535, 713, 620, 6, false, false, 0),                 // 72
+    t("ReferenceType", 1, 65535, 721, 626, 6, false, false, 0),               // 73
+    t("RetrievalMethodType", 1, 65535, 728, 632, 3, false, false, 0),         // 74
+    t("SPKIDataType", 1, 65535, 732, 635, 1, false, false, 0),                // 75
+    t("Scheduled_AC_CLReqControlModeType", 2, 78, 735, 636, 15, false, false, 0), // 76
+    t("Scheduled_AC_CLResControlModeType", 2, 79, 751, 651, 9, false, false, 0), // 77
+    t("Scheduled_CLReqControlModeType", 3, 14, 761, 660, 3, true, false, 0),  // 78
+    t("Scheduled_CLResControlModeType", 3, 15, 765, 663, 0, true, false, 0),  // 79
+    t("SignatureMethodType", 1, 65535, 766, 663, 2, false, false, 0),         // 80
+    t("SignaturePropertiesType", 1, 65535, 771, 665, 2, false, false, 0),     // 81
+    t("SignaturePropertyType", 1, 65535, 774, 667, 3, false, false, 0),       // 82
+    t("SignatureType", 1, 65535, 779, 670, 5, false, false, 0),               // 83
+    t("SignatureValueType", 1, 65535, 785, 675, 2, false, false, 0),          // 84
+    t("SignedInfoType", 1, 65535, 788, 677, 4, false, false, 0),              // 85
+    t("TransformType", 1, 65535, 793, 681, 2, false, false, 0),               // 86
+    t("TransformsType", 1, 65535, 798, 683, 1, false, false, 0),              // 87
+    t("V2GMessageType", 3, 65535, 800, 684, 1, true, false, 0),               // 88
+    t("V2GRequestType", 3, 88, 802, 685, 1, true, false, 0),                  // 89
+    t("V2GResponseType", 3, 88, 804, 686, 2, true, false, 0),                 // 90
+    t("VoltVarType", 2, 65535, 807, 688, 12, false, false, 0),                // 91
+    t("VoltWattType", 2, 65535, 820, 700, 9, false, false, 0),                // 92
+    t("VoltageTripType", 2, 65535, 830, 709, 6, false, false, 0),             // 93
+    t("WattVarType", 2, 65535, 837, 715, 9, false, false, 0),                 // 94
+    t("X509DataType", 1, 65535, 847, 724, 1, false, false, 0),                // 95
+    t("X509IssuerSerialType", 1, 65535, 854, 725, 2, false, false, 0),        // 96
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -1814,1007 +1814,1007 @@ static SLOTS: [Slot; 727] = [
 ];
 
 static STATES: [State; 857] = [
-    s(0, 1, 1, 255, true),
-    s(2, 3, 2, 255, false),
-    s(6, 2, 2, 255, false),
-    s(10, 1, 1, 255, false),
-    s(12, 3, 2, 2, false),
-    s(16, 2, 2, 1, false),
-    s(20, 1, 1, 0, false),
-    s(22, 1, 1, 255, true),
-    s(24, 3, 2, 255, false),
-    s(28, 2, 2, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 3, 2, 255, false),
-    s(38, 2, 2, 255, false),
-    s(42, 1, 1, 255, false),
-    s(44, 6, 3, 5, false),
-    s(52, 5, 3, 4, false),
-    s(60, 4, 3, 3, false),
-    s(68, 3, 2, 2, false),
-    s(72, 2, 2, 1, false),
-    s(76, 1, 1, 0, false),
-    s(78, 1, 1, 255, true),
-    s(80, 2, 2, 255, false),
-    s(84, 1, 1, 255, false),
-    s(86, 7, 3, 255, false),
-    s(94, 1, 1, 0, false),
-    s(96, 1, 1, 255, true),
-    s(98, 1, 1, 255, false),
-    s(100, 11, 4, 255, false),
-    s(116, 10, 4, 255, false),
-    s(132, 9, 4, 255, false),
-    s(148, 8, 4, 255, false),
-    s(164, 7, 3, 255, false),
-    s(172, 1, 1, 0, false),
-    s(174, 1, 1, 255, true),
-    s(176, 3, 2, 255, false),
-    s(180, 1, 1, 0, false),
-    s(182, 1, 1, 255, true),
-    s(184, 1, 1, 255, false),
-    s(186, 3, 2, 255, false),
-    s(190, 1, 1, 0, false),
-    s(192, 5, 3, 4, true),
-    s(200, 4, 3, 3, false),
-    s(208, 3, 2, 2, false),
-    s(212, 2, 2, 1, false),
-    s(216, 1, 1, 0, false),
-    s(218, 1, 1, 255, true),
-    s(220, 1, 1, 255, false),
-    s(222, 1, 1, 255, false),
-    s(224, 1, 1, 255, false),
-    s(226, 1, 1, 0, false),
-    s(228, 1, 1, 255, true),
-    s(230, 3, 2, 255, false),
-    s(234, 2, 2, 255, false),
-    s(238, 1, 1, 255, false),
-    s(240, 3, 2, 255, false),
-    s(244, 2, 2, 255, false),
-    s(248, 1, 1, 255, false),
-    s(250, 3, 2, 255, false),
-    s(254, 2, 2, 255, false),
-    s(258, 1, 1, 255, false),
-    s(260, 3, 2, 2, false),
-    s(264, 2, 2, 1, false),
-    s(268, 1, 1, 0, false),
-    s(270, 1, 1, 255, true),
-    s(272, 3, 2, 255, false),
-    s(276, 2, 2, 255, false),
-    s(280, 1, 1, 255, false),
-    s(282, 3, 2, 255, false),
-    s(286, 2, 2, 255, false),
-    s(290, 1, 1, 255, false),
-    s(292, 6, 3, 255, false),
-    s(300, 5, 3, 255, false),
-    s(308, 4, 3, 255, false),
-    s(316, 3, 2, 255, false),
-    s(320, 2, 2, 255, false),
-    s(324, 1, 1, 255, false),
-    s(326, 3, 2, 255, false),
-    s(330, 2, 2, 255, false),
-    s(334, 1, 1, 255, false),
-    s(336, 3, 2, 2, false),
-    s(340, 2, 2, 1, false),
-    s(344, 1, 1, 0, false),
-    s(346, 2, 2, 255, true),
-    s(350, 1, 1, 255, false),
-    s(352, 1, 1, 255, false),
-    s(354, 1, 1, 255, false),
-    s(356, 1, 1, 255, false),
-    s(358, 3, 2, 255, false),
-    s(362, 2, 2, 255, false),
-    s(366, 1, 1, 255, false),
-    s(368, 3, 2, 255, false),
-    s(372, 2, 2, 255, false),
-    s(376, 1, 1, 255, false),
-    s(378, 3, 2, 255, false),
-    s(382, 2, 2, 255, false),
-    s(386, 1, 1, 255, false),
-    s(388, 3, 2, 255, false),
-    s(392, 2, 2, 255, false),
-    s(396, 1, 1, 255, false),
-    s(398, 3, 2, 255, false),
-    s(402, 2, 2, 255, false),
-    s(406, 1, 1, 255, false),
-    s(408, 5, 3, 4, false),
-    s(416, 4, 3, 3, false),
-    s(424, 3, 2, 2, false),
-    s(428, 2, 2, 1, false),
-    s(432, 1, 1, 0, false),
-    s(434, 5, 3, 255, true),
-    s(442, 4, 3, 255, false),
-    s(450, 3, 2, 255, false),
-    s(454, 2, 2, 255, false),
-    s(458, 1, 1, 255, false),
-    s(460, 9, 4, 8, false),
-    s(476, 8, 4, 7, false),
-    s(492, 7, 3, 6, false),
-    s(500, 6, 3, 5, false),
-    s(508, 5, 3, 4, false),
-    s(516, 4, 3, 3, false),
-    s(524, 3, 2, 2, false),
-    s(528, 2, 2, 1, false),
-    s(532, 1, 1, 0, false),
-    s(534, 10, 4, 255, true),
-    s(550, 9, 4, 255, false),
-    s(566, 8, 4, 255, false),
-    s(582, 7, 3, 255, false),
-    s(590, 6, 3, 255, false),
-    s(598, 5, 3, 255, false),
-    s(606, 4, 3, 255, false),
-    s(614, 3, 2, 255, false),
-    s(618, 2, 2, 255, false),
-    s(622, 1, 1, 255, false),
-    s(624, 12, 4, 11, false),
-    s(640, 11, 4, 10, false),
-    s(656, 10, 4, 9, false),
-    s(672, 9, 4, 8, false),
-    s(688, 8, 4, 7, false),
-    s(704, 7, 3, 6, false),
-    s(712, 6, 3, 5, false),
-    s(720, 5, 3, 4, false),
-    s(728, 4, 3, 3, false),
-    s(736, 3, 2, 2, false),
-    s(740, 2, 2, 1, false),
-    s(744, 1, 1, 0, false),
-    s(746, 10, 4, 9, true),
-    s(762, 9, 4, 8, false),
-    s(778, 8, 4, 7, false),
-    s(794, 7, 3, 6, false),
-    s(802, 6, 3, 5, false),
-    s(810, 5, 3, 4, false),
-    s(818, 4, 3, 3, false),
-    s(826, 3, 2, 2, false),
-    s(830, 2, 2, 1, false),
-    s(834, 1, 1, 0, false),
-    s(836, 1, 1, 0, true),
-    s(838, 1, 1, 0, true),
-    s(840, 1, 1, 255, true),
-    s(842, 3, 2, 1, true),
-    s(846, 3, 2, 1, false),
-    s(850, 3, 2, 1, false),
-    s(854, 1, 1, 255, true),
-    s(856, 2, 2, 255, false),
-    s(860, 1, 1, 255, false),
-    s(862, 1, 1, 0, false),
-    s(864, 1, 1, 255, true),
-    s(866, 1, 1, 255, false),
-    s(868, 4, 3, 3, false),
-    s(876, 3, 2, 2, false),
-    s(880, 2, 2, 1, false),
-    s(884, 1, 1, 0, false),
-    s(886, 1, 1, 255, true),
-    s(888, 1, 1, 0, false),
-    s(890, 1, 1, 255, true),
-    s(892, 1, 1, 255, false),
-    s(894, 1, 1, 0, false),
-    s(896, 1, 1, 255, true),
-    s(898, 2, 2, 255, false),
-    s(902, 1, 1, 255, false),
-    s(904, 3, 2, 255, false),
-    s(908, 2, 2, 255, false),
-    s(912, 1, 1, 255, false),
-    s(914, 3, 2, 2, false),
-    s(918, 2, 2, 1, false),
-    s(922, 1, 1, 0, false),
-    s(924, 1, 1, 255, true),
-    s(926, 2, 2, 255, false),
-    s(930, 1, 1, 255, false),
-    s(932, 3, 2, 255, false),
-    s(936, 2, 2, 255, false),
-    s(940, 1, 1, 255, false),
-    s(942, 1, 1, 0, false),
-    s(944, 1, 1, 255, true),
-    s(946, 2, 2, 255, false),
-    s(950, 1, 1, 255, false),
-    s(952, 3, 2, 255, false),
-    s(956, 2, 2, 255, false),
-    s(960, 1, 1, 255, false),
-    s(962, 1, 1, 0, false),
-    s(964, 1, 1, 255, true),
-    s(966, 1, 1, 255, false),
-    s(968, 2, 2, 1, false),
-    s(972, 1, 1, 0, false),
-    s(974, 3, 2, 255, true),
-    s(978, 2, 2, 255, false),
-    s(982, 1, 1, 255, false),
-    s(984, 3, 2, 2, false),
-    s(988, 2, 2, 1, false),
-    s(992, 1, 1, 0, false),
-    s(994, 1, 1, 255, true),
-    s(996, 1, 1, 255, false),
-    s(998, 1, 1, 255, false),
-    s(1000, 1, 1, 255, false),
-    s(1002, 1, 1, 255, false),
-    s(1004, 1, 1, 0, false),
-    s(1006, 1, 1, 255, true),
-    s(1008, 2, 2, 255, false),
-    s(1012, 1, 1, 255, false),
-    s(1014, 1, 1, 255, false),
-    s(1016, 1, 1, 255, false),
-    s(1018, 3, 2, 2, false),
-    s(1022, 2, 2, 1, false),
-    s(1026, 1, 1, 0, false),
-    s(1028, 1, 1, 255, true),
-    s(1030, 3, 2, 255, false),
-    s(1034, 2, 2, 255, false),
-    s(1038, 1, 1, 255, false),
-    s(1040, 3, 2, 255, false),
-    s(1044, 2, 2, 255, false),
-    s(1048, 1, 1, 255, false),
-    s(1050, 1, 1, 255, false),
-    s(1052, 7, 3, 255, false),
-    s(1060, 6, 3, 255, false),
-    s(1068, 5, 3, 255, false),
-    s(1076, 4, 3, 255, false),
-    s(1084, 3, 2, 255, false),
-    s(1088, 2, 2, 255, false),
-    s(1092, 1, 1, 255, false),
-    s(1094, 1, 1, 255, false),
-    s(1096, 1, 1, 255, false),
-    s(1098, 1, 1, 255, false),
-    s(1100, 1, 1, 255, false),
-    s(1102, 1, 1, 255, false),
-    s(1104, 1, 1, 255, false),
-    s(1106, 1, 1, 255, false),
-    s(1108, 1, 1, 255, false),
-    s(1110, 1, 1, 255, false),
-    s(1112, 1, 1, 255, false),
-    s(1114, 1, 1, 255, false),
-    s(1116, 1, 1, 255, false),
-    s(1118, 1, 1, 255, false),
-    s(1120, 1, 1, 255, false),
-    s(1122, 1, 1, 255, false),
-    s(1124, 1, 1, 0, false),
-    s(1126, 1, 1, 255, true),
-    s(1128, 3, 2, 255, false),
-    s(1132, 2, 2, 255, false),
-    s(1136, 1, 1, 255, false),
-    s(1138, 3, 2, 255, false),
-    s(1142, 2, 2, 255, false),
-    s(1146, 1, 1, 255, false),
-    s(1148, 6, 3, 255, false),
-    s(1156, 5, 3, 255, false),
-    s(1164, 4, 3, 255, false),
-    s(1172, 3, 2, 255, false),
-    s(1176, 2, 2, 255, false),
-    s(1180, 1, 1, 255, false),
-    s(1182, 2, 2, 255, false),
-    s(1186, 1, 1, 255, false),
-    s(1188, 7, 3, 255, false),
-    s(1196, 6, 3, 255, false),
-    s(1204, 5, 3, 255, false),
-    s(1212, 4, 3, 255, false),
-    s(1220, 3, 2, 255, false),
-    s(1224, 2, 2, 255, false),
-    s(1228, 1, 1, 255, false),
-    s(1230, 3, 2, 255, false),
-    s(1234, 2, 2, 255, false),
-    s(1238, 1, 1, 255, false),
-    s(1240, 1, 1, 255, false),
-    s(1242, 1, 1, 255, false),
-    s(1244, 1, 1, 255, false),
-    s(1246, 1, 1, 255, false),
-    s(1248, 1, 1, 0, false),
-    s(1250, 2, 2, 255, true),
-    s(1254, 1, 1, 255, false),
-    s(1256, 1, 1, 255, false),
-    s(1258, 1, 1, 255, false),
-    s(1260, 1, 1, 255, false),
-    s(1262, 3, 2, 255, false),
-    s(1266, 2, 2, 255, false),
-    s(1270, 1, 1, 255, false),
-    s(1272, 3, 2, 255, false),
-    s(1276, 2, 2, 255, false),
-    s(1280, 1, 1, 255, false),
-    s(1282, 3, 2, 255, false),
-    s(1286, 2, 2, 255, false),
-    s(1290, 1, 1, 255, false),
-    s(1292, 3, 2, 255, false),
-    s(1296, 2, 2, 255, false),
-    s(1300, 1, 1, 255, false),
-    s(1302, 3, 2, 255, false),
-    s(1306, 2, 2, 255, false),
-    s(1310, 1, 1, 255, false),
-    s(1312, 3, 2, 255, false),
-    s(1316, 2, 2, 255, false),
-    s(1320, 1, 1, 255, false),
-    s(1322, 1, 1, 255, false),
-    s(1324, 7, 3, 255, false),
-    s(1332, 6, 3, 255, false),
-    s(1340, 5, 3, 255, false),
-    s(1348, 4, 3, 255, false),
-    s(1356, 3, 2, 255, false),
-    s(1360, 2, 2, 255, false),
-    s(1364, 1, 1, 255, false),
-    s(1366, 1, 1, 255, false),
-    s(1368, 1, 1, 255, false),
-    s(1370, 1, 1, 255, false),
-    s(1372, 1, 1, 255, false),
-    s(1374, 1, 1, 255, false),
-    s(1376, 1, 1, 255, false),
-    s(1378, 1, 1, 255, false),
-    s(1380, 1, 1, 0, false),
-    s(1382, 5, 3, 255, true),
-    s(1390, 4, 3, 255, false),
-    s(1398, 3, 2, 255, false),
-    s(1402, 2, 2, 255, false),
-    s(1406, 1, 1, 255, false),
-    s(1408, 9, 4, 255, false),
-    s(1424, 8, 4, 255, false),
-    s(1440, 7, 3, 255, false),
-    s(1448, 6, 3, 255, false),
-    s(1456, 5, 3, 255, false),
-    s(1464, 4, 3, 255, false),
-    s(1472, 3, 2, 255, false),
-    s(1476, 2, 2, 255, false),
-    s(1480, 1, 1, 255, false),
-    s(1482, 9, 4, 8, false),
-    s(1498, 8, 4, 7, false),
-    s(1514, 7, 3, 6, false),
-    s(1522, 6, 3, 5, false),
-    s(1530, 5, 3, 4, false),
-    s(1538, 4, 3, 3, false),
-    s(1546, 3, 2, 2, false),
-    s(1550, 2, 2, 1, false),
-    s(1554, 1, 1, 0, false),
-    s(1556, 10, 4, 255, true),
-    s(1572, 9, 4, 255, false),
-    s(1588, 8, 4, 255, false),
-    s(1604, 7, 3, 255, false),
-    s(1612, 6, 3, 255, false),
-    s(1620, 5, 3, 255, false),
-    s(1628, 4, 3, 255, false),
-    s(1636, 3, 2, 255, false),
-    s(1640, 2, 2, 255, false),
-    s(1644, 1, 1, 255, false),
-    s(1646, 6, 3, 255, false),
-    s(1654, 5, 3, 255, false),
-    s(1662, 4, 3, 255, false),
-    s(1670, 3, 2, 255, false),
-    s(1674, 2, 2, 255, false),
-    s(1678, 1, 1, 255, false),
-    s(1680, 1, 1, 255, false),
-    s(1682, 7, 3, 255, false),
-    s(1690, 6, 3, 255, false),
-    s(1698, 5, 3, 255, false),
-    s(1706, 4, 3, 255, false),
-    s(1714, 3, 2, 255, false),
-    s(1718, 2, 2, 255, false),
-    s(1722, 1, 1, 255, false),
-    s(1724, 1, 1, 255, false),
-    s(1726, 4, 3, 255, false),
-    s(1734, 3, 2, 255, false),
-    s(1738, 2, 2, 255, false),
-    s(1742, 1, 1, 255, false),
-    s(1744, 4, 3, 255, false),
-    s(1752, 3, 2, 255, false),
-    s(1756, 2, 2, 255, false),
-    s(1760, 1, 1, 255, false),
-    s(1762, 1, 1, 255, false),
-    s(1764, 1, 1, 0, false),
-    s(1766, 10, 4, 255, true),
-    s(1782, 9, 4, 255, false),
-    s(1798, 8, 4, 255, false),
-    s(1814, 7, 3, 255, false),
-    s(1822, 6, 3, 255, false),
-    s(1830, 5, 3, 255, false),
-    s(1838, 4, 3, 255, false),
-    s(1846, 3, 2, 255, false),
-    s(1850, 2, 2, 255, false),
-    s(1854, 1, 1, 255, false),
-    s(1856, 9, 4, 8, false),
-    s(1872, 8, 4, 7, false),
-    s(1888, 7, 3, 6, false),
-    s(1896, 6, 3, 5, false),
-    s(1904, 5, 3, 4, false),
-    s(1912, 4, 3, 3, false),
-    s(1920, 3, 2, 2, false),
-    s(1924, 2, 2, 1, false),
-    s(1928, 1, 1, 0, false),
-    s(1930, 3, 2, 255, true),
-    s(1934, 1, 1, 255, false),
-    s(1936, 2, 2, 255, false),
-    s(1940, 1, 1, 255, false),
-    s(1942, 3, 2, 2, false),
-    s(1946, 2, 2, 1, false),
-    s(1950, 1, 1, 255, false),
-    s(1952, 1, 1, 0, false),
-    s(1954, 1, 1, 255, true),
-    s(1956, 1, 1, 255, false),
-    s(1958, 1, 1, 0, false),
-    s(1960, 1, 1, 255, true),
-    s(1962, 1, 1, 255, false),
-    s(1964, 1, 1, 0, false),
-    s(1966, 1, 1, 255, true),
-    s(1968, 1, 1, 255, false),
-    s(1970, 1, 1, 0, false),
-    s(1972, 1, 1, 255, true),
-    s(1974, 3, 2, 1, true),
-    s(1978, 3, 2, 1, false),
-    s(1982, 3, 2, 1, false),
-    s(1986, 11, 4, 10, true),
-    s(2002, 10, 4, 9, false),
-    s(2018, 9, 4, 8, false),
-    s(2034, 8, 4, 7, false),
-    s(2050, 7, 3, 6, false),
-    s(2058, 6, 3, 5, false),
-    s(2066, 5, 3, 4, false),
-    s(2074, 4, 3, 3, false),
-    s(2082, 3, 2, 2, false),
-    s(2086, 2, 2, 1, false),
-    s(2090, 1, 1, 0, false),
-    s(2092, 2, 2, 255, true),
-    s(2096, 1, 1, 255, false),
-    s(2098, 1, 1, 255, false),
-    s(2100, 1, 1, 255, false),
-    s(2102, 1, 1, 255, false),
-    s(2104, 3, 2, 255, false),
-    s(2108, 2, 2, 255, false),
-    s(2112, 1, 1, 255, false),
-    s(2114, 3, 2, 255, false),
-    s(2118, 2, 2, 255, false),
-    s(2122, 1, 1, 255, false),
-    s(2124, 3, 2, 255, false),
-    s(2128, 2, 2, 255, false),
-    s(2132, 1, 1, 255, false),
-    s(2134, 3, 2, 2, false),
-    s(2138, 2, 2, 1, false),
-    s(2142, 1, 1, 0, false),
-    s(2144, 5, 3, 255, true),
-    s(2152, 4, 3, 255, false),
-    s(2160, 3, 2, 255, false),
-    s(2164, 2, 2, 255, false),
-    s(2168, 1, 1, 255, false),
-    s(2170, 9, 4, 8, false),
-    s(2186, 8, 4, 7, false),
-    s(2202, 7, 3, 6, false),
-    s(2210, 6, 3, 5, false),
-    s(2218, 5, 3, 4, false),
-    s(2226, 4, 3, 3, false),
-    s(2234, 3, 2, 2, false),
-    s(2238, 2, 2, 1, false),
-    s(2242, 1, 1, 0, false),
-    s(2244, 2, 2, 255, true),
-    s(2248, 1, 1, 255, false),
-    s(2250, 1, 1, 255, false),
-    s(2252, 1, 1, 255, false),
-    s(2254, 1, 1, 0, false),
-    s(2256, 5, 3, 4, true),
-    s(2264, 4, 3, 3, false),
-    s(2272, 3, 2, 2, false),
-    s(2276, 2, 2, 1, false),
-    s(2280, 1, 1, 0, false),
-    s(2282, 1, 1, 255, true),
-    s(2284, 3, 2, 255, false),
-    s(2288, 2, 2, 255, false),
-    s(2292, 1, 1, 255, false),
-    s(2294, 3, 2, 255, false),
-    s(2298, 2, 2, 255, false),
-    s(2302, 1, 1, 255, false),
-    s(2304, 3, 2, 255, false),
-    s(2308, 2, 2, 255, false),
-    s(2312, 1, 1, 255, false),
-    s(2314, 3, 2, 2, false),
-    s(2318, 2, 2, 1, false),
-    s(2322, 1, 1, 0, false),
-    s(2324, 1, 1, 255, true),
-    s(2326, 3, 2, 255, false),
-    s(2330, 2, 2, 255, false),
-    s(2334, 1, 1, 255, false),
-    s(2336, 3, 2, 255, false),
-    s(2340, 2, 2, 255, false),
-    s(2344, 1, 1, 255, false),
-    s(2346, 3, 2, 255, false),
-    s(2350, 2, 2, 255, false),
-    s(2354, 1, 1, 255, false),
-    s(2356, 3, 2, 2, false),
-    s(2360, 2, 2, 1, false),
-    s(2364, 1, 1, 0, false),
-    s(2366, 1, 1, 255, true),
-    s(2368, 3, 2, 255, false),
-    s(2372, 2, 2, 255, false),
-    s(2376, 1, 1, 255, false),
-    s(2378, 3, 2, 255, false),
-    s(2382, 2, 2, 255, false),
-    s(2386, 1, 1, 255, false),
-    s(2388, 3, 2, 255, false),
-    s(2392, 2, 2, 255, false),
-    s(2396, 1, 1, 255, false),
-    s(2398, 3, 2, 2, false),
-    s(2402, 2, 2, 1, false),
-    s(2406, 1, 1, 0, false),
-    s(2408, 4, 3, 255, true),
-    s(2416, 3, 2, 255, false),
-    s(2420, 2, 2, 255, false),
-    s(2424, 1, 1, 255, false),
-    s(2426, 6, 3, 255, false),
-    s(2434, 5, 3, 255, false),
-    s(2442, 4, 3, 255, false),
-    s(2450, 3, 2, 255, false),
-    s(2454, 2, 2, 255, false),
-    s(2458, 1, 1, 255, false),
-    s(2460, 3, 2, 2, false),
-    s(2464, 2, 2, 1, false),
-    s(2468, 1, 1, 0, false),
-    s(2470, 1, 1, 255, true),
-    s(2472, 2, 2, 255, false),
-    s(2476, 1, 1, 255, false),
-    s(2478, 1, 1, 255, false),
-    s(2480, 1, 1, 255, false),
-    s(2482, 1, 1, 0, false),
-    s(2484, 1, 1, 255, true),
-    s(2486, 6, 3, 255, false),
-    s(2494, 5, 3, 255, false),
-    s(2502, 4, 3, 255, false),
-    s(2510, 3, 2, 255, false),
-    s(2514, 2, 2, 255, false),
-    s(2518, 1, 1, 255, false),
-    s(2520, 6, 3, 255, false),
-    s(2528, 5, 3, 255, false),
-    s(2536, 4, 3, 255, false),
-    s(2544, 3, 2, 255, false),
-    s(2548, 2, 2, 255, false),
-    s(2552, 1, 1, 255, false),
-    s(2554, 6, 3, 255, false),
-    s(2562, 5, 3, 255, false),
-    s(2570, 4, 3, 255, false),
-    s(2578, 3, 2, 255, false),
-    s(2582, 2, 2, 255, false),
-    s(2586, 1, 1, 255, false),
-    s(2588, 6, 3, 255, false),
-    s(2596, 5, 3, 255, false),
-    s(2604, 4, 3, 255, false),
-    s(2612, 3, 2, 255, false),
-    s(2616, 2, 2, 255, false),
-    s(2620, 1, 1, 255, false),
-    s(2622, 3, 2, 2, false),
-    s(2626, 2, 2, 1, false),
-    s(2630, 1, 1, 0, false),
-    s(2632, 1, 1, 255, true),
-    s(2634, 6, 3, 255, false),
-    s(2642, 5, 3, 255, false),
-    s(2650, 4, 3, 255, false),
-    s(2658, 3, 2, 255, false),
-    s(2662, 2, 2, 255, false),
-    s(2666, 1, 1, 255, false),
-    s(2668, 6, 3, 255, false),
-    s(2676, 5, 3, 255, false),
-    s(2684, 4, 3, 255, false),
-    s(2692, 3, 2, 255, false),
-    s(2696, 2, 2, 255, false),
-    s(2700, 1, 1, 255, false),
-    s(2702, 6, 3, 255, false),
-    s(2710, 5, 3, 255, false),
-    s(2718, 4, 3, 255, false),
-    s(2726, 3, 2, 255, false),
-    s(2730, 2, 2, 255, false),
-    s(2734, 1, 1, 255, false),
-    s(2736, 6, 3, 5, false),
-    s(2744, 5, 3, 4, false),
-    s(2752, 4, 3, 3, false),
-    s(2760, 3, 2, 2, false),
-    s(2764, 2, 2, 1, false),
-    s(2768, 1, 1, 0, false),
-    s(2770, 1, 1, 255, true),
-    s(2772, 3, 2, 255, false),
-    s(2776, 2, 2, 255, false),
-    s(2780, 1, 1, 255, false),
-    s(2782, 3, 2, 255, false),
-    s(2786, 2, 2, 255, false),
-    s(2790, 1, 1, 255, false),
-    s(2792, 3, 2, 255, false),
-    s(2796, 2, 2, 255, false),
-    s(2800, 1, 1, 255, false),
-    s(2802, 3, 2, 2, false),
-    s(2806, 2, 2, 1, false),
-    s(2810, 1, 1, 0, false),
-    s(2812, 1, 1, 255, true),
-    s(2814, 1, 1, 255, false),
-    s(2816, 1, 1, 0, false),
-    s(2818, 1, 1, 255, true),
-    s(2820, 8, 4, 7, false),
-    s(2836, 7, 3, 6, false),
-    s(2844, 6, 3, 5, false),
-    s(2852, 5, 3, 4, false),
-    s(2860, 4, 3, 3, false),
-    s(2868, 3, 2, 2, false),
-    s(2872, 2, 2, 1, false),
-    s(2876, 1, 1, 0, false),
-    s(2878, 1, 1, 255, true),
-    s(2880, 1, 1, 255, false),
-    s(2882, 1, 1, 255, false),
-    s(2884, 1, 1, 255, false),
-    s(2886, 1, 1, 255, false),
-    s(2888, 4, 3, 3, false),
-    s(2896, 3, 2, 2, false),
-    s(2900, 2, 2, 1, false),
-    s(2904, 1, 1, 0, false),
-    s(2906, 1, 1, 255, true),
-    s(2908, 1, 1, 255, false),
-    s(2910, 3, 2, 255, false),
-    s(2914, 2, 2, 255, false),
-    s(2918, 1, 1, 255, false),
-    s(2920, 3, 2, 255, false),
-    s(2924, 2, 2, 255, false),
-    s(2928, 1, 1, 255, false),
-    s(2930, 1, 1, 0, false),
-    s(2932, 1, 1, 255, true),
-    s(2934, 4, 3, 3, false),
-    s(2942, 3, 2, 2, false),
-    s(2946, 2, 2, 1, false),
-    s(2950, 1, 1, 0, false),
-    s(2952, 1, 1, 255, true),
-    s(2954, 1, 1, 255, false),
-    s(2956, 3, 2, 2, false),
-    s(2960, 2, 2, 1, false),
-    s(2964, 1, 1, 0, false),
-    s(2966, 1, 1, 255, true),
-    s(2968, 1, 1, 255, false),
-    s(2970, 1, 1, 255, false),
-    s(2972, 3, 2, 255, false),
-    s(2976, 2, 2, 255, false),
-    s(2980, 1, 1, 255, false),
-    s(2982, 1, 1, 255, false),
-    s(2984, 1, 1, 0, false),
-    s(2986, 10, 4, 255, true),
-    s(3002, 9, 4, 255, true),
-    s(3018, 10, 4, 8, false),
-    s(3034, 10, 4, 8, false),
-    s(3050, 10, 4, 8, false),
-    s(3066, 10, 4, 8, false),
-    s(3082, 10, 4, 8, false),
-    s(3098, 10, 4, 8, false),
-    s(3114, 10, 4, 8, false),
-    s(3130, 10, 4, 8, false),
-    s(3146, 9, 4, 255, false),
-    s(3162, 4, 3, 255, true),
-    s(3170, 2, 2, 0, false),
-    s(3174, 2, 2, 0, false),
-    s(3178, 2, 2, 0, false),
-    s(3182, 4, 3, 255, false),
-    s(3190, 1, 1, 255, true),
-    s(3192, 2, 2, 255, false),
-    s(3196, 1, 1, 255, false),
-    s(3198, 4, 3, 3, false),
-    s(3206, 3, 2, 2, false),
-    s(3210, 2, 2, 1, false),
-    s(3214, 1, 1, 0, false),
-    s(3216, 1, 1, 255, true),
-    s(3218, 2, 2, 1, false),
-    s(3222, 1, 1, 0, false),
-    s(3224, 2, 2, 255, true),
-    s(3228, 1, 1, 255, true),
-    s(3230, 2, 2, 1, false),
-    s(3234, 1, 1, 255, true),
-    s(3236, 1, 1, 255, false),
-    s(3238, 2, 2, 1, false),
-    s(3242, 1, 1, 0, false),
-    s(3244, 1, 1, 255, true),
-    s(3246, 1, 1, 255, false),
-    s(3248, 7, 3, 6, false),
-    s(3256, 6, 3, 5, false),
-    s(3264, 5, 3, 4, false),
-    s(3272, 4, 3, 3, false),
-    s(3280, 3, 2, 2, false),
-    s(3284, 2, 2, 1, false),
-    s(3288, 1, 1, 0, false),
-    s(3290, 6, 3, 4, true),
-    s(3298, 5, 3, 3, true),
-    s(3306, 4, 3, 2, true),
-    s(3314, 3, 2, 1, true),
-    s(3318, 3, 2, 1, false),
-    s(3322, 3, 2, 1, false),
-    s(3326, 2, 2, 255, true),
-    s(3330, 3, 2, 2, false),
-    s(3334, 2, 2, 1, false),
-    s(3338, 2, 2, 1, false),
-    s(3342, 2, 2, 1, false),
-    s(3346, 2, 2, 1, false),
-    s(3350, 1, 1, 255, true),
-    s(3352, 1, 1, 255, false),
-    s(3354, 1, 1, 0, false),
-    s(3356, 1, 1, 255, true),
-    s(3358, 1, 1, 255, false),
-    s(3360, 1, 1, 0, false),
-    s(3362, 5, 3, 4, true),
-    s(3370, 4, 3, 3, false),
-    s(3378, 3, 2, 2, false),
-    s(3382, 2, 2, 1, false),
-    s(3386, 1, 1, 0, false),
-    s(3388, 1, 1, 255, true),
-    s(3390, 1, 1, 255, false),
-    s(3392, 1, 1, 255, false),
-    s(3394, 1, 1, 255, false),
-    s(3396, 1, 1, 0, false),
-    s(3398, 1, 1, 255, true),
-    s(3400, 6, 3, 5, false),
-    s(3408, 5, 3, 4, false),
-    s(3416, 4, 3, 3, false),
-    s(3424, 3, 2, 2, false),
-    s(3428, 2, 2, 1, false),
-    s(3432, 2, 2, 1, false),
-    s(3436, 1, 1, 0, false),
-    s(3438, 5, 3, 255, true),
-    s(3446, 4, 3, 255, true),
-    s(3454, 3, 2, 255, true),
-    s(3458, 2, 2, 255, true),
-    s(3462, 1, 1, 255, false),
-    s(3464, 1, 1, 255, false),
-    s(3466, 1, 1, 0, false),
-    s(3468, 4, 3, 3, true),
-    s(3476, 3, 2, 2, true),
-    s(3480, 2, 2, 1, true),
-    s(3484, 1, 1, 0, false),
-    s(3486, 1, 1, 255, true),
-    s(3488, 3, 2, 2, false),
-    s(3492, 2, 2, 1, false),
-    s(3496, 10, 4, 255, true),
-    s(3512, 9, 4, 255, false),
-    s(3528, 8, 4, 255, false),
-    s(3544, 7, 3, 255, false),
-    s(3552, 6, 3, 255, false),
-    s(3560, 5, 3, 255, false),
-    s(3568, 4, 3, 255, false),
-    s(3576, 3, 2, 255, false),
-    s(3580, 2, 2, 255, false),
-    s(3584, 1, 1, 255, false),
-    s(3586, 6, 3, 5, false),
-    s(3594, 5, 3, 4, false),
-    s(3602, 4, 3, 3, false),
-    s(3610, 3, 2, 2, false),
-    s(3614, 2, 2, 1, false),
-    s(3618, 1, 1, 0, false),
-    s(3620, 10, 4, 9, true),
-    s(3636, 9, 4, 8, false),
-    s(3652, 8, 4, 7, false),
-    s(3668, 7, 3, 6, false),
-    s(3676, 6, 3, 5, false),
-    s(3684, 5, 3, 4, false),
-    s(3692, 4, 3, 3, false),
-    s(3700, 3, 2, 2, false),
-    s(3704, 2, 2, 1, false),
-    s(3708, 1, 1, 0, false),
-    s(3710, 4, 3, 3, true),
-    s(3718, 3, 2, 2, false),
-    s(3722, 2, 2, 1, false),
-    s(3726, 1, 1, 0, false),
-    s(3728, 1, 1, 0, true),
-    s(3730, 1, 1, 255, true),
-    s(3732, 4, 3, 2, true),
-    s(3740, 3, 2, 1, false),
-    s(3744, 3, 2, 1, false),
-    s(3748, 4, 3, 2, false),
-    s(3756, 2, 2, 255, true),
-    s(3760, 1, 1, 255, true),
-    s(3762, 2, 2, 1, false),
-    s(3766, 2, 2, 255, true),
-    s(3770, 1, 1, 255, true),
-    s(3772, 2, 2, 255, true),
-    s(3776, 3, 2, 1, false),
-    s(3780, 2, 2, 255, false),
-    s(3784, 2, 2, 255, true),
-    s(3788, 1, 1, 255, true),
-    s(3790, 1, 1, 255, false),
-    s(3792, 3, 2, 2, false),
-    s(3796, 2, 2, 1, false),
-    s(3800, 2, 2, 1, false),
-    s(3804, 2, 2, 255, true),
-    s(3808, 1, 1, 255, true),
-    s(3810, 1, 1, 0, false),
-    s(3812, 2, 2, 255, true),
-    s(3816, 1, 1, 255, true),
-    s(3818, 1, 1, 255, false),
-    s(3820, 1, 1, 255, false),
-    s(3822, 2, 2, 1, false),
-    s(3826, 1, 1, 255, true),
-    s(3828, 4, 3, 2, true),
-    s(3836, 4, 3, 2, false),
-    s(3844, 4, 3, 2, false),
-    s(3852, 4, 3, 2, false),
-    s(3860, 1, 1, 255, true),
-    s(3862, 2, 2, 1, false),
-    s(3866, 1, 1, 255, true),
-    s(3868, 1, 1, 0, false),
-    s(3870, 1, 1, 255, true),
-    s(3872, 1, 1, 0, false),
-    s(3874, 1, 1, 255, true),
-    s(3876, 1, 1, 255, false),
-    s(3878, 1, 1, 0, false),
-    s(3880, 1, 1, 255, true),
-    s(3882, 2, 2, 255, false),
-    s(3886, 1, 1, 255, false),
-    s(3888, 1, 1, 255, false),
-    s(3890, 1, 1, 255, false),
-    s(3892, 3, 2, 255, false),
-    s(3896, 2, 2, 255, false),
-    s(3900, 1, 1, 255, false),
-    s(3902, 2, 2, 255, false),
-    s(3906, 1, 1, 255, false),
-    s(3908, 1, 1, 255, false),
-    s(3910, 1, 1, 255, false),
-    s(3912, 1, 1, 0, false),
-    s(3914, 1, 1, 255, true),
-    s(3916, 2, 2, 255, false),
-    s(3920, 1, 1, 255, false),
-    s(3922, 1, 1, 255, false),
-    s(3924, 1, 1, 255, false),
-    s(3926, 3, 2, 255, false),
-    s(3930, 2, 2, 255, false),
-    s(3934, 1, 1, 255, false),
-    s(3936, 2, 2, 1, false),
-    s(3940, 1, 1, 0, false),
-    s(3942, 1, 1, 255, true),
-    s(3944, 1, 1, 255, false),
-    s(3946, 5, 3, 4, false),
-    s(3954, 4, 3, 3, false),
-    s(3962, 3, 2, 2, false),
-    s(3966, 2, 2, 1, false),
-    s(3970, 1, 1, 0, false),
-    s(3972, 1, 1, 255, true),
-    s(3974, 2, 2, 255, false),
-    s(3978, 1, 1, 255, false),
-    s(3980, 1, 1, 255, false),
-    s(3982, 1, 1, 255, false),
-    s(3984, 5, 3, 4, false),
-    s(3992, 4, 3, 3, false),
-    s(4000, 3, 2, 2, false),
-    s(4004, 2, 2, 1, false),
-    s(4008, 1, 1, 0, false),
-    s(4010, 6, 3, 255, true),
-    s(4018, 7, 3, 6, false),
-    s(4026, 7, 3, 6, false),
-    s(4034, 7, 3, 6, false),
-    s(4042, 7, 3, 6, false),
-    s(4050, 7, 3, 6, false),
-    s(4058, 7, 3, 6, false),
-    s(4066, 1, 1, 255, true),
-    s(4068, 1, 1, 255, false),
-    s(4070, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // AC_CPDReqEnergyTransferModeType.0
+    s(2, 3, 2, 255, false),    // AC_CPDReqEnergyTransferModeType.1
+    s(6, 2, 2, 255, false),    // AC_CPDReqEnergyTransferModeType.2
+    s(10, 1, 1, 255, false),   // AC_CPDReqEnergyTransferModeType.3
+    s(12, 3, 2, 2, false),     // AC_CPDReqEnergyTransferModeType.4
+    s(16, 2, 2, 1, false),     // AC_CPDReqEnergyTransferModeType.5
+    s(20, 1, 1, 0, false),     // AC_CPDReqEnergyTransferModeType.6
+    s(22, 1, 1, 255, true),    // AC_CPDResEnergyTransferModeType.0
+    s(24, 3, 2, 255, false),   // AC_CPDResEnergyTransferModeType.1
+    s(28, 2, 2, 255, false),   // AC_CPDResEnergyTransferModeType.2
+    s(32, 1, 1, 255, false),   // AC_CPDResEnergyTransferModeType.3
+    s(34, 3, 2, 255, false),   // AC_CPDResEnergyTransferModeType.4
+    s(38, 2, 2, 255, false),   // AC_CPDResEnergyTransferModeType.5
+    s(42, 1, 1, 255, false),   // AC_CPDResEnergyTransferModeType.6
+    s(44, 6, 3, 5, false),     // AC_CPDResEnergyTransferModeType.7
+    s(52, 5, 3, 4, false),     // AC_CPDResEnergyTransferModeType.8
+    s(60, 4, 3, 3, false),     // AC_CPDResEnergyTransferModeType.9
+    s(68, 3, 2, 2, false),     // AC_CPDResEnergyTransferModeType.10
+    s(72, 2, 2, 1, false),     // AC_CPDResEnergyTransferModeType.11
+    s(76, 1, 1, 0, false),     // AC_CPDResEnergyTransferModeType.12
+    s(78, 1, 1, 255, true),    // AC_ChargeLoopReqType.0
+    s(80, 2, 2, 255, false),   // AC_ChargeLoopReqType.1
+    s(84, 1, 1, 255, false),   // AC_ChargeLoopReqType.2
+    s(86, 7, 3, 255, false),   // AC_ChargeLoopReqType.3
+    s(94, 1, 1, 0, false),     // AC_ChargeLoopReqType.4
+    s(96, 1, 1, 255, true),    // AC_ChargeLoopResType.0
+    s(98, 1, 1, 255, false),   // AC_ChargeLoopResType.1
+    s(100, 11, 4, 255, false), // AC_ChargeLoopResType.2
+    s(116, 10, 4, 255, false), // AC_ChargeLoopResType.3
+    s(132, 9, 4, 255, false),  // AC_ChargeLoopResType.4
+    s(148, 8, 4, 255, false),  // AC_ChargeLoopResType.5
+    s(164, 7, 3, 255, false),  // AC_ChargeLoopResType.6
+    s(172, 1, 1, 0, false),    // AC_ChargeLoopResType.7
+    s(174, 1, 1, 255, true),   // AC_ChargeParameterDiscoveryReqType.0
+    s(176, 3, 2, 255, false),  // AC_ChargeParameterDiscoveryReqType.1
+    s(180, 1, 1, 0, false),    // AC_ChargeParameterDiscoveryReqType.2
+    s(182, 1, 1, 255, true),   // AC_ChargeParameterDiscoveryResType.0
+    s(184, 1, 1, 255, false),  // AC_ChargeParameterDiscoveryResType.1
+    s(186, 3, 2, 255, false),  // AC_ChargeParameterDiscoveryResType.2
+    s(190, 1, 1, 0, false),    // AC_ChargeParameterDiscoveryResType.3
+    s(192, 5, 3, 4, true),     // ActivePowerSupportCLResType.0
+    s(200, 4, 3, 3, false),    // ActivePowerSupportCLResType.1
+    s(208, 3, 2, 2, false),    // ActivePowerSupportCLResType.2
+    s(212, 2, 2, 1, false),    // ActivePowerSupportCLResType.3
+    s(216, 1, 1, 0, false),    // ActivePowerSupportCLResType.4
+    s(218, 1, 1, 255, true),   // ActivePowerSupportCPDResType.0
+    s(220, 1, 1, 255, false),  // ActivePowerSupportCPDResType.1
+    s(222, 1, 1, 255, false),  // ActivePowerSupportCPDResType.2
+    s(224, 1, 1, 255, false),  // ActivePowerSupportCPDResType.3
+    s(226, 1, 1, 0, false),    // ActivePowerSupportCPDResType.4
+    s(228, 1, 1, 255, true),   // BPT_AC_CPDReqEnergyTransferModeType.0
+    s(230, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.1
+    s(234, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.2
+    s(238, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.3
+    s(240, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.4
+    s(244, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.5
+    s(248, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.6
+    s(250, 3, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.7
+    s(254, 2, 2, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.8
+    s(258, 1, 1, 255, false),  // BPT_AC_CPDReqEnergyTransferModeType.9
+    s(260, 3, 2, 2, false),    // BPT_AC_CPDReqEnergyTransferModeType.10
+    s(264, 2, 2, 1, false),    // BPT_AC_CPDReqEnergyTransferModeType.11
+    s(268, 1, 1, 0, false),    // BPT_AC_CPDReqEnergyTransferModeType.12
+    s(270, 1, 1, 255, true),   // BPT_AC_CPDResEnergyTransferModeType.0
+    s(272, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.1
+    s(276, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.2
+    s(280, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.3
+    s(282, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.4
+    s(286, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.5
+    s(290, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.6
+    s(292, 6, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.7
+    s(300, 5, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.8
+    s(308, 4, 3, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.9
+    s(316, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.10
+    s(320, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.11
+    s(324, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.12
+    s(326, 3, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.13
+    s(330, 2, 2, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.14
+    s(334, 1, 1, 255, false),  // BPT_AC_CPDResEnergyTransferModeType.15
+    s(336, 3, 2, 2, false),    // BPT_AC_CPDResEnergyTransferModeType.16
+    s(340, 2, 2, 1, false),    // BPT_AC_CPDResEnergyTransferModeType.17
+    s(344, 1, 1, 0, false),    // BPT_AC_CPDResEnergyTransferModeType.18
+    s(346, 2, 2, 255, true),   // BPT_Dynamic_AC_CLReqControlModeType.0
+    s(350, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.1
+    s(352, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.2
+    s(354, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.3
+    s(356, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.4
+    s(358, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.5
+    s(362, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.6
+    s(366, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.7
+    s(368, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.8
+    s(372, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.9
+    s(376, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.10
+    s(378, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.11
+    s(382, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.12
+    s(386, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.13
+    s(388, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.14
+    s(392, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.15
+    s(396, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.16
+    s(398, 3, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.17
+    s(402, 2, 2, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.18
+    s(406, 1, 1, 255, false),  // BPT_Dynamic_AC_CLReqControlModeType.19
+    s(408, 5, 3, 4, false),    // BPT_Dynamic_AC_CLReqControlModeType.20
+    s(416, 4, 3, 3, false),    // BPT_Dynamic_AC_CLReqControlModeType.21
+    s(424, 3, 2, 2, false),    // BPT_Dynamic_AC_CLReqControlModeType.22
+    s(428, 2, 2, 1, false),    // BPT_Dynamic_AC_CLReqControlModeType.23
+    s(432, 1, 1, 0, false),    // BPT_Dynamic_AC_CLReqControlModeType.24
+    s(434, 5, 3, 255, true),   // BPT_Dynamic_AC_CLResControlModeType.0
+    s(442, 4, 3, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.1
+    s(450, 3, 2, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.2
+    s(454, 2, 2, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.3
+    s(458, 1, 1, 255, false),  // BPT_Dynamic_AC_CLResControlModeType.4
+    s(460, 9, 4, 8, false),    // BPT_Dynamic_AC_CLResControlModeType.5
+    s(476, 8, 4, 7, false),    // BPT_Dynamic_AC_CLResControlModeType.6
+    s(492, 7, 3, 6, false),    // BPT_Dynamic_AC_CLResControlModeType.7
+    s(500, 6, 3, 5, false),    // BPT_Dynamic_AC_CLResControlModeType.8
+    s(508, 5, 3, 4, false),    // BPT_Dynamic_AC_CLResControlModeType.9
+    s(516, 4, 3, 3, false),    // BPT_Dynamic_AC_CLResControlModeType.10
+    s(524, 3, 2, 2, false),    // BPT_Dynamic_AC_CLResControlModeType.11
+    s(528, 2, 2, 1, false),    // BPT_Dynamic_AC_CLResControlModeType.12
+    s(532, 1, 1, 0, false),    // BPT_Dynamic_AC_CLResControlModeType.13
+    s(534, 10, 4, 255, true),  // BPT_Scheduled_AC_CLReqControlModeType.0
+    s(550, 9, 4, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.1
+    s(566, 8, 4, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.2
+    s(582, 7, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.3
+    s(590, 6, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.4
+    s(598, 5, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.5
+    s(606, 4, 3, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.6
+    s(614, 3, 2, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.7
+    s(618, 2, 2, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.8
+    s(622, 1, 1, 255, false),  // BPT_Scheduled_AC_CLReqControlModeType.9
+    s(624, 12, 4, 11, false),  // BPT_Scheduled_AC_CLReqControlModeType.10
+    s(640, 11, 4, 10, false),  // BPT_Scheduled_AC_CLReqControlModeType.11
+    s(656, 10, 4, 9, false),   // BPT_Scheduled_AC_CLReqControlModeType.12
+    s(672, 9, 4, 8, false),    // BPT_Scheduled_AC_CLReqControlModeType.13
+    s(688, 8, 4, 7, false),    // BPT_Scheduled_AC_CLReqControlModeType.14
+    s(704, 7, 3, 6, false),    // BPT_Scheduled_AC_CLReqControlModeType.15
+    s(712, 6, 3, 5, false),    // BPT_Scheduled_AC_CLReqControlModeType.16
+    s(720, 5, 3, 4, false),    // BPT_Scheduled_AC_CLReqControlModeType.17
+    s(728, 4, 3, 3, false),    // BPT_Scheduled_AC_CLReqControlModeType.18
+    s(736, 3, 2, 2, false),    // BPT_Scheduled_AC_CLReqControlModeType.19
+    s(740, 2, 2, 1, false),    // BPT_Scheduled_AC_CLReqControlModeType.20
+    s(744, 1, 1, 0, false),    // BPT_Scheduled_AC_CLReqControlModeType.21
+    s(746, 10, 4, 9, true),    // BPT_Scheduled_AC_CLResControlModeType.0
+    s(762, 9, 4, 8, false),    // BPT_Scheduled_AC_CLResControlModeType.1
+    s(778, 8, 4, 7, false),    // BPT_Scheduled_AC_CLResControlModeType.2
+    s(794, 7, 3, 6, false),    // BPT_Scheduled_AC_CLResControlModeType.3
+    s(802, 6, 3, 5, false),    // BPT_Scheduled_AC_CLResControlModeType.4
+    s(810, 5, 3, 4, false),    // BPT_Scheduled_AC_CLResControlModeType.5
+    s(818, 4, 3, 3, false),    // BPT_Scheduled_AC_CLResControlModeType.6
+    s(826, 3, 2, 2, false),    // BPT_Scheduled_AC_CLResControlModeType.7
+    s(830, 2, 2, 1, false),    // BPT_Scheduled_AC_CLResControlModeType.8
+    s(834, 1, 1, 0, false),    // BPT_Scheduled_AC_CLResControlModeType.9
+    s(836, 1, 1, 0, true),     // CLReqControlModeType.0
+    s(838, 1, 1, 0, true),     // CLResControlModeType.0
+    s(840, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(842, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(846, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(850, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(854, 1, 1, 255, true),   // ChargeLoopReqType.0
+    s(856, 2, 2, 255, false),  // ChargeLoopReqType.1
+    s(860, 1, 1, 255, false),  // ChargeLoopReqType.2
+    s(862, 1, 1, 0, false),    // ChargeLoopReqType.3
+    s(864, 1, 1, 255, true),   // ChargeLoopResType.0
+    s(866, 1, 1, 255, false),  // ChargeLoopResType.1
+    s(868, 4, 3, 3, false),    // ChargeLoopResType.2
+    s(876, 3, 2, 2, false),    // ChargeLoopResType.3
+    s(880, 2, 2, 1, false),    // ChargeLoopResType.4
+    s(884, 1, 1, 0, false),    // ChargeLoopResType.5
+    s(886, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(888, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.1
+    s(890, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(892, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(894, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.2
+    s(896, 1, 1, 255, true),   // ConstantPowerFactorType.0
+    s(898, 2, 2, 255, false),  // ConstantPowerFactorType.1
+    s(902, 1, 1, 255, false),  // ConstantPowerFactorType.2
+    s(904, 3, 2, 255, false),  // ConstantPowerFactorType.3
+    s(908, 2, 2, 255, false),  // ConstantPowerFactorType.4
+    s(912, 1, 1, 255, false),  // ConstantPowerFactorType.5
+    s(914, 3, 2, 2, false),    // ConstantPowerFactorType.6
+    s(918, 2, 2, 1, false),    // ConstantPowerFactorType.7
+    s(922, 1, 1, 0, false),    // ConstantPowerFactorType.8
+    s(924, 1, 1, 255, true),   // ConstantVarType.0
+    s(926, 2, 2, 255, false),  // ConstantVarType.1
+    s(930, 1, 1, 255, false),  // ConstantVarType.2
+    s(932, 3, 2, 255, false),  // ConstantVarType.3
+    s(936, 2, 2, 255, false),  // ConstantVarType.4
+    s(940, 1, 1, 255, false),  // ConstantVarType.5
+    s(942, 1, 1, 0, false),    // ConstantVarType.6
+    s(944, 1, 1, 255, true),   // ConstantWattType.0
+    s(946, 2, 2, 255, false),  // ConstantWattType.1
+    s(950, 1, 1, 255, false),  // ConstantWattType.2
+    s(952, 3, 2, 255, false),  // ConstantWattType.3
+    s(956, 2, 2, 255, false),  // ConstantWattType.4
+    s(960, 1, 1, 255, false),  // ConstantWattType.5
+    s(962, 1, 1, 0, false),    // ConstantWattType.6
+    s(964, 1, 1, 255, true),   // CurveDataPointsListType.0
+    s(966, 1, 1, 255, false),  // CurveDataPointsListType.1
+    s(968, 2, 2, 1, false),    // CurveDataPointsListType.2
+    s(972, 1, 1, 0, false),    // CurveDataPointsListType.3
+    s(974, 3, 2, 255, true),   // DERControlCLResType.0
+    s(978, 2, 2, 255, false),  // DERControlCLResType.1
+    s(982, 1, 1, 255, false),  // DERControlCLResType.2
+    s(984, 3, 2, 2, false),    // DERControlCLResType.3
+    s(988, 2, 2, 1, false),    // DERControlCLResType.4
+    s(992, 1, 1, 0, false),    // DERControlCLResType.5
+    s(994, 1, 1, 255, true),   // DERControlCPDResType.0
+    s(996, 1, 1, 255, false),  // DERControlCPDResType.1
+    s(998, 1, 1, 255, false),  // DERControlCPDResType.2
+    s(1000, 1, 1, 255, false), // DERControlCPDResType.3
+    s(1002, 1, 1, 255, false), // DERControlCPDResType.4
+    s(1004, 1, 1, 0, false),   // DERControlCPDResType.5
+    s(1006, 1, 1, 255, true),  // DERCurveType.0
+    s(1008, 2, 2, 255, false), // DERCurveType.1
+    s(1012, 1, 1, 255, false), // DERCurveType.2
+    s(1014, 1, 1, 255, false), // DERCurveType.3
+    s(1016, 1, 1, 255, false), // DERCurveType.4
+    s(1018, 3, 2, 2, false),   // DERCurveType.5
+    s(1022, 2, 2, 1, false),   // DERCurveType.6
+    s(1026, 1, 1, 0, false),   // DERCurveType.7
+    s(1028, 1, 1, 255, true),  // DER_AC_CPDReqEnergyTransferModeType.0
+    s(1030, 3, 2, 255, false), // DER_AC_CPDReqEnergyTransferModeType.1
+    s(1034, 2, 2, 255, false), // DER_AC_CPDReqEnergyTransferModeType.2
+    s(1038, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.3
+    s(1040, 3, 2, 255, false), // DER_AC_CPDReqEnergyTransferModeType.4
+    s(1044, 2, 2, 255, false), // DER_AC_CPDReqEnergyTransferModeType.5
+    s(1048, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.6
+    s(1050, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.7
+    s(1052, 7, 3, 255, false), // DER_AC_CPDReqEnergyTransferModeType.8
+    s(1060, 6, 3, 255, false), // DER_AC_CPDReqEnergyTransferModeType.9
+    s(1068, 5, 3, 255, false), // DER_AC_CPDReqEnergyTransferModeType.10
+    s(1076, 4, 3, 255, false), // DER_AC_CPDReqEnergyTransferModeType.11
+    s(1084, 3, 2, 255, false), // DER_AC_CPDReqEnergyTransferModeType.12
+    s(1088, 2, 2, 255, false), // DER_AC_CPDReqEnergyTransferModeType.13
+    s(1092, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.14
+    s(1094, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.15
+    s(1096, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.16
+    s(1098, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.17
+    s(1100, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.18
+    s(1102, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.19
+    s(1104, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.20
+    s(1106, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.21
+    s(1108, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.22
+    s(1110, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.23
+    s(1112, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.24
+    s(1114, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.25
+    s(1116, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.26
+    s(1118, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.27
+    s(1120, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.28
+    s(1122, 1, 1, 255, false), // DER_AC_CPDReqEnergyTransferModeType.29
+    s(1124, 1, 1, 0, false),   // DER_AC_CPDReqEnergyTransferModeType.30
+    s(1126, 1, 1, 255, true),  // DER_AC_CPDResEnergyTransferModeType.0
+    s(1128, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.1
+    s(1132, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.2
+    s(1136, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.3
+    s(1138, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.4
+    s(1142, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.5
+    s(1146, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.6
+    s(1148, 6, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.7
+    s(1156, 5, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.8
+    s(1164, 4, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.9
+    s(1172, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.10
+    s(1176, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.11
+    s(1180, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.12
+    s(1182, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.13
+    s(1186, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.14
+    s(1188, 7, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.15
+    s(1196, 6, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.16
+    s(1204, 5, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.17
+    s(1212, 4, 3, 255, false), // DER_AC_CPDResEnergyTransferModeType.18
+    s(1220, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.19
+    s(1224, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.20
+    s(1228, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.21
+    s(1230, 3, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.22
+    s(1234, 2, 2, 255, false), // DER_AC_CPDResEnergyTransferModeType.23
+    s(1238, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.24
+    s(1240, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.25
+    s(1242, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.26
+    s(1244, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.27
+    s(1246, 1, 1, 255, false), // DER_AC_CPDResEnergyTransferModeType.28
+    s(1248, 1, 1, 0, false),   // DER_AC_CPDResEnergyTransferModeType.29
+    s(1250, 2, 2, 255, true),  // DER_Dynamic_AC_CLReqControlModeType.0
+    s(1254, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.1
+    s(1256, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.2
+    s(1258, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.3
+    s(1260, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.4
+    s(1262, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.5
+    s(1266, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.6
+    s(1270, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.7
+    s(1272, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.8
+    s(1276, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.9
+    s(1280, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.10
+    s(1282, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.11
+    s(1286, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.12
+    s(1290, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.13
+    s(1292, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.14
+    s(1296, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.15
+    s(1300, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.16
+    s(1302, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.17
+    s(1306, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.18
+    s(1310, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.19
+    s(1312, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.20
+    s(1316, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.21
+    s(1320, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.22
+    s(1322, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.23
+    s(1324, 7, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.24
+    s(1332, 6, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.25
+    s(1340, 5, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.26
+    s(1348, 4, 3, 255, false), // DER_Dynamic_AC_CLReqControlModeType.27
+    s(1356, 3, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.28
+    s(1360, 2, 2, 255, false), // DER_Dynamic_AC_CLReqControlModeType.29
+    s(1364, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.30
+    s(1366, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.31
+    s(1368, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.32
+    s(1370, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.33
+    s(1372, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.34
+    s(1374, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.35
+    s(1376, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.36
+    s(1378, 1, 1, 255, false), // DER_Dynamic_AC_CLReqControlModeType.37
+    s(1380, 1, 1, 0, false),   // DER_Dynamic_AC_CLReqControlModeType.38
+    s(1382, 5, 3, 255, true),  // DER_Dynamic_AC_CLResControlModeType.0
+    s(1390, 4, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.1
+    s(1398, 3, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.2
+    s(1402, 2, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.3
+    s(1406, 1, 1, 255, false), // DER_Dynamic_AC_CLResControlModeType.4
+    s(1408, 9, 4, 255, false), // DER_Dynamic_AC_CLResControlModeType.5
+    s(1424, 8, 4, 255, false), // DER_Dynamic_AC_CLResControlModeType.6
+    s(1440, 7, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.7
+    s(1448, 6, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.8
+    s(1456, 5, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.9
+    s(1464, 4, 3, 255, false), // DER_Dynamic_AC_CLResControlModeType.10
+    s(1472, 3, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.11
+    s(1476, 2, 2, 255, false), // DER_Dynamic_AC_CLResControlModeType.12
+    s(1480, 1, 1, 255, false), // DER_Dynamic_AC_CLResControlModeType.13
+    s(1482, 9, 4, 8, false),   // DER_Dynamic_AC_CLResControlModeType.14
+    s(1498, 8, 4, 7, false),   // DER_Dynamic_AC_CLResControlModeType.15
+    s(1514, 7, 3, 6, false),   // DER_Dynamic_AC_CLResControlModeType.16
+    s(1522, 6, 3, 5, false),   // DER_Dynamic_AC_CLResControlModeType.17
+    s(1530, 5, 3, 4, false),   // DER_Dynamic_AC_CLResControlModeType.18
+    s(1538, 4, 3, 3, false),   // DER_Dynamic_AC_CLResControlModeType.19
+    s(1546, 3, 2, 2, false),   // DER_Dynamic_AC_CLResControlModeType.20
+    s(1550, 2, 2, 1, false),   // DER_Dynamic_AC_CLResControlModeType.21
+    s(1554, 1, 1, 0, false),   // DER_Dynamic_AC_CLResControlModeType.22
+    s(1556, 10, 4, 255, true), // DER_Scheduled_AC_CLReqControlModeType.0
+    s(1572, 9, 4, 255, false), // DER_Scheduled_AC_CLReqControlModeType.1
+    s(1588, 8, 4, 255, false), // DER_Scheduled_AC_CLReqControlModeType.2
+    s(1604, 7, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.3
+    s(1612, 6, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.4
+    s(1620, 5, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.5
+    s(1628, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.6
+    s(1636, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.7
+    s(1640, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.8
+    s(1644, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.9
+    s(1646, 6, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.10
+    s(1654, 5, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.11
+    s(1662, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.12
+    s(1670, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.13
+    s(1674, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.14
+    s(1678, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.15
+    s(1680, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.16
+    s(1682, 7, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.17
+    s(1690, 6, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.18
+    s(1698, 5, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.19
+    s(1706, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.20
+    s(1714, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.21
+    s(1718, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.22
+    s(1722, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.23
+    s(1724, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.24
+    s(1726, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.25
+    s(1734, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.26
+    s(1738, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.27
+    s(1742, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.28
+    s(1744, 4, 3, 255, false), // DER_Scheduled_AC_CLReqControlModeType.29
+    s(1752, 3, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.30
+    s(1756, 2, 2, 255, false), // DER_Scheduled_AC_CLReqControlModeType.31
+    s(1760, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.32
+    s(1762, 1, 1, 255, false), // DER_Scheduled_AC_CLReqControlModeType.33
+    s(1764, 1, 1, 0, false),   // DER_Scheduled_AC_CLReqControlModeType.34
+    s(1766, 10, 4, 255, true), // DER_Scheduled_AC_CLResControlModeType.0
+    s(1782, 9, 4, 255, false), // DER_Scheduled_AC_CLResControlModeType.1
+    s(1798, 8, 4, 255, false), // DER_Scheduled_AC_CLResControlModeType.2
+    s(1814, 7, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.3
+    s(1822, 6, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.4
+    s(1830, 5, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.5
+    s(1838, 4, 3, 255, false), // DER_Scheduled_AC_CLResControlModeType.6
+    s(1846, 3, 2, 255, false), // DER_Scheduled_AC_CLResControlModeType.7
+    s(1850, 2, 2, 255, false), // DER_Scheduled_AC_CLResControlModeType.8
+    s(1854, 1, 1, 255, false), // DER_Scheduled_AC_CLResControlModeType.9
+    s(1856, 9, 4, 8, false),   // DER_Scheduled_AC_CLResControlModeType.10
+    s(1872, 8, 4, 7, false),   // DER_Scheduled_AC_CLResControlModeType.11
+    s(1888, 7, 3, 6, false),   // DER_Scheduled_AC_CLResControlModeType.12
+    s(1896, 6, 3, 5, false),   // DER_Scheduled_AC_CLResControlModeType.13
+    s(1904, 5, 3, 4, false),   // DER_Scheduled_AC_CLResControlModeType.14
+    s(1912, 4, 3, 3, false),   // DER_Scheduled_AC_CLResControlModeType.15
+    s(1920, 3, 2, 2, false),   // DER_Scheduled_AC_CLResControlModeType.16
+    s(1924, 2, 2, 1, false),   // DER_Scheduled_AC_CLResControlModeType.17
+    s(1928, 1, 1, 0, false),   // DER_Scheduled_AC_CLResControlModeType.18
+    s(1930, 3, 2, 255, true),  // DSAKeyValueType.0
+    s(1934, 1, 1, 255, false), // DSAKeyValueType.1
+    s(1936, 2, 2, 255, false), // DSAKeyValueType.2
+    s(1940, 1, 1, 255, false), // DSAKeyValueType.3
+    s(1942, 3, 2, 2, false),   // DSAKeyValueType.4
+    s(1946, 2, 2, 1, false),   // DSAKeyValueType.5
+    s(1950, 1, 1, 255, false), // DSAKeyValueType.6
+    s(1952, 1, 1, 0, false),   // DSAKeyValueType.7
+    s(1954, 1, 1, 255, true),  // DataTupleType.0
+    s(1956, 1, 1, 255, false), // DataTupleType.1
+    s(1958, 1, 1, 0, false),   // DataTupleType.2
+    s(1960, 1, 1, 255, true),  // DetailedCostType.0
+    s(1962, 1, 1, 255, false), // DetailedCostType.1
+    s(1964, 1, 1, 0, false),   // DetailedCostType.2
+    s(1966, 1, 1, 255, true),  // DetailedTaxType.0
+    s(1968, 1, 1, 255, false), // DetailedTaxType.1
+    s(1970, 1, 1, 0, false),   // DetailedTaxType.2
+    s(1972, 1, 1, 255, true),  // DigestMethodType.0
+    s(1974, 3, 2, 1, true),    // DigestMethodType.1
+    s(1978, 3, 2, 1, false),   // DigestMethodType.2
+    s(1982, 3, 2, 1, false),   // DigestMethodType.3
+    s(1986, 11, 4, 10, true),  // DisplayParametersType.0
+    s(2002, 10, 4, 9, false),  // DisplayParametersType.1
+    s(2018, 9, 4, 8, false),   // DisplayParametersType.2
+    s(2034, 8, 4, 7, false),   // DisplayParametersType.3
+    s(2050, 7, 3, 6, false),   // DisplayParametersType.4
+    s(2058, 6, 3, 5, false),   // DisplayParametersType.5
+    s(2066, 5, 3, 4, false),   // DisplayParametersType.6
+    s(2074, 4, 3, 3, false),   // DisplayParametersType.7
+    s(2082, 3, 2, 2, false),   // DisplayParametersType.8
+    s(2086, 2, 2, 1, false),   // DisplayParametersType.9
+    s(2090, 1, 1, 0, false),   // DisplayParametersType.10
+    s(2092, 2, 2, 255, true),  // Dynamic_AC_CLReqControlModeType.0
+    s(2096, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.1
+    s(2098, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.2
+    s(2100, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.3
+    s(2102, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.4
+    s(2104, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.5
+    s(2108, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.6
+    s(2112, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.7
+    s(2114, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.8
+    s(2118, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.9
+    s(2122, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.10
+    s(2124, 3, 2, 255, false), // Dynamic_AC_CLReqControlModeType.11
+    s(2128, 2, 2, 255, false), // Dynamic_AC_CLReqControlModeType.12
+    s(2132, 1, 1, 255, false), // Dynamic_AC_CLReqControlModeType.13
+    s(2134, 3, 2, 2, false),   // Dynamic_AC_CLReqControlModeType.14
+    s(2138, 2, 2, 1, false),   // Dynamic_AC_CLReqControlModeType.15
+    s(2142, 1, 1, 0, false),   // Dynamic_AC_CLReqControlModeType.16
+    s(2144, 5, 3, 255, true),  // Dynamic_AC_CLResControlModeType.0
+    s(2152, 4, 3, 255, false), // Dynamic_AC_CLResControlModeType.1
+    s(2160, 3, 2, 255, false), // Dynamic_AC_CLResControlModeType.2
+    s(2164, 2, 2, 255, false), // Dynamic_AC_CLResControlModeType.3
+    s(2168, 1, 1, 255, false), // Dynamic_AC_CLResControlModeType.4
+    s(2170, 9, 4, 8, false),   // Dynamic_AC_CLResControlModeType.5
+    s(2186, 8, 4, 7, false),   // Dynamic_AC_CLResControlModeType.6
+    s(2202, 7, 3, 6, false),   // Dynamic_AC_CLResControlModeType.7
+    s(2210, 6, 3, 5, false),   // Dynamic_AC_CLResControlModeType.8
+    s(2218, 5, 3, 4, false),   // Dynamic_AC_CLResControlModeType.9
+    s(2226, 4, 3, 3, false),   // Dynamic_AC_CLResControlModeType.10
+    s(2234, 3, 2, 2, false),   // Dynamic_AC_CLResControlModeType.11
+    s(2238, 2, 2, 1, false),   // Dynamic_AC_CLResControlModeType.12
+    s(2242, 1, 1, 0, false),   // Dynamic_AC_CLResControlModeType.13
+    s(2244, 2, 2, 255, true),  // Dynamic_CLReqControlModeType.0
+    s(2248, 1, 1, 255, false), // Dynamic_CLReqControlModeType.1
+    s(2250, 1, 1, 255, false), // Dynamic_CLReqControlModeType.2
+    s(2252, 1, 1, 255, false), // Dynamic_CLReqControlModeType.3
+    s(2254, 1, 1, 0, false),   // Dynamic_CLReqControlModeType.4
+    s(2256, 5, 3, 4, true),    // Dynamic_CLResControlModeType.0
+    s(2264, 4, 3, 3, false),   // Dynamic_CLResControlModeType.1
+    s(2272, 3, 2, 2, false),   // Dynamic_CLResControlModeType.2
+    s(2276, 2, 2, 1, false),   // Dynamic_CLResControlModeType.3
+    s(2280, 1, 1, 0, false),   // Dynamic_CLResControlModeType.4
+    s(2282, 1, 1, 255, true),  // EVApparentPowerLimitsType.0
+    s(2284, 3, 2, 255, false), // EVApparentPowerLimitsType.1
+    s(2288, 2, 2, 255, false), // EVApparentPowerLimitsType.2
+    s(2292, 1, 1, 255, false), // EVApparentPowerLimitsType.3
+    s(2294, 3, 2, 255, false), // EVApparentPowerLimitsType.4
+    s(2298, 2, 2, 255, false), // EVApparentPowerLimitsType.5
+    s(2302, 1, 1, 255, false), // EVApparentPowerLimitsType.6
+    s(2304, 3, 2, 255, false), // EVApparentPowerLimitsType.7
+    s(2308, 2, 2, 255, false), // EVApparentPowerLimitsType.8
+    s(2312, 1, 1, 255, false), // EVApparentPowerLimitsType.9
+    s(2314, 3, 2, 2, false),   // EVApparentPowerLimitsType.10
+    s(2318, 2, 2, 1, false),   // EVApparentPowerLimitsType.11
+    s(2322, 1, 1, 0, false),   // EVApparentPowerLimitsType.12
+    s(2324, 1, 1, 255, true),  // EVApparentPowerType.0
+    s(2326, 3, 2, 255, false), // EVApparentPowerType.1
+    s(2330, 2, 2, 255, false), // EVApparentPowerType.2
+    s(2334, 1, 1, 255, false), // EVApparentPowerType.3
+    s(2336, 3, 2, 255, false), // EVApparentPowerType.4
+    s(2340, 2, 2, 255, false), // EVApparentPowerType.5
+    s(2344, 1, 1, 255, false), // EVApparentPowerType.6
+    s(2346, 3, 2, 255, false), // EVApparentPowerType.7
+    s(2350, 2, 2, 255, false), // EVApparentPowerType.8
+    s(2354, 1, 1, 255, false), // EVApparentPowerType.9
+    s(2356, 3, 2, 2, false),   // EVApparentPowerType.10
+    s(2360, 2, 2, 1, false),   // EVApparentPowerType.11
+    s(2364, 1, 1, 0, false),   // EVApparentPowerType.12
+    s(2366, 1, 1, 255, true),  // EVExcitationLimitsType.0
+    s(2368, 3, 2, 255, false), // EVExcitationLimitsType.1
+    s(2372, 2, 2, 255, false), // EVExcitationLimitsType.2
+    s(2376, 1, 1, 255, false), // EVExcitationLimitsType.3
+    s(2378, 3, 2, 255, false), // EVExcitationLimitsType.4
+    s(2382, 2, 2, 255, false), // EVExcitationLimitsType.5
+    s(2386, 1, 1, 255, false), // EVExcitationLimitsType.6
+    s(2388, 3, 2, 255, false), // EVExcitationLimitsType.7
+    s(2392, 2, 2, 255, false), // EVExcitationLimitsType.8
+    s(2396, 1, 1, 255, false), // EVExcitationLimitsType.9
+    s(2398, 3, 2, 2, false),   // EVExcitationLimitsType.10
+    s(2402, 2, 2, 1, false),   // EVExcitationLimitsType.11
+    s(2406, 1, 1, 0, false),   // EVExcitationLimitsType.12
+    s(2408, 4, 3, 255, true),  // EVExcitationType.0
+    s(2416, 3, 2, 255, false), // EVExcitationType.1
+    s(2420, 2, 2, 255, false), // EVExcitationType.2
+    s(2424, 1, 1, 255, false), // EVExcitationType.3
+    s(2426, 6, 3, 255, false), // EVExcitationType.4
+    s(2434, 5, 3, 255, false), // EVExcitationType.5
+    s(2442, 4, 3, 255, false), // EVExcitationType.6
+    s(2450, 3, 2, 255, false), // EVExcitationType.7
+    s(2454, 2, 2, 255, false), // EVExcitationType.8
+    s(2458, 1, 1, 255, false), // EVExcitationType.9
+    s(2460, 3, 2, 2, false),   // EVExcitationType.10
+    s(2464, 2, 2, 1, false),   // EVExcitationType.11
+    s(2468, 1, 1, 0, false),   // EVExcitationType.12
+    s(2470, 1, 1, 255, true),  // EVInverterDetailsType.0
+    s(2472, 2, 2, 255, false), // EVInverterDetailsType.1
+    s(2476, 1, 1, 255, false), // EVInverterDetailsType.2
+    s(2478, 1, 1, 255, false), // EVInverterDetailsType.3
+    s(2480, 1, 1, 255, false), // EVInverterDetailsType.4
+    s(2482, 1, 1, 0, false),   // EVInverterDetailsType.5
+    s(2484, 1, 1, 255, true),  // EVReactivePowerLimitsType.0
+    s(2486, 6, 3, 255, false), // EVReactivePowerLimitsType.1
+    s(2494, 5, 3, 255, false), // EVReactivePowerLimitsType.2
+    s(2502, 4, 3, 255, false), // EVReactivePowerLimitsType.3
+    s(2510, 3, 2, 255, false), // EVReactivePowerLimitsType.4
+    s(2514, 2, 2, 255, false), // EVReactivePowerLimitsType.5
+    s(2518, 1, 1, 255, false), // EVReactivePowerLimitsType.6
+    s(2520, 6, 3, 255, false), // EVReactivePowerLimitsType.7
+    s(2528, 5, 3, 255, false), // EVReactivePowerLimitsType.8
+    s(2536, 4, 3, 255, false), // EVReactivePowerLimitsType.9
+    s(2544, 3, 2, 255, false), // EVReactivePowerLimitsType.10
+    s(2548, 2, 2, 255, false), // EVReactivePowerLimitsType.11
+    s(2552, 1, 1, 255, false), // EVReactivePowerLimitsType.12
+    s(2554, 6, 3, 255, false), // EVReactivePowerLimitsType.13
+    s(2562, 5, 3, 255, false), // EVReactivePowerLimitsType.14
+    s(2570, 4, 3, 255, false), // EVReactivePowerLimitsType.15
+    s(2578, 3, 2, 255, false), // EVReactivePowerLimitsType.16
+    s(2582, 2, 2, 255, false), // EVReactivePowerLimitsType.17
+    s(2586, 1, 1, 255, false), // EVReactivePowerLimitsType.18
+    s(2588, 6, 3, 255, false), // EVReactivePowerLimitsType.19
+    s(2596, 5, 3, 255, false), // EVReactivePowerLimitsType.20
+    s(2604, 4, 3, 255, false), // EVReactivePowerLimitsType.21
+    s(2612, 3, 2, 255, false), // EVReactivePowerLimitsType.22
+    s(2616, 2, 2, 255, false), // EVReactivePowerLimitsType.23
+    s(2620, 1, 1, 255, false), // EVReactivePowerLimitsType.24
+    s(2622, 3, 2, 2, false),   // EVReactivePowerLimitsType.25
+    s(2626, 2, 2, 1, false),   // EVReactivePowerLimitsType.26
+    s(2630, 1, 1, 0, false),   // EVReactivePowerLimitsType.27
+    s(2632, 1, 1, 255, true),  // EVReactivePowerType.0
+    s(2634, 6, 3, 255, false), // EVReactivePowerType.1
+    s(2642, 5, 3, 255, false), // EVReactivePowerType.2
+    s(2650, 4, 3, 255, false), // EVReactivePowerType.3
+    s(2658, 3, 2, 255, false), // EVReactivePowerType.4
+    s(2662, 2, 2, 255, false), // EVReactivePowerType.5
+    s(2666, 1, 1, 255, false), // EVReactivePowerType.6
+    s(2668, 6, 3, 255, false), // EVReactivePowerType.7
+    s(2676, 5, 3, 255, false), // EVReactivePowerType.8
+    s(2684, 4, 3, 255, false), // EVReactivePowerType.9
+    s(2692, 3, 2, 255, false), // EVReactivePowerType.10
+    s(2696, 2, 2, 255, false), // EVReactivePowerType.11
+    s(2700, 1, 1, 255, false), // EVReactivePowerType.12
+    s(2702, 6, 3, 255, false), // EVReactivePowerType.13
+    s(2710, 5, 3, 255, false), // EVReactivePowerType.14
+    s(2718, 4, 3, 255, false), // EVReactivePowerType.15
+    s(2726, 3, 2, 255, false), // EVReactivePowerType.16
+    s(2730, 2, 2, 255, false), // EVReactivePowerType.17
+    s(2734, 1, 1, 255, false), // EVReactivePowerType.18
+    s(2736, 6, 3, 5, false),   // EVReactivePowerType.19
+    s(2744, 5, 3, 4, false),   // EVReactivePowerType.20
+    s(2752, 4, 3, 3, false),   // EVReactivePowerType.21
+    s(2760, 3, 2, 2, false),   // EVReactivePowerType.22
+    s(2764, 2, 2, 1, false),   // EVReactivePowerType.23
+    s(2768, 1, 1, 0, false),   // EVReactivePowerType.24
+    s(2770, 1, 1, 255, true),  // EVSEReactivePowerLimitsType.0
+    s(2772, 3, 2, 255, false), // EVSEReactivePowerLimitsType.1
+    s(2776, 2, 2, 255, false), // EVSEReactivePowerLimitsType.2
+    s(2780, 1, 1, 255, false), // EVSEReactivePowerLimitsType.3
+    s(2782, 3, 2, 255, false), // EVSEReactivePowerLimitsType.4
+    s(2786, 2, 2, 255, false), // EVSEReactivePowerLimitsType.5
+    s(2790, 1, 1, 255, false), // EVSEReactivePowerLimitsType.6
+    s(2792, 3, 2, 255, false), // EVSEReactivePowerLimitsType.7
+    s(2796, 2, 2, 255, false), // EVSEReactivePowerLimitsType.8
+    s(2800, 1, 1, 255, false), // EVSEReactivePowerLimitsType.9
+    s(2802, 3, 2, 2, false),   // EVSEReactivePowerLimitsType.10
+    s(2806, 2, 2, 1, false),   // EVSEReactivePowerLimitsType.11
+    s(2810, 1, 1, 0, false),   // EVSEReactivePowerLimitsType.12
+    s(2812, 1, 1, 255, true),  // EVSEStatusType.0
+    s(2814, 1, 1, 255, false), // EVSEStatusType.1
+    s(2816, 1, 1, 0, false),   // EVSEStatusType.2
+    s(2818, 1, 1, 255, true),  // EnterServiceCLResType.0
+    s(2820, 8, 4, 7, false),   // EnterServiceCLResType.1
+    s(2836, 7, 3, 6, false),   // EnterServiceCLResType.2
+    s(2844, 6, 3, 5, false),   // EnterServiceCLResType.3
+    s(2852, 5, 3, 4, false),   // EnterServiceCLResType.4
+    s(2860, 4, 3, 3, false),   // EnterServiceCLResType.5
+    s(2868, 3, 2, 2, false),   // EnterServiceCLResType.6
+    s(2872, 2, 2, 1, false),   // EnterServiceCLResType.7
+    s(2876, 1, 1, 0, false),   // EnterServiceCLResType.8
+    s(2878, 1, 1, 255, true),  // EnterServiceCPDResType.0
+    s(2880, 1, 1, 255, false), // EnterServiceCPDResType.1
+    s(2882, 1, 1, 255, false), // EnterServiceCPDResType.2
+    s(2884, 1, 1, 255, false), // EnterServiceCPDResType.3
+    s(2886, 1, 1, 255, false), // EnterServiceCPDResType.4
+    s(2888, 4, 3, 3, false),   // EnterServiceCPDResType.5
+    s(2896, 3, 2, 2, false),   // EnterServiceCPDResType.6
+    s(2900, 2, 2, 1, false),   // EnterServiceCPDResType.7
+    s(2904, 1, 1, 0, false),   // EnterServiceCPDResType.8
+    s(2906, 1, 1, 255, true),  // FrequencyDroopSettingsType.0
+    s(2908, 1, 1, 255, false), // FrequencyDroopSettingsType.1
+    s(2910, 3, 2, 255, false), // FrequencyDroopSettingsType.2
+    s(2914, 2, 2, 255, false), // FrequencyDroopSettingsType.3
+    s(2918, 1, 1, 255, false), // FrequencyDroopSettingsType.4
+    s(2920, 3, 2, 255, false), // FrequencyDroopSettingsType.5
+    s(2924, 2, 2, 255, false), // FrequencyDroopSettingsType.6
+    s(2928, 1, 1, 255, false), // FrequencyDroopSettingsType.7
+    s(2930, 1, 1, 0, false),   // FrequencyDroopSettingsType.8
+    s(2932, 1, 1, 255, true),  // FrequencyDroopType.0
+    s(2934, 4, 3, 3, false),   // FrequencyDroopType.1
+    s(2942, 3, 2, 2, false),   // FrequencyDroopType.2
+    s(2946, 2, 2, 1, false),   // FrequencyDroopType.3
+    s(2950, 1, 1, 0, false),   // FrequencyDroopType.4
+    s(2952, 1, 1, 255, true),  // FrequencyTripType.0
+    s(2954, 1, 1, 255, false), // FrequencyTripType.1
+    s(2956, 3, 2, 2, false),   // FrequencyTripType.2
+    s(2960, 2, 2, 1, false),   // FrequencyTripType.3
+    s(2964, 1, 1, 0, false),   // FrequencyTripType.4
+    s(2966, 1, 1, 255, true),  // GridLimitsType.0
+    s(2968, 1, 1, 255, false), // GridLimitsType.1
+    s(2970, 1, 1, 255, false), // GridLimitsType.2
+    s(2972, 3, 2, 255, false), // GridLimitsType.3
+    s(2976, 2, 2, 255, false), // GridLimitsType.4
+    s(2980, 1, 1, 255, false), // GridLimitsType.5
+    s(2982, 1, 1, 255, false), // GridLimitsType.6
+    s(2984, 1, 1, 0, false),   // GridLimitsType.7
+    s(2986, 10, 4, 255, true), // KeyInfoType.0
+    s(3002, 9, 4, 255, true),  // KeyInfoType.1
+    s(3018, 10, 4, 8, false),  // KeyInfoType.2
+    s(3034, 10, 4, 8, false),  // KeyInfoType.3
+    s(3050, 10, 4, 8, false),  // KeyInfoType.4
+    s(3066, 10, 4, 8, false),  // KeyInfoType.5
+    s(3082, 10, 4, 8, false),  // KeyInfoType.6
+    s(3098, 10, 4, 8, false),  // KeyInfoType.7
+    s(3114, 10, 4, 8, false),  // KeyInfoType.8
+    s(3130, 10, 4, 8, false),  // KeyInfoType.9
+    s(3146, 9, 4, 255, false), // KeyInfoType.10
+    s(3162, 4, 3, 255, true),  // KeyValueType.0
+    s(3170, 2, 2, 0, false),   // KeyValueType.1
+    s(3174, 2, 2, 0, false),   // KeyValueType.2
+    s(3178, 2, 2, 0, false),   // KeyValueType.3
+    s(3182, 4, 3, 255, false), // KeyValueType.4
+    s(3190, 1, 1, 255, true),  // LimitMaxDischargePowerType.0
+    s(3192, 2, 2, 255, false), // LimitMaxDischargePowerType.1
+    s(3196, 1, 1, 255, false), // LimitMaxDischargePowerType.2
+    s(3198, 4, 3, 3, false),   // LimitMaxDischargePowerType.3
+    s(3206, 3, 2, 2, false),   // LimitMaxDischargePowerType.4
+    s(3210, 2, 2, 1, false),   // LimitMaxDischargePowerType.5
+    s(3214, 1, 1, 0, false),   // LimitMaxDischargePowerType.6
+    s(3216, 1, 1, 255, true),  // ListOfRootCertificateIDsType.0
+    s(3218, 2, 2, 1, false),   // ListOfRootCertificateIDsType.1
+    s(3222, 1, 1, 0, false),   // ListOfRootCertificateIDsType.2
+    s(3224, 2, 2, 255, true),  // ManifestType.0
+    s(3228, 1, 1, 255, true),  // ManifestType.1
+    s(3230, 2, 2, 1, false),   // ManifestType.2
+    s(3234, 1, 1, 255, true),  // MessageHeaderType.0
+    s(3236, 1, 1, 255, false), // MessageHeaderType.1
+    s(3238, 2, 2, 1, false),   // MessageHeaderType.2
+    s(3242, 1, 1, 0, false),   // MessageHeaderType.3
+    s(3244, 1, 1, 255, true),  // MeterInfoType.0
+    s(3246, 1, 1, 255, false), // MeterInfoType.1
+    s(3248, 7, 3, 6, false),   // MeterInfoType.2
+    s(3256, 6, 3, 5, false),   // MeterInfoType.3
+    s(3264, 5, 3, 4, false),   // MeterInfoType.4
+    s(3272, 4, 3, 3, false),   // MeterInfoType.5
+    s(3280, 3, 2, 2, false),   // MeterInfoType.6
+    s(3284, 2, 2, 1, false),   // MeterInfoType.7
+    s(3288, 1, 1, 0, false),   // MeterInfoType.8
+    s(3290, 6, 3, 4, true),    // ObjectType.0
+    s(3298, 5, 3, 3, true),    // ObjectType.1
+    s(3306, 4, 3, 2, true),    // ObjectType.2
+    s(3314, 3, 2, 1, true),    // ObjectType.3
+    s(3318, 3, 2, 1, false),   // ObjectType.4
+    s(3322, 3, 2, 1, false),   // ObjectType.5
+    s(3326, 2, 2, 255, true),  // PGPDataType.0
+    s(3330, 3, 2, 2, false),   // PGPDataType.1
+    s(3334, 2, 2, 1, false),   // PGPDataType.2
+    s(3338, 2, 2, 1, false),   // PGPDataType.3
+    s(3342, 2, 2, 1, false),   // PGPDataType.4
+    s(3346, 2, 2, 1, false),   // PGPDataType.5
+    s(3350, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(3352, 1, 1, 255, false), // RSAKeyValueType.1
+    s(3354, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(3356, 1, 1, 255, true),  // RationalNumberType.0
+    s(3358, 1, 1, 255, false), // RationalNumberType.1
+    s(3360, 1, 1, 0, false),   // RationalNumberType.2
+    s(3362, 5, 3, 4, true),    // ReactivePowerSupportCLResType.0
+    s(3370, 4, 3, 3, false),   // ReactivePowerSupportCLResType.1
+    s(3378, 3, 2, 2, false),   // ReactivePowerSupportCLResType.2
+    s(3382, 2, 2, 1, false),   // ReactivePowerSupportCLResType.3
+    s(3386, 1, 1, 0, false),   // ReactivePowerSupportCLResType.4
+    s(3388, 1, 1, 255, true),  // ReactivePowerSupportCPDResType.0
+    s(3390, 1, 1, 255, false), // ReactivePowerSupportCPDResType.1
+    s(3392, 1, 1, 255, false), // ReactivePowerSupportCPDResType.2
+    s(3394, 1, 1, 255, false), // ReactivePowerSupportCPDResType.3
+    s(3396, 1, 1, 0, false),   // ReactivePowerSupportCPDResType.4
+    s(3398, 1, 1, 255, true),  // ReceiptType.0
+    s(3400, 6, 3, 5, false),   // ReceiptType.1
+    s(3408, 5, 3, 4, false),   // ReceiptType.2
+    s(3416, 4, 3, 3, false),   // ReceiptType.3
+    s(3424, 3, 2, 2, false),   // ReceiptType.4
+    s(3428, 2, 2, 1, false),   // ReceiptType.5
+    s(3432, 2, 2, 1, false),   // ReceiptType.6
+    s(3436, 1, 1, 0, false),   // ReceiptType.7
+    s(3438, 5, 3, 255, true),  // ReferenceType.0
+    s(3446, 4, 3, 255, true),  // ReferenceType.1
+    s(3454, 3, 2, 255, true),  // ReferenceType.2
+    s(3458, 2, 2, 255, true),  // ReferenceType.3
+    s(3462, 1, 1, 255, false), // ReferenceType.4
+    s(3464, 1, 1, 255, false), // ReferenceType.5
+    s(3466, 1, 1, 0, false),   // ReferenceType.6
+    s(3468, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(3476, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(3480, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(3484, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(3486, 1, 1, 255, true),  // SPKIDataType.0
+    s(3488, 3, 2, 2, false),   // SPKIDataType.1
+    s(3492, 2, 2, 1, false),   // SPKIDataType.2
+    s(3496, 10, 4, 255, true), // Scheduled_AC_CLReqControlModeType.0
+    s(3512, 9, 4, 255, false), // Scheduled_AC_CLReqControlModeType.1
+    s(3528, 8, 4, 255, false), // Scheduled_AC_CLReqControlModeType.2
+    s(3544, 7, 3, 255, false), // Scheduled_AC_CLReqControlModeType.3
+    s(3552, 6, 3, 255, false), // Scheduled_AC_CLReqControlModeType.4
+    s(3560, 5, 3, 255, false), // Scheduled_AC_CLReqControlModeType.5
+    s(3568, 4, 3, 255, false), // Scheduled_AC_CLReqControlModeType.6
+    s(3576, 3, 2, 255, false), // Scheduled_AC_CLReqControlModeType.7
+    s(3580, 2, 2, 255, false), // Scheduled_AC_CLReqControlModeType.8
+    s(3584, 1, 1, 255, false), // Scheduled_AC_CLReqControlModeType.9
+    s(3586, 6, 3, 5, false),   // Scheduled_AC_CLReqControlModeType.10
+    s(3594, 5, 3, 4, false),   // Scheduled_AC_CLReqControlModeType.11
+    s(3602, 4, 3, 3, false),   // Scheduled_AC_CLReqControlModeType.12
+    s(3610, 3, 2, 2, false),   // Scheduled_AC_CLReqControlModeType.13
+    s(3614, 2, 2, 1, false),   // Scheduled_AC_CLReqControlModeType.14
+    s(3618, 1, 1, 0, false),   // Scheduled_AC_CLReqControlModeType.15
+    s(3620, 10, 4, 9, true),   // Scheduled_AC_CLResControlModeType.0
+    s(3636, 9, 4, 8, false),   // Scheduled_AC_CLResControlModeType.1
+    s(3652, 8, 4, 7, false),   // Scheduled_AC_CLResControlModeType.2
+    s(3668, 7, 3, 6, false),   // Scheduled_AC_CLResControlModeType.3
+    s(3676, 6, 3, 5, false),   // Scheduled_AC_CLResControlModeType.4
+    s(3684, 5, 3, 4, false),   // Scheduled_AC_CLResControlModeType.5
+    s(3692, 4, 3, 3, false),   // Scheduled_AC_CLResControlModeType.6
+    s(3700, 3, 2, 2, false),   // Scheduled_AC_CLResControlModeType.7
+    s(3704, 2, 2, 1, false),   // Scheduled_AC_CLResControlModeType.8
+    s(3708, 1, 1, 0, false),   // Scheduled_AC_CLResControlModeType.9
+    s(3710, 4, 3, 3, true),    // Scheduled_CLReqControlModeType.0
+    s(3718, 3, 2, 2, false),   // Scheduled_CLReqControlModeType.1
+    s(3722, 2, 2, 1, false),   // Scheduled_CLReqControlModeType.2
+    s(3726, 1, 1, 0, false),   // Scheduled_CLReqControlModeType.3
+    s(3728, 1, 1, 0, true),    // Scheduled_CLResControlModeType.0
+    s(3730, 1, 1, 255, true),  // SignatureMethodType.0
+    s(3732, 4, 3, 2, true),    // SignatureMethodType.1
+    s(3740, 3, 2, 1, false),   // SignatureMethodType.2
+    s(3744, 3, 2, 1, false),   // SignatureMethodType.3
+    s(3748, 4, 3, 2, false),   // SignatureMethodType.4
+    s(3756, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(3760, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(3762, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(3766, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(3770, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(3772, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(3776, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(3780, 2, 2, 255, false), // SignaturePropertyType.4
+    s(3784, 2, 2, 255, true),  // SignatureType.0
+    s(3788, 1, 1, 255, true),  // SignatureType.1
+    s(3790, 1, 1, 255, false), // SignatureType.2
+    s(3792, 3, 2, 2, false),   // SignatureType.3
+    s(3796, 2, 2, 1, false),   // SignatureType.4
+    s(3800, 2, 2, 1, false),   // SignatureType.5
+    s(3804, 2, 2, 255, true),  // SignatureValueType.0
+    s(3808, 1, 1, 255, true),  // SignatureValueType.1
+    s(3810, 1, 1, 0, false),   // SignatureValueType.2
+    s(3812, 2, 2, 255, true),  // SignedInfoType.0
+    s(3816, 1, 1, 255, true),  // SignedInfoType.1
+    s(3818, 1, 1, 255, false), // SignedInfoType.2
+    s(3820, 1, 1, 255, false), // SignedInfoType.3
+    s(3822, 2, 2, 1, false),   // SignedInfoType.4
+    s(3826, 1, 1, 255, true),  // TransformType.0
+    s(3828, 4, 3, 2, true),    // TransformType.1
+    s(3836, 4, 3, 2, false),   // TransformType.2
+    s(3844, 4, 3, 2, false),   // TransformType.3
+    s(3852, 4, 3, 2, false),   // TransformType.4
+    s(3860, 1, 1, 255, true),  // TransformsType.0
+    s(3862, 2, 2, 1, false),   // TransformsType.1
+    s(3866, 1, 1, 255, true),  // V2GMessageType.0
+    s(3868, 1, 1, 0, false),   // V2GMessageType.1
+    s(3870, 1, 1, 255, true),  // V2GRequestType.0
+    s(3872, 1, 1, 0, false),   // V2GRequestType.1
+    s(3874, 1, 1, 255, true),  // V2GResponseType.0
+    s(3876, 1, 1, 255, false), // V2GResponseType.1
+    s(3878, 1, 1, 0, false),   // V2GResponseType.2
+    s(3880, 1, 1, 255, true),  // VoltVarType.0
+    s(3882, 2, 2, 255, false), // VoltVarType.1
+    s(3886, 1, 1, 255, false), // VoltVarType.2
+    s(3888, 1, 1, 255, false), // VoltVarType.3
+    s(3890, 1, 1, 255, false), // VoltVarType.4
+    s(3892, 3, 2, 255, false), // VoltVarType.5
+    s(3896, 2, 2, 255, false), // VoltVarType.6
+    s(3900, 1, 1, 255, false), // VoltVarType.7
+    s(3902, 2, 2, 255, false), // VoltVarType.8
+    s(3906, 1, 1, 255, false), // VoltVarType.9
+    s(3908, 1, 1, 255, false), // VoltVarType.10
+    s(3910, 1, 1, 255, false), // VoltVarType.11
+    s(3912, 1, 1, 0, false),   // VoltVarType.12
+    s(3914, 1, 1, 255, true),  // VoltWattType.0
+    s(3916, 2, 2, 255, false), // VoltWattType.1
+    s(3920, 1, 1, 255, false), // VoltWattType.2
+    s(3922, 1, 1, 255, false), // VoltWattType.3
+    s(3924, 1, 1, 255, false), // VoltWattType.4
+    s(3926, 3, 2, 255, false), // VoltWattType.5
+    s(3930, 2, 2, 255, false), // VoltWattType.6
+    s(3934, 1, 1, 255, false), // VoltWattType.7
+    s(3936, 2, 2, 1, false),   // VoltWattType.8
+    s(3940, 1, 1, 0, false),   // VoltWattType.9
+    s(3942, 1, 1, 255, true),  // VoltageTripType.0
+    s(3944, 1, 1, 255, false), // VoltageTripType.1
+    s(3946, 5, 3, 4, false),   // VoltageTripType.2
+    s(3954, 4, 3, 3, false),   // VoltageTripType.3
+    s(3962, 3, 2, 2, false),   // VoltageTripType.4
+    s(3966, 2, 2, 1, false),   // VoltageTripType.5
+    s(3970, 1, 1, 0, false),   // VoltageTripType.6
+    s(3972, 1, 1, 255, true),  // WattVarType.0
+    s(3974, 2, 2, 255, false), // WattVarType.1
+    s(3978, 1, 1, 255, false), // WattVarType.2
+    s(3980, 1, 1, 255, false), // WattVarType.3
+    s(3982, 1, 1, 255, false), // WattVarType.4
+    s(3984, 5, 3, 4, false),   // WattVarType.5
+    s(3992, 4, 3, 3, false),   // WattVarType.6
+    s(4000, 3, 2, 2, false),   // WattVarType.7
+    s(4004, 2, 2, 1, false),   // WattVarType.8
+    s(4008, 1, 1, 0, false),   // WattVarType.9
+    s(4010, 6, 3, 255, true),  // X509DataType.0
+    s(4018, 7, 3, 6, false),   // X509DataType.1
+    s(4026, 7, 3, 6, false),   // X509DataType.2
+    s(4034, 7, 3, 6, false),   // X509DataType.3
+    s(4042, 7, 3, 6, false),   // X509DataType.4
+    s(4050, 7, 3, 6, false),   // X509DataType.5
+    s(4058, 7, 3, 6, false),   // X509DataType.6
+    s(4066, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(4068, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(4070, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 4072] = [
-    p(K::Complex, 0, Slot::Single, 0, 69, 1, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 69, 1, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 69, 2, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 69, 3, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 69, 4, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 69, 2, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 69, 3, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 69, 4, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 69, 3, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 69, 4, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 69, 3, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 69, 4, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 69, 4, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 69, 4, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 69, 5, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 69, 6, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 4, 69, 5, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 69, 6, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::Single, 5, 69, 6, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 5, 69, 6, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDReqEnergyTransferModeType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 69, 8, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 69, 8, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 69, 9, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 69, 10, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 69, 11, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 69, 9, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 69, 10, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 69, 11, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 69, 10, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 69, 11, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 69, 10, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 69, 11, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 69, 11, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 69, 11, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 69, 12, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 69, 13, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 69, 14, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 69, 12, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 69, 13, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 69, 14, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 69, 13, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 69, 14, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 69, 13, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 69, 14, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 69, 14, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 69, 14, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 69, 15, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 69, 16, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 69, 17, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 13, 69, 15, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 69, 16, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 69, 17, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.7: EndElement
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 69, 16, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 69, 17, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 14, 69, 16, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 69, 17, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.8: EndElement
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 69, 17, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 15, 69, 17, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.9: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 16, 69, 18, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 17, 69, 19, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_CPDResEnergyTransferModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 21, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 21, Count::None, 0, 0, LONG, 672, 0, false), // AC_ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 19, 39, 22, Count::None, 0, 0, LONG, 419, 0, false),
-    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 19, 39, 22, Count::None, 0, 0, LONG, 419, 0, false), // AC_ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 20, 0, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AC_ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::Complex, 3, Slot::Single, 21, 10, 24, Count::None, 0, 0, LONG, 82, 0, true),
-    p(K::Complex, 3, Slot::Single, 22, 12, 24, Count::None, 0, 0, LONG, 121, 0, true),
-    p(K::Complex, 3, Slot::Single, 23, 14, 24, Count::None, 0, 0, LONG, 153, 255, true),
-    p(K::Complex, 3, Slot::Single, 24, 30, 24, Count::None, 0, 0, LONG, 282, 0, true),
-    p(K::Complex, 3, Slot::Single, 25, 32, 24, Count::None, 0, 0, LONG, 344, 0, true),
-    p(K::Complex, 3, Slot::Single, 26, 40, 24, Count::None, 0, 0, LONG, 430, 0, true),
-    p(K::Complex, 3, Slot::Single, 27, 76, 24, Count::None, 0, 0, LONG, 735, 0, true),
+    p(K::Complex, 3, Slot::Single, 21, 10, 24, Count::None, 0, 0, LONG, 82, 0, true), // AC_ChargeLoopReqType.3: BPT_Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 22, 12, 24, Count::None, 0, 0, LONG, 121, 0, true), // AC_ChargeLoopReqType.3: BPT_Scheduled_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 23, 14, 24, Count::None, 0, 0, LONG, 153, 255, true), // AC_ChargeLoopReqType.3: CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 24, 30, 24, Count::None, 0, 0, LONG, 282, 0, true), // AC_ChargeLoopReqType.3: DER_Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 25, 32, 24, Count::None, 0, 0, LONG, 344, 0, true), // AC_ChargeLoopReqType.3: DER_Scheduled_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 26, 40, 24, Count::None, 0, 0, LONG, 430, 0, true), // AC_ChargeLoopReqType.3: Dynamic_AC_CLReqControlMode
+    p(K::Complex, 3, Slot::Single, 27, 76, 24, Count::None, 0, 0, LONG, 735, 0, true), // AC_ChargeLoopReqType.3: Scheduled_AC_CLReqControlMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeLoopReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 26, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 26, Count::None, 0, 0, LONG, 672, 0, false), // AC_ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 1, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AC_ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 29, 52, 28, Count::None, 0, 0, LONG, 595, 0, false),
-    p(K::Complex, 3, Slot::Single, 30, 65, 29, Count::None, 0, 0, LONG, 676, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 72, 30, Count::None, 0, 0, LONG, 713, 0, false),
-    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true),
+    p(K::Complex, 2, Slot::Single, 29, 52, 28, Count::None, 0, 0, LONG, 595, 0, false), // AC_ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 30, 65, 29, Count::None, 0, 0, LONG, 676, 0, false), // AC_ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 72, 30, Count::None, 0, 0, LONG, 713, 0, false), // AC_ChargeLoopResType.2: Receipt
+    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_ChargeLoopResType.2: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true), // AC_ChargeLoopResType.2: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true), // AC_ChargeLoopResType.2: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true), // AC_ChargeLoopResType.2: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true), // AC_ChargeLoopResType.2: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true), // AC_ChargeLoopResType.2: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true), // AC_ChargeLoopResType.2: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true), // AC_ChargeLoopResType.2: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 30, 65, 29, Count::None, 0, 0, LONG, 676, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 72, 30, Count::None, 0, 0, LONG, 713, 0, false),
-    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true),
+    p(K::Complex, 3, Slot::Single, 30, 65, 29, Count::None, 0, 0, LONG, 676, 0, false), // AC_ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 72, 30, Count::None, 0, 0, LONG, 713, 0, false), // AC_ChargeLoopResType.3: Receipt
+    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_ChargeLoopResType.3: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true), // AC_ChargeLoopResType.3: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true), // AC_ChargeLoopResType.3: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true), // AC_ChargeLoopResType.3: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true), // AC_ChargeLoopResType.3: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true), // AC_ChargeLoopResType.3: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true), // AC_ChargeLoopResType.3: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true), // AC_ChargeLoopResType.3: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 31, 72, 30, Count::None, 0, 0, LONG, 713, 0, false),
-    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true),
+    p(K::Complex, 4, Slot::Single, 31, 72, 30, Count::None, 0, 0, LONG, 713, 0, false), // AC_ChargeLoopResType.4: Receipt
+    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_ChargeLoopResType.4: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true), // AC_ChargeLoopResType.4: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true), // AC_ChargeLoopResType.4: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true), // AC_ChargeLoopResType.4: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true), // AC_ChargeLoopResType.4: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true), // AC_ChargeLoopResType.4: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true), // AC_ChargeLoopResType.4: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true), // AC_ChargeLoopResType.4: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
@@ -2822,14 +2822,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true),
+    p(K::Complex, 5, Slot::Single, 32, 69, 31, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // AC_ChargeLoopResType.5: EVSETargetFrequency
+    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true), // AC_ChargeLoopResType.5: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true), // AC_ChargeLoopResType.5: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true), // AC_ChargeLoopResType.5: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true), // AC_ChargeLoopResType.5: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true), // AC_ChargeLoopResType.5: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true), // AC_ChargeLoopResType.5: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true), // AC_ChargeLoopResType.5: Scheduled_AC_CLResControlMode
     E,
     E,
     E,
@@ -2838,311 +2838,311 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true),
-    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true),
-    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true),
-    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true),
-    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true),
-    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true),
-    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true),
+    p(K::Complex, 6, Slot::Single, 33, 11, 32, Count::None, 0, 0, LONG, 107, 0, true), // AC_ChargeLoopResType.6: BPT_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 34, 13, 32, Count::None, 0, 0, LONG, 143, 0, true), // AC_ChargeLoopResType.6: BPT_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 35, 15, 32, Count::None, 0, 0, LONG, 154, 255, true), // AC_ChargeLoopResType.6: CLResControlMode
+    p(K::Complex, 6, Slot::Single, 36, 31, 32, Count::None, 0, 0, LONG, 321, 0, true), // AC_ChargeLoopResType.6: DER_Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 37, 33, 32, Count::None, 0, 0, LONG, 379, 0, true), // AC_ChargeLoopResType.6: DER_Scheduled_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 38, 41, 32, Count::None, 0, 0, LONG, 447, 0, true), // AC_ChargeLoopResType.6: Dynamic_AC_CLResControlMode
+    p(K::Complex, 6, Slot::Single, 39, 77, 32, Count::None, 0, 0, LONG, 751, 0, true), // AC_ChargeLoopResType.6: Scheduled_AC_CLResControlMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeLoopResType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 34, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 34, Count::None, 0, 0, LONG, 672, 0, false), // AC_ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 40, 0, 35, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 1, Slot::Single, 41, 8, 35, Count::None, 0, 0, LONG, 50, 0, true),
-    p(K::Complex, 1, Slot::Single, 42, 28, 35, Count::None, 0, 0, LONG, 221, 0, true),
+    p(K::Complex, 1, Slot::Single, 40, 0, 35, Count::None, 0, 0, LONG, 0, 0, true), // AC_ChargeParameterDiscoveryReqType.1: AC_CPDReqEnergyTransferMode
+    p(K::Complex, 1, Slot::Single, 41, 8, 35, Count::None, 0, 0, LONG, 50, 0, true), // AC_ChargeParameterDiscoveryReqType.1: BPT_AC_CPDReqEnergyTransferMode
+    p(K::Complex, 1, Slot::Single, 42, 28, 35, Count::None, 0, 0, LONG, 221, 0, true), // AC_ChargeParameterDiscoveryReqType.1: DER_AC_CPDReqEnergyTransferMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeParameterDiscoveryReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 37, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 37, Count::None, 0, 0, LONG, 672, 0, false), // AC_ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 38, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 1, 38, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AC_ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 43, 1, 39, Count::None, 0, 0, LONG, 7, 0, true),
-    p(K::Complex, 2, Slot::Single, 44, 9, 39, Count::None, 0, 0, LONG, 63, 0, true),
-    p(K::Complex, 2, Slot::Single, 45, 29, 39, Count::None, 0, 0, LONG, 252, 0, true),
+    p(K::Complex, 2, Slot::Single, 43, 1, 39, Count::None, 0, 0, LONG, 7, 0, true), // AC_ChargeParameterDiscoveryResType.2: AC_CPDResEnergyTransferMode
+    p(K::Complex, 2, Slot::Single, 44, 9, 39, Count::None, 0, 0, LONG, 63, 0, true), // AC_ChargeParameterDiscoveryResType.2: BPT_AC_CPDResEnergyTransferMode
+    p(K::Complex, 2, Slot::Single, 45, 29, 39, Count::None, 0, 0, LONG, 252, 0, true), // AC_ChargeParameterDiscoveryResType.2: DER_AC_CPDResEnergyTransferMode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AC_ChargeParameterDiscoveryResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 46, 56, 41, Count::None, 0, 0, LONG, 625, 0, false),
-    p(K::Complex, 1, Slot::Single, 47, 92, 42, Count::None, 0, 0, LONG, 820, 0, false),
-    p(K::Complex, 2, Slot::Single, 48, 23, 43, Count::None, 0, 0, LONG, 190, 0, false),
-    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 46, 56, 41, Count::None, 0, 0, LONG, 625, 0, false), // ActivePowerSupportCLResType.0: FrequencyDroop
+    p(K::Complex, 1, Slot::Single, 47, 92, 42, Count::None, 0, 0, LONG, 820, 0, false), // ActivePowerSupportCLResType.0: VoltWatt
+    p(K::Complex, 2, Slot::Single, 48, 23, 43, Count::None, 0, 0, LONG, 190, 0, false), // ActivePowerSupportCLResType.0: ConstantWatt
+    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true), // ActivePowerSupportCLResType.0: LimitMaxDischargePower
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportCLResType.0: EndElement
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 47, 92, 42, Count::None, 0, 0, LONG, 820, 0, false),
-    p(K::Complex, 2, Slot::Single, 48, 23, 43, Count::None, 0, 0, LONG, 190, 0, false),
-    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 47, 92, 42, Count::None, 0, 0, LONG, 820, 0, false), // ActivePowerSupportCLResType.1: VoltWatt
+    p(K::Complex, 2, Slot::Single, 48, 23, 43, Count::None, 0, 0, LONG, 190, 0, false), // ActivePowerSupportCLResType.1: ConstantWatt
+    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true), // ActivePowerSupportCLResType.1: LimitMaxDischargePower
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportCLResType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 48, 23, 43, Count::None, 0, 0, LONG, 190, 0, false),
-    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 48, 23, 43, Count::None, 0, 0, LONG, 190, 0, false), // ActivePowerSupportCLResType.2: ConstantWatt
+    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true), // ActivePowerSupportCLResType.2: LimitMaxDischargePower
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportCLResType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 49, 61, 44, Count::None, 0, 0, LONG, 659, 0, true), // ActivePowerSupportCLResType.3: LimitMaxDischargePower
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportCLResType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportCLResType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 46, 56, 46, Count::None, 0, 0, LONG, 625, 0, false),
+    p(K::Complex, 0, Slot::Single, 46, 56, 46, Count::None, 0, 0, LONG, 625, 0, false), // ActivePowerSupportCPDResType.0: FrequencyDroop
     E,
-    p(K::Complex, 1, Slot::Single, 47, 92, 47, Count::None, 0, 0, LONG, 820, 0, false),
+    p(K::Complex, 1, Slot::Single, 47, 92, 47, Count::None, 0, 0, LONG, 820, 0, false), // ActivePowerSupportCPDResType.1: VoltWatt
     E,
-    p(K::Complex, 2, Slot::Single, 48, 23, 48, Count::None, 0, 0, LONG, 190, 0, false),
+    p(K::Complex, 2, Slot::Single, 48, 23, 48, Count::None, 0, 0, LONG, 190, 0, false), // ActivePowerSupportCPDResType.2: ConstantWatt
     E,
-    p(K::Complex, 3, Slot::Single, 49, 61, 49, Count::None, 0, 0, LONG, 659, 0, true),
+    p(K::Complex, 3, Slot::Single, 49, 61, 49, Count::None, 0, 0, LONG, 659, 0, true), // ActivePowerSupportCPDResType.3: LimitMaxDischargePower
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ActivePowerSupportCPDResType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 69, 51, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 69, 51, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 69, 52, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 69, 53, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 69, 54, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 69, 52, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 69, 53, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 69, 54, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 69, 53, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 69, 54, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 69, 53, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 69, 54, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 69, 54, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 69, 54, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 69, 55, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 69, 56, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 50, 69, 57, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 4, 69, 55, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 69, 56, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 50, 69, 57, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.4: EVMaximumDischargePower
     E,
-    p(K::Complex, 5, Slot::Single, 5, 69, 56, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 50, 69, 57, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 5, 69, 56, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 50, 69, 57, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.5: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 50, 69, 57, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 50, 69, 57, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.6: EVMaximumDischargePower
     E,
-    p(K::Complex, 7, Slot::Single, 51, 69, 58, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 52, 69, 59, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 53, 69, 60, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 51, 69, 58, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower_L2
+    p(K::Complex, 8, Slot::Single, 52, 69, 59, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower_L3
+    p(K::Complex, 9, Slot::Single, 53, 69, 60, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.7: EVMinimumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 52, 69, 59, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 53, 69, 60, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 52, 69, 59, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L3
+    p(K::Complex, 9, Slot::Single, 53, 69, 60, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 53, 69, 60, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 53, 69, 60, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 54, 69, 61, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 55, 69, 62, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 54, 69, 61, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 11, Slot::Single, 55, 69, 62, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 55, 69, 62, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 55, 69, 62, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDReqEnergyTransferModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 69, 64, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 69, 64, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 69, 65, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 69, 66, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 69, 67, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 69, 65, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 69, 66, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 69, 67, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 69, 66, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 69, 67, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 69, 66, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 69, 67, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 69, 67, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 69, 67, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 69, 68, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 69, 69, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 69, 70, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 69, 68, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 69, 69, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 69, 70, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 69, 69, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 69, 70, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 69, 69, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 69, 70, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 69, 70, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 69, 70, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 69, 71, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 69, 72, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 69, 73, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 13, 69, 71, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 69, 72, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 69, 73, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.7: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 69, 72, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 69, 73, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 14, 69, 72, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 69, 73, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.8: EVSEMaximumDischargePower
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 69, 73, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 15, 69, 73, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.9: EVSEMaximumDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 16, 69, 74, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.10: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 17, 69, 75, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.11: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 56, 69, 76, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.12: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 13, Slot::Single, 57, 69, 77, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 58, 69, 78, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 59, 69, 79, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 57, 69, 77, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMaximumDischargePower_L2
+    p(K::Complex, 14, Slot::Single, 58, 69, 78, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 59, 69, 79, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.13: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 14, Slot::Single, 58, 69, 78, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 59, 69, 79, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 14, Slot::Single, 58, 69, 78, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.14: EVSEMaximumDischargePower_L3
+    p(K::Complex, 15, Slot::Single, 59, 69, 79, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.14: EVSEMinimumDischargePower
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 59, 69, 79, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 59, 69, 79, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.15: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 16, Slot::Single, 60, 69, 80, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 61, 69, 81, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 60, 69, 80, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_AC_CPDResEnergyTransferModeType.16: EVSEMinimumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 61, 69, 81, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_AC_CPDResEnergyTransferModeType.16: EVSEMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.16: EndElement
     E,
-    p(K::Complex, 17, Slot::Single, 61, 69, 81, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 61, 69, 81, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_AC_CPDResEnergyTransferModeType.17: EVSEMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.17: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_AC_CPDResEnergyTransferModeType.18: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 63, 69, 84, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 63, 69, 84, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 69, 84, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 69, 84, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 64, 69, 85, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 69, 85, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 65, 69, 86, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 65, 69, 86, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 69, 87, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 69, 87, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 69, 88, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 69, 89, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 69, 90, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 69, 88, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 69, 89, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 69, 90, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 69, 89, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 69, 90, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 69, 89, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 69, 90, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 69, 90, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 69, 90, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 69, 91, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 69, 92, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 66, 69, 93, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 69, 91, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 69, 92, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 66, 69, 93, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 69, 92, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 66, 69, 93, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 69, 92, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 66, 69, 93, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 66, 69, 93, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 66, 69, 93, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 67, 69, 94, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 69, 95, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 69, 96, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 67, 69, 94, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 68, 69, 95, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 69, 69, 96, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 68, 69, 95, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 69, 96, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 68, 69, 95, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 69, 69, 96, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 69, 69, 96, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 69, 69, 96, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 70, 69, 97, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 71, 69, 98, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 69, 99, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 14, Slot::Single, 70, 69, 97, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 71, 69, 98, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 50, 69, 99, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.14: EVMaximumDischargePower
     E,
-    p(K::Complex, 15, Slot::Single, 71, 69, 98, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 69, 99, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 71, 69, 98, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 50, 69, 99, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.15: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 50, 69, 99, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 16, Slot::Single, 50, 69, 99, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.16: EVMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 51, 69, 100, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 69, 101, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 69, 102, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 17, Slot::Single, 51, 69, 100, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L2
+    p(K::Complex, 18, Slot::Single, 52, 69, 101, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 53, 69, 102, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.17: EVMinimumDischargePower
     E,
-    p(K::Complex, 18, Slot::Single, 52, 69, 101, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 69, 102, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 18, Slot::Single, 52, 69, 101, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.18: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 53, 69, 102, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.18: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 53, 69, 102, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 19, Slot::Single, 53, 69, 102, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.19: EVMinimumDischargePower
     E,
-    p(K::Complex, 20, Slot::Single, 54, 69, 103, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 55, 69, 104, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 72, 69, 105, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 54, 69, 103, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 55, 69, 104, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 72, 69, 105, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.20: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.20: EndElement
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 55, 69, 104, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 72, 69, 105, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 55, 69, 104, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 72, 69, 105, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.21: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.21: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 72, 69, 105, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 72, 69, 105, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLReqControlModeType.22: EVMaximumV2XEnergyRequest
+    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.22: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.22: EndElement
     E,
-    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 23, Slot::Single, 73, 69, 106, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLReqControlModeType.23: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.23: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLReqControlModeType.24: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 74, 3, 109, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 110, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 74, 3, 109, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 110, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 74, 3, 109, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 110, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 1, Slot::Single, 74, 3, 109, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 110, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 75, 3, 110, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 2, Slot::Single, 75, 3, 110, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 3, Slot::Single, 76, 4, 111, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 77, 69, 112, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 78, 69, 113, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 79, 69, 114, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 80, 69, 115, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 78, 69, 113, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 79, 69, 114, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 80, 69, 115, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
@@ -3150,14 +3150,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 79, 69, 114, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 80, 69, 115, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 79, 69, 114, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 80, 69, 115, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
@@ -3166,73 +3166,73 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 80, 69, 115, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 80, 69, 115, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 81, 69, 116, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 82, 69, 117, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 69, 118, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 69, 119, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 69, 120, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_AC_CLResControlModeType.13: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 63, 69, 122, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 64, 69, 123, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 124, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 63, 69, 122, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 64, 69, 123, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 124, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 64, 69, 123, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 124, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 64, 69, 123, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 124, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -3240,14 +3240,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 65, 69, 124, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 65, 69, 124, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -3256,105 +3256,105 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 69, 125, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 69, 126, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 69, 127, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 69, 128, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 69, 129, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 69, 130, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 66, 69, 131, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 67, 69, 132, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 68, 69, 133, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 69, 69, 134, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 67, 69, 132, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 68, 69, 133, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 69, 69, 134, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.10: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 68, 69, 133, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 69, 69, 134, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 68, 69, 133, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 69, 69, 134, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.11: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.11: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 69, 69, 134, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 69, 69, 134, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.12: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.12: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 70, 69, 135, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.13: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.13: EndElement
     E,
     E,
     E,
@@ -3362,14 +3362,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 71, 69, 136, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.14: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.14: EndElement
     E,
     E,
     E,
@@ -3378,73 +3378,73 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 50, 69, 137, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.15: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.15: EndElement
     E,
-    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 51, 69, 138, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L2
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.16: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.16: EndElement
     E,
     E,
-    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 52, 69, 139, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.17: EndElement
     E,
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 53, 69, 140, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.18: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 54, 69, 141, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.19: EndElement
     E,
-    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 55, 69, 142, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.20: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLReqControlModeType.21: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 77, 69, 144, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 78, 69, 145, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 79, 69, 146, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 77, 69, 144, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 78, 69, 145, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 79, 69, 146, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 78, 69, 145, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 79, 69, 146, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 78, 69, 145, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 79, 69, 146, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -3452,14 +3452,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 79, 69, 146, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 79, 69, 146, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.2: EndElement
     E,
     E,
     E,
@@ -3468,629 +3468,629 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 80, 69, 147, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 81, 69, 148, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.4: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 82, 69, 149, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 69, 150, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 69, 151, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // BPT_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 69, 152, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // BPT_Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_AC_CLResControlModeType.9: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 5, 156, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 5, 156, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 158, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 158, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 158, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 157, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 158, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 160, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 160, Count::None, 0, 0, LONG, 672, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 19, 39, 161, Count::None, 0, 0, LONG, 419, 0, false),
-    p(K::Simple, 2, Slot::Single, 20, 0, 162, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 19, 39, 161, Count::None, 0, 0, LONG, 419, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 20, 0, 162, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 20, 0, 162, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 20, 0, 162, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 164, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 164, Count::None, 0, 0, LONG, 672, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 165, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 1, 165, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 29, 52, 166, Count::None, 0, 0, LONG, 595, 0, false),
-    p(K::Complex, 3, Slot::Single, 30, 65, 167, Count::None, 0, 0, LONG, 676, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 72, 168, Count::None, 0, 0, LONG, 713, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 29, 52, 166, Count::None, 0, 0, LONG, 595, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 30, 65, 167, Count::None, 0, 0, LONG, 676, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 72, 168, Count::None, 0, 0, LONG, 713, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 30, 65, 167, Count::None, 0, 0, LONG, 676, 0, false),
-    p(K::Complex, 4, Slot::Single, 31, 72, 168, Count::None, 0, 0, LONG, 713, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 30, 65, 167, Count::None, 0, 0, LONG, 676, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 31, 72, 168, Count::None, 0, 0, LONG, 713, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 31, 72, 168, Count::None, 0, 0, LONG, 713, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 31, 72, 168, Count::None, 0, 0, LONG, 713, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 170, Count::None, 0, 0, LONG, 672, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 64, 170, Count::None, 0, 0, LONG, 672, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 172, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 172, Count::None, 0, 0, LONG, 672, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 173, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 28, 1, 173, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 175, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 175, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ConstantPowerFactorType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 176, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 86, 69, 177, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 176, Count::None, 0, 0, LONG, 0, 0, false), // ConstantPowerFactorType.1: Priority
+    p(K::Complex, 2, Slot::Single, 86, 69, 177, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantPowerFactorType.1: PowerFactorValue
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 86, 69, 177, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 86, 69, 177, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantPowerFactorType.2: PowerFactorValue
     E,
-    p(K::Complex, 3, Slot::Single, 87, 69, 178, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 88, 69, 179, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 5, Slot::Single, 89, 6, 180, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 87, 69, 178, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantPowerFactorType.3: PowerFactorValue_L2
+    p(K::Complex, 4, Slot::Single, 88, 69, 179, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantPowerFactorType.3: PowerFactorValue_L3
+    p(K::Simple, 5, Slot::Single, 89, 6, 180, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // ConstantPowerFactorType.3: PowerFactorExcitation
     E,
-    p(K::Complex, 4, Slot::Single, 88, 69, 179, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 5, Slot::Single, 89, 6, 180, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 88, 69, 179, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantPowerFactorType.4: PowerFactorValue_L3
+    p(K::Simple, 5, Slot::Single, 89, 6, 180, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // ConstantPowerFactorType.4: PowerFactorExcitation
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 89, 6, 180, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 89, 6, 180, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // ConstantPowerFactorType.5: PowerFactorExcitation
     E,
-    p(K::Simple, 6, Slot::Single, 90, 6, 181, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 91, 6, 182, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 90, 6, 181, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // ConstantPowerFactorType.6: PowerFactorExcitation_L2
+    p(K::Simple, 7, Slot::Single, 91, 6, 182, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // ConstantPowerFactorType.6: PowerFactorExcitation_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConstantPowerFactorType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 91, 6, 182, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 91, 6, 182, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // ConstantPowerFactorType.7: PowerFactorExcitation_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConstantPowerFactorType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConstantPowerFactorType.8: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 184, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 184, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ConstantVarType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 185, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 92, 69, 186, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 185, Count::None, 0, 0, LONG, 0, 0, false), // ConstantVarType.1: Priority
+    p(K::Complex, 2, Slot::Single, 92, 69, 186, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantVarType.1: VarSetpoint
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 92, 69, 186, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 92, 69, 186, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantVarType.2: VarSetpoint
     E,
-    p(K::Complex, 3, Slot::Single, 93, 69, 187, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 94, 69, 188, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 5, Slot::Single, 95, 7, 189, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true),
+    p(K::Complex, 3, Slot::Single, 93, 69, 187, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantVarType.3: VarSetpoint_L2
+    p(K::Complex, 4, Slot::Single, 94, 69, 188, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantVarType.3: VarSetpoint_L3
+    p(K::Simple, 5, Slot::Single, 95, 7, 189, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true), // ConstantVarType.3: Unit
     E,
-    p(K::Complex, 4, Slot::Single, 94, 69, 188, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 5, Slot::Single, 95, 7, 189, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true),
+    p(K::Complex, 4, Slot::Single, 94, 69, 188, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantVarType.4: VarSetpoint_L3
+    p(K::Simple, 5, Slot::Single, 95, 7, 189, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true), // ConstantVarType.4: Unit
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 95, 7, 189, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 95, 7, 189, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true), // ConstantVarType.5: Unit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConstantVarType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 191, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 191, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ConstantWattType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 192, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 96, 69, 193, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 192, Count::None, 0, 0, LONG, 0, 0, false), // ConstantWattType.1: Priority
+    p(K::Complex, 2, Slot::Single, 96, 69, 193, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantWattType.1: WattSetpoint
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 96, 69, 193, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 96, 69, 193, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantWattType.2: WattSetpoint
     E,
-    p(K::Complex, 3, Slot::Single, 97, 69, 194, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 98, 69, 195, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 5, Slot::Single, 95, 7, 196, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true),
+    p(K::Complex, 3, Slot::Single, 97, 69, 194, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantWattType.3: WattSetpoint_L2
+    p(K::Complex, 4, Slot::Single, 98, 69, 195, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantWattType.3: WattSetpoint_L3
+    p(K::Simple, 5, Slot::Single, 95, 7, 196, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true), // ConstantWattType.3: Unit
     E,
-    p(K::Complex, 4, Slot::Single, 98, 69, 195, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 5, Slot::Single, 95, 7, 196, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true),
+    p(K::Complex, 4, Slot::Single, 98, 69, 195, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // ConstantWattType.4: WattSetpoint_L3
+    p(K::Simple, 5, Slot::Single, 95, 7, 196, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true), // ConstantWattType.4: Unit
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 95, 7, 196, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 95, 7, 196, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, true), // ConstantWattType.5: Unit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ConstantWattType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 99, 35, 198, Count::None, 0, 0, LONG, 406, 0, false),
+    p(K::Complex, 0, Slot::List, 99, 35, 198, Count::None, 0, 0, LONG, 406, 0, false), // CurveDataPointsListType.0: CurveDataPoint
     E,
-    p(K::Complex, 0, Slot::List, 99, 35, 199, Count::Set, 2, 0, LONG, 406, 0, false),
+    p(K::Complex, 0, Slot::List, 99, 35, 199, Count::Set, 2, 0, LONG, 406, 0, false), // CurveDataPointsListType.1: CurveDataPoint
     E,
-    p(K::Complex, 0, Slot::List, 99, 35, 199, Count::Step, 10, 200, LONG, 406, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 99, 35, 199, Count::Step, 10, 200, LONG, 406, 0, false), // CurveDataPointsListType.2: CurveDataPoint
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurveDataPointsListType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CurveDataPointsListType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 100, 93, 202, Count::None, 0, 0, LONG, 830, 0, false),
-    p(K::Complex, 1, Slot::Single, 101, 57, 203, Count::None, 0, 0, LONG, 630, 0, false),
-    p(K::Complex, 2, Slot::Single, 102, 53, 204, Count::None, 0, 0, LONG, 598, 0, false),
+    p(K::Complex, 0, Slot::Single, 100, 93, 202, Count::None, 0, 0, LONG, 830, 0, false), // DERControlCLResType.0: VoltageTrip
+    p(K::Complex, 1, Slot::Single, 101, 57, 203, Count::None, 0, 0, LONG, 630, 0, false), // DERControlCLResType.0: FrequencyTrip
+    p(K::Complex, 2, Slot::Single, 102, 53, 204, Count::None, 0, 0, LONG, 598, 0, false), // DERControlCLResType.0: EnterServiceCLRes
     E,
-    p(K::Complex, 1, Slot::Single, 101, 57, 203, Count::None, 0, 0, LONG, 630, 0, false),
-    p(K::Complex, 2, Slot::Single, 102, 53, 204, Count::None, 0, 0, LONG, 598, 0, false),
+    p(K::Complex, 1, Slot::Single, 101, 57, 203, Count::None, 0, 0, LONG, 630, 0, false), // DERControlCLResType.1: FrequencyTrip
+    p(K::Complex, 2, Slot::Single, 102, 53, 204, Count::None, 0, 0, LONG, 598, 0, false), // DERControlCLResType.1: EnterServiceCLRes
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 102, 53, 204, Count::None, 0, 0, LONG, 598, 0, false),
+    p(K::Complex, 2, Slot::Single, 102, 53, 204, Count::None, 0, 0, LONG, 598, 0, false), // DERControlCLResType.2: EnterServiceCLRes
     E,
-    p(K::Complex, 3, Slot::Single, 103, 70, 205, Count::None, 0, 0, LONG, 703, 0, false),
-    p(K::Complex, 4, Slot::Single, 104, 6, 206, Count::None, 0, 0, LONG, 40, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 103, 70, 205, Count::None, 0, 0, LONG, 703, 0, false), // DERControlCLResType.3: ReactivePowerSupportCLRes
+    p(K::Complex, 4, Slot::Single, 104, 6, 206, Count::None, 0, 0, LONG, 40, 0, true), // DERControlCLResType.3: ActivePowerSupportCLRes
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlCLResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 104, 6, 206, Count::None, 0, 0, LONG, 40, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 104, 6, 206, Count::None, 0, 0, LONG, 40, 0, true), // DERControlCLResType.4: ActivePowerSupportCLRes
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlCLResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlCLResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 100, 93, 208, Count::None, 0, 0, LONG, 830, 0, false),
+    p(K::Complex, 0, Slot::Single, 100, 93, 208, Count::None, 0, 0, LONG, 830, 0, false), // DERControlCPDResType.0: VoltageTrip
     E,
-    p(K::Complex, 1, Slot::Single, 101, 57, 209, Count::None, 0, 0, LONG, 630, 0, false),
+    p(K::Complex, 1, Slot::Single, 101, 57, 209, Count::None, 0, 0, LONG, 630, 0, false), // DERControlCPDResType.1: FrequencyTrip
     E,
-    p(K::Complex, 2, Slot::Single, 105, 54, 210, Count::None, 0, 0, LONG, 607, 0, false),
+    p(K::Complex, 2, Slot::Single, 105, 54, 210, Count::None, 0, 0, LONG, 607, 0, false), // DERControlCPDResType.2: EnterServiceCPDRes
     E,
-    p(K::Complex, 3, Slot::Single, 106, 71, 211, Count::None, 0, 0, LONG, 708, 0, false),
+    p(K::Complex, 3, Slot::Single, 106, 71, 211, Count::None, 0, 0, LONG, 708, 0, false), // DERControlCPDResType.3: ReactivePowerSupportCPDRes
     E,
-    p(K::Complex, 4, Slot::Single, 107, 7, 212, Count::None, 0, 0, LONG, 45, 0, true),
+    p(K::Complex, 4, Slot::Single, 107, 7, 212, Count::None, 0, 0, LONG, 45, 0, true), // DERControlCPDResType.4: ActivePowerSupportCPDRes
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERControlCPDResType.5: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 214, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 214, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DERCurveType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 108, 7, 216, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 215, Count::None, 0, 0, LONG, 0, 0, false), // DERCurveType.1: Priority
+    p(K::Simple, 2, Slot::Single, 108, 7, 216, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // DERCurveType.1: xUnit
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 108, 7, 216, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 108, 7, 216, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // DERCurveType.2: xUnit
     E,
-    p(K::Simple, 3, Slot::Single, 109, 7, 217, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 109, 7, 217, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // DERCurveType.3: yUnit
     E,
-    p(K::Complex, 4, Slot::Single, 110, 24, 218, Count::None, 0, 0, LONG, 197, 0, false),
+    p(K::Complex, 4, Slot::Single, 110, 24, 218, Count::None, 0, 0, LONG, 197, 0, false), // DERCurveType.4: CurveDataPoints
     E,
-    p(K::Complex, 5, Slot::Single, 111, 24, 219, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 6, Slot::Single, 112, 24, 220, Count::None, 0, 0, LONG, 197, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 111, 24, 219, Count::None, 0, 0, LONG, 197, 0, false), // DERCurveType.5: CurveDataPoints_L2
+    p(K::Complex, 6, Slot::Single, 112, 24, 220, Count::None, 0, 0, LONG, 197, 0, true), // DERCurveType.5: CurveDataPoints_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERCurveType.5: EndElement
     E,
-    p(K::Complex, 6, Slot::Single, 112, 24, 220, Count::None, 0, 0, LONG, 197, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 112, 24, 220, Count::None, 0, 0, LONG, 197, 0, true), // DERCurveType.6: CurveDataPoints_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERCurveType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DERCurveType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 69, 222, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 69, 222, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 69, 223, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 2, 69, 224, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 69, 225, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 69, 223, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 2, 69, 224, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 69, 225, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 69, 224, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 3, 69, 225, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 69, 224, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 3, 69, 225, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.2: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 3, 69, 225, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 69, 225, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.3: EVMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 4, 69, 226, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 5, 69, 227, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 6, Slot::Single, 113, 8, 228, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 4, 69, 226, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 5, 69, 227, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.4: EVMinimumChargePower_L3
+    p(K::Simple, 6, Slot::Single, 113, 8, 228, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.4: EVProcessing
     E,
-    p(K::Complex, 5, Slot::Single, 5, 69, 227, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 6, Slot::Single, 113, 8, 228, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 5, 69, 227, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.5: EVMinimumChargePower_L3
+    p(K::Simple, 6, Slot::Single, 113, 8, 228, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.5: EVProcessing
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 113, 8, 228, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 113, 8, 228, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.6: EVProcessing
     E,
-    p(K::Complex, 7, Slot::Single, 50, 69, 229, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 50, 69, 229, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 51, 69, 230, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 52, 69, 231, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 53, 69, 232, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 8, Slot::Single, 51, 69, 230, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L2
+    p(K::Complex, 9, Slot::Single, 52, 69, 231, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMaximumDischargePower_L3
+    p(K::Complex, 10, Slot::Single, 53, 69, 232, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower
+    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower_L2
+    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.8: EVApparentPowerLimits
     E,
-    p(K::Complex, 9, Slot::Single, 52, 69, 231, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 53, 69, 232, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 9, Slot::Single, 52, 69, 231, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVMaximumDischargePower_L3
+    p(K::Complex, 10, Slot::Single, 53, 69, 232, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower
+    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower_L2
+    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.9: EVApparentPowerLimits
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 53, 69, 232, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 10, Slot::Single, 53, 69, 232, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower
+    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L2
+    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.10: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.10: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.10: EVApparentPowerLimits
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 11, Slot::Single, 54, 69, 233, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L2
+    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.11: EVApparentPowerLimits
     E,
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 12, Slot::Single, 55, 69, 234, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.12: EVMinimumDischargePower_L3
+    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.12: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.12: EVApparentPowerLimits
     E,
-    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 13, Slot::Single, 114, 69, 235, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.13: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.13: EVApparentPowerLimits
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false),
+    p(K::Complex, 14, Slot::Single, 115, 44, 236, Count::None, 0, 0, LONG, 471, 0, false), // DER_AC_CPDReqEnergyTransferModeType.14: EVApparentPowerLimits
     E,
-    p(K::Complex, 15, Slot::Single, 116, 49, 237, Count::None, 0, 0, LONG, 529, 0, false),
+    p(K::Complex, 15, Slot::Single, 116, 49, 237, Count::None, 0, 0, LONG, 529, 0, false), // DER_AC_CPDReqEnergyTransferModeType.15: EVReactivePowerLimits
     E,
-    p(K::Complex, 16, Slot::Single, 117, 46, 238, Count::None, 0, 0, LONG, 497, 0, false),
+    p(K::Complex, 16, Slot::Single, 117, 46, 238, Count::None, 0, 0, LONG, 497, 0, false), // DER_AC_CPDReqEnergyTransferModeType.16: EVExcitationLimits
     E,
-    p(K::Complex, 17, Slot::Single, 118, 48, 239, Count::None, 0, 0, LONG, 523, 0, false),
+    p(K::Complex, 17, Slot::Single, 118, 48, 239, Count::None, 0, 0, LONG, 523, 0, false), // DER_AC_CPDReqEnergyTransferModeType.17: EVInverterDetails
     E,
-    p(K::Simple, 18, Slot::Single, 119, 9, 240, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 18, Slot::Single, 119, 9, 240, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.18: IEEE1547NormalCategory
     E,
-    p(K::Simple, 19, Slot::Single, 120, 10, 241, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 19, Slot::Single, 120, 10, 241, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.19: IEEE1547AbnormalCategory
     E,
-    p(K::Complex, 20, Slot::Single, 121, 69, 242, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 20, Slot::Single, 121, 69, 242, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.20: EVNominalVoltage
     E,
-    p(K::Complex, 21, Slot::Single, 122, 69, 243, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 21, Slot::Single, 122, 69, 243, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.21: EVMaximumVoltage
     E,
-    p(K::Complex, 22, Slot::Single, 123, 69, 244, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 22, Slot::Single, 123, 69, 244, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.22: EVMinimumVoltage
     E,
-    p(K::Complex, 23, Slot::Single, 124, 69, 245, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 23, Slot::Single, 124, 69, 245, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDReqEnergyTransferModeType.23: EVNominalVoltageOffset
     E,
-    p(K::Simple, 24, Slot::Single, 125, 0, 246, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 24, Slot::Single, 125, 0, 246, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.24: J3072Certified
     E,
-    p(K::Simple, 25, Slot::Single, 126, 11, 247, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 25, Slot::Single, 126, 11, 247, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.25: J3072CertificationDate
     E,
-    p(K::Simple, 26, Slot::Single, 127, 2, 248, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 26, Slot::Single, 127, 2, 248, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.26: EVUseableWattHours
     E,
-    p(K::Simple, 27, Slot::Single, 128, 11, 249, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 27, Slot::Single, 128, 11, 249, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.27: EVUpdateTime
     E,
-    p(K::Simple, 28, Slot::Single, 129, 2, 250, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 28, Slot::Single, 129, 2, 250, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.28: SupportedModes
     E,
-    p(K::Simple, 29, Slot::Single, 130, 2, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 29, Slot::Single, 130, 2, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // DER_AC_CPDReqEnergyTransferModeType.29: EnabledModes
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDReqEnergyTransferModeType.30: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 69, 253, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 6, 69, 253, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 7, 69, 254, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 8, 69, 255, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 69, 256, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 7, 69, 254, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L2
+    p(K::Complex, 2, Slot::Single, 8, 69, 255, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.1: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 69, 256, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 8, 69, 255, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 9, 69, 256, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 8, 69, 255, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.2: EVSEMaximumChargePower_L3
+    p(K::Complex, 3, Slot::Single, 9, 69, 256, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.2: EVSEMinimumChargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 9, 69, 256, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 9, 69, 256, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.3: EVSEMinimumChargePower
     E,
-    p(K::Complex, 4, Slot::Single, 10, 69, 257, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 11, 69, 258, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 69, 259, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 10, 69, 257, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 11, 69, 258, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.4: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 69, 259, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.4: EVSENominalFrequency
     E,
-    p(K::Complex, 5, Slot::Single, 11, 69, 258, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 12, 69, 259, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 11, 69, 258, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.5: EVSEMinimumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 12, 69, 259, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.5: EVSENominalFrequency
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 12, 69, 259, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 12, 69, 259, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.6: EVSENominalFrequency
     E,
-    p(K::Complex, 7, Slot::Single, 13, 69, 260, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 14, 69, 261, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 69, 262, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 13, 69, 260, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: MaximumPowerAsymmetry
+    p(K::Complex, 8, Slot::Single, 14, 69, 261, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 69, 262, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEPresentActivePower_L3
+    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.7: EVSEProcessing
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 14, 69, 261, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 15, 69, 262, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 14, 69, 261, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPowerRampLimitation
+    p(K::Complex, 9, Slot::Single, 15, 69, 262, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEPresentActivePower_L3
+    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.8: EVSEProcessing
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 15, 69, 262, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 15, 69, 262, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower
+    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEPresentActivePower_L3
+    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.9: EVSEProcessing
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 16, 69, 263, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.10: EVSEPresentActivePower_L3
+    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.10: EVSEProcessing
     E,
-    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 17, 69, 264, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.11: EVSEPresentActivePower_L3
+    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.11: EVSEProcessing
     E,
     E,
-    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 12, Slot::Single, 131, 8, 265, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.12: EVSEProcessing
     E,
-    p(K::Complex, 13, Slot::Single, 132, 52, 266, Count::None, 0, 0, LONG, 595, 0, false),
-    p(K::Complex, 14, Slot::Single, 133, 26, 267, Count::None, 0, 0, LONG, 207, 0, false),
+    p(K::Complex, 13, Slot::Single, 132, 52, 266, Count::None, 0, 0, LONG, 595, 0, false), // DER_AC_CPDResEnergyTransferModeType.13: EVSEStatus
+    p(K::Complex, 14, Slot::Single, 133, 26, 267, Count::None, 0, 0, LONG, 207, 0, false), // DER_AC_CPDResEnergyTransferModeType.13: DERControlCPDRes
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 133, 26, 267, Count::None, 0, 0, LONG, 207, 0, false),
+    p(K::Complex, 14, Slot::Single, 133, 26, 267, Count::None, 0, 0, LONG, 207, 0, false), // DER_AC_CPDResEnergyTransferModeType.14: DERControlCPDRes
     E,
-    p(K::Complex, 15, Slot::Single, 134, 69, 268, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 135, 69, 269, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 136, 69, 270, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 134, 69, 268, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalChargePower
+    p(K::Complex, 16, Slot::Single, 135, 69, 269, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalChargePower_L2
+    p(K::Complex, 17, Slot::Single, 136, 69, 270, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalChargePower_L3
+    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalDischargePower
+    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSENominalDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.15: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 16, Slot::Single, 135, 69, 269, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 136, 69, 270, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 16, Slot::Single, 135, 69, 269, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalChargePower_L2
+    p(K::Complex, 17, Slot::Single, 136, 69, 270, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalChargePower_L3
+    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalDischargePower
+    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSENominalDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.16: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 17, Slot::Single, 136, 69, 270, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 17, Slot::Single, 136, 69, 270, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSENominalChargePower_L3
+    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSENominalDischargePower
+    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSENominalDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSENominalDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.17: EVSEMaximumDischargePower
     E,
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 18, Slot::Single, 137, 69, 271, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.18: EVSENominalDischargePower
+    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.18: EVSENominalDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.18: EVSENominalDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.18: EVSEMaximumDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 19, Slot::Single, 138, 69, 272, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.19: EVSENominalDischargePower_L2
+    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.19: EVSENominalDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.19: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 20, Slot::Single, 139, 69, 273, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.20: EVSENominalDischargePower_L3
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.20: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 21, Slot::Single, 56, 69, 274, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.21: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 22, Slot::Single, 57, 69, 275, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 58, 69, 276, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 140, 51, 277, Count::None, 0, 0, LONG, 582, 0, false),
+    p(K::Complex, 22, Slot::Single, 57, 69, 275, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.22: EVSEMaximumDischargePower_L2
+    p(K::Complex, 23, Slot::Single, 58, 69, 276, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.22: EVSEMaximumDischargePower_L3
+    p(K::Complex, 24, Slot::Single, 140, 51, 277, Count::None, 0, 0, LONG, 582, 0, false), // DER_AC_CPDResEnergyTransferModeType.22: EVSEReactivePowerLimits
     E,
-    p(K::Complex, 23, Slot::Single, 58, 69, 276, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 140, 51, 277, Count::None, 0, 0, LONG, 582, 0, false),
+    p(K::Complex, 23, Slot::Single, 58, 69, 276, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_AC_CPDResEnergyTransferModeType.23: EVSEMaximumDischargePower_L3
+    p(K::Complex, 24, Slot::Single, 140, 51, 277, Count::None, 0, 0, LONG, 582, 0, false), // DER_AC_CPDResEnergyTransferModeType.23: EVSEReactivePowerLimits
     E,
     E,
-    p(K::Complex, 24, Slot::Single, 140, 51, 277, Count::None, 0, 0, LONG, 582, 0, false),
+    p(K::Complex, 24, Slot::Single, 140, 51, 277, Count::None, 0, 0, LONG, 582, 0, false), // DER_AC_CPDResEnergyTransferModeType.24: EVSEReactivePowerLimits
     E,
-    p(K::Complex, 25, Slot::Single, 141, 58, 278, Count::None, 0, 0, LONG, 635, 0, false),
+    p(K::Complex, 25, Slot::Single, 141, 58, 278, Count::None, 0, 0, LONG, 635, 0, false), // DER_AC_CPDResEnergyTransferModeType.25: GridLimits
     E,
-    p(K::Simple, 26, Slot::Single, 142, 12, 279, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 26, Slot::Single, 142, 12, 279, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.26: RequiredDEROperatingMode
     E,
-    p(K::Simple, 27, Slot::Single, 143, 13, 280, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 27, Slot::Single, 143, 13, 280, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.27: GridConnectionMode
     E,
-    p(K::Simple, 28, Slot::Single, 144, 11, 281, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 28, Slot::Single, 144, 11, 281, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // DER_AC_CPDResEnergyTransferModeType.28: EVSEUpdateTime
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_AC_CPDResEnergyTransferModeType.29: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 283, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 63, 69, 284, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 283, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 63, 69, 284, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 69, 284, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 69, 284, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 64, 69, 285, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 69, 285, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 65, 69, 286, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 65, 69, 286, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 69, 287, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 69, 287, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 69, 288, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 69, 289, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 69, 290, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 69, 288, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 69, 289, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 69, 290, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 69, 289, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 69, 290, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 69, 289, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 69, 290, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 69, 290, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 69, 290, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 69, 291, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 69, 292, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 66, 69, 293, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 69, 291, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 69, 292, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 66, 69, 293, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 69, 292, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 66, 69, 293, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 69, 292, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 66, 69, 293, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 66, 69, 293, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 66, 69, 293, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 67, 69, 294, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 69, 295, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 69, 296, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 67, 69, 294, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 68, 69, 295, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 69, 69, 296, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 68, 69, 295, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 69, 296, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 68, 69, 295, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 69, 69, 296, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 69, 69, 296, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 69, 69, 296, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 70, 69, 297, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 71, 69, 298, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 69, 299, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 14, Slot::Single, 70, 69, 297, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 71, 69, 298, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 50, 69, 299, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.14: EVMaximumDischargePower
     E,
-    p(K::Complex, 15, Slot::Single, 71, 69, 298, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 50, 69, 299, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 71, 69, 298, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::Complex, 16, Slot::Single, 50, 69, 299, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.15: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 50, 69, 299, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 16, Slot::Single, 50, 69, 299, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.16: EVMaximumDischargePower
     E,
-    p(K::Complex, 17, Slot::Single, 51, 69, 300, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 52, 69, 301, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 69, 302, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 17, Slot::Single, 51, 69, 300, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L2
+    p(K::Complex, 18, Slot::Single, 52, 69, 301, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 53, 69, 302, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.17: EVMinimumDischargePower
     E,
-    p(K::Complex, 18, Slot::Single, 52, 69, 301, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 53, 69, 302, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 18, Slot::Single, 52, 69, 301, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.18: EVMaximumDischargePower_L3
+    p(K::Complex, 19, Slot::Single, 53, 69, 302, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.18: EVMinimumDischargePower
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 53, 69, 302, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 19, Slot::Single, 53, 69, 302, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.19: EVMinimumDischargePower
     E,
-    p(K::Complex, 20, Slot::Single, 54, 69, 303, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 55, 69, 304, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 145, 69, 305, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 20, Slot::Single, 54, 69, 303, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L2
+    p(K::Complex, 21, Slot::Single, 55, 69, 304, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 145, 69, 305, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.20: EVPresentVoltage
     E,
-    p(K::Complex, 21, Slot::Single, 55, 69, 304, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 145, 69, 305, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 21, Slot::Single, 55, 69, 304, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVMinimumDischargePower_L3
+    p(K::Complex, 22, Slot::Single, 145, 69, 305, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.21: EVPresentVoltage
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 145, 69, 305, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 22, Slot::Single, 145, 69, 305, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.22: EVPresentVoltage
     E,
-    p(K::Complex, 23, Slot::Single, 146, 69, 306, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 23, Slot::Single, 146, 69, 306, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.23: EVPresentFrequency
     E,
-    p(K::Complex, 24, Slot::Single, 114, 69, 307, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 25, Slot::Single, 147, 45, 308, Count::None, 0, 0, LONG, 484, 0, false),
-    p(K::Complex, 26, Slot::Single, 148, 50, 309, Count::None, 0, 0, LONG, 557, 0, false),
-    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 24, Slot::Single, 114, 69, 307, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVSessionTotalDischargeEnergyAvailable
+    p(K::Complex, 25, Slot::Single, 147, 45, 308, Count::None, 0, 0, LONG, 484, 0, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVApparentPower
+    p(K::Complex, 26, Slot::Single, 148, 50, 309, Count::None, 0, 0, LONG, 557, 0, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVReactivePower
+    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVExcitation
+    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVMaximumV2XEnergyRequest
+    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.24: EVMinimumV2XEnergyRequest
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.24: DEROperationalState
     E,
-    p(K::Complex, 25, Slot::Single, 147, 45, 308, Count::None, 0, 0, LONG, 484, 0, false),
-    p(K::Complex, 26, Slot::Single, 148, 50, 309, Count::None, 0, 0, LONG, 557, 0, false),
-    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 25, Slot::Single, 147, 45, 308, Count::None, 0, 0, LONG, 484, 0, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVApparentPower
+    p(K::Complex, 26, Slot::Single, 148, 50, 309, Count::None, 0, 0, LONG, 557, 0, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVReactivePower
+    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVExcitation
+    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVMaximumV2XEnergyRequest
+    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.25: EVMinimumV2XEnergyRequest
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.25: DEROperationalState
     E,
     E,
-    p(K::Complex, 26, Slot::Single, 148, 50, 309, Count::None, 0, 0, LONG, 557, 0, false),
-    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 26, Slot::Single, 148, 50, 309, Count::None, 0, 0, LONG, 557, 0, false), // DER_Dynamic_AC_CLReqControlModeType.26: EVReactivePower
+    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false), // DER_Dynamic_AC_CLReqControlModeType.26: EVExcitation
+    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.26: EVMaximumV2XEnergyRequest
+    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.26: EVMinimumV2XEnergyRequest
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.26: DEROperationalState
     E,
     E,
     E,
-    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 27, Slot::Single, 149, 47, 310, Count::None, 0, 0, LONG, 510, 0, false), // DER_Dynamic_AC_CLReqControlModeType.27: EVExcitation
+    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.27: EVMaximumV2XEnergyRequest
+    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.27: EVMinimumV2XEnergyRequest
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.27: DEROperationalState
     E,
     E,
     E,
     E,
-    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 28, Slot::Single, 72, 69, 311, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.28: EVMaximumV2XEnergyRequest
+    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.28: EVMinimumV2XEnergyRequest
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.28: DEROperationalState
     E,
-    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 29, Slot::Single, 73, 69, 312, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLReqControlModeType.29: EVMinimumV2XEnergyRequest
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.29: DEROperationalState
     E,
     E,
-    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 30, Slot::Single, 150, 14, 313, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.30: DEROperationalState
     E,
-    p(K::Simple, 31, Slot::Single, 151, 15, 314, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 31, Slot::Single, 151, 15, 314, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.31: DERConnectionStatus
     E,
-    p(K::Simple, 32, Slot::Single, 128, 11, 315, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 32, Slot::Single, 128, 11, 315, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.32: EVUpdateTime
     E,
-    p(K::Simple, 33, Slot::Single, 152, 2, 316, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 33, Slot::Single, 152, 2, 316, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.33: EVMinimumChargingDuration
     E,
-    p(K::Simple, 34, Slot::Single, 153, 2, 317, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 34, Slot::Single, 153, 2, 317, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.34: EVDurationMaximumChargeRate
     E,
-    p(K::Simple, 35, Slot::Single, 154, 2, 318, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 35, Slot::Single, 154, 2, 318, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.35: EVDurationMaximumDischargeRate
     E,
-    p(K::Simple, 36, Slot::Single, 155, 2, 319, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 36, Slot::Single, 155, 2, 319, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.36: DERAlarmStatus
     E,
-    p(K::Simple, 37, Slot::Single, 130, 2, 320, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 37, Slot::Single, 130, 2, 320, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // DER_Dynamic_AC_CLReqControlModeType.37: EnabledModes
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLReqControlModeType.38: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 322, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 74, 3, 323, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 324, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 322, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 74, 3, 323, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 324, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 74, 3, 323, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 324, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 1, Slot::Single, 74, 3, 323, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 324, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 75, 3, 324, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 2, Slot::Single, 75, 3, 324, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 3, Slot::Single, 76, 4, 325, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 77, 69, 326, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 78, 69, 327, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 79, 69, 328, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 80, 69, 329, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 5, Slot::Single, 78, 69, 327, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 79, 69, 328, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 80, 69, 329, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.5: DERControlCLRes
     E,
     E,
     E,
@@ -4098,14 +4098,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 79, 69, 328, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 80, 69, 329, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 6, Slot::Single, 79, 69, 328, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 80, 69, 329, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.6: DERControlCLRes
     E,
     E,
     E,
@@ -4114,57 +4114,57 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 80, 69, 329, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 7, Slot::Single, 80, 69, 329, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.7: DERControlCLRes
     E,
-    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 8, Slot::Single, 81, 69, 330, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.8: DERControlCLRes
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 9, Slot::Single, 82, 69, 331, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.9: DERControlCLRes
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 69, 332, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.10: DERControlCLRes
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 69, 333, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.11: DERControlCLRes
     E,
-    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 69, 334, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.12: DERControlCLRes
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 13, Slot::Single, 156, 25, 335, Count::None, 0, 0, LONG, 201, 0, false), // DER_Dynamic_AC_CLResControlModeType.13: DERControlCLRes
     E,
-    p(K::Complex, 14, Slot::Single, 6, 69, 336, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 7, 69, 337, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 8, 69, 338, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 6, 69, 336, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumChargePower
+    p(K::Complex, 15, Slot::Single, 7, 69, 337, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumChargePower_L2
+    p(K::Complex, 16, Slot::Single, 8, 69, 338, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumChargePower_L3
+    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumDischargePower
+    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.14: EVSEMaximumDischargePower_L3
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.14: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.14: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.14: EndElement
     E,
     E,
     E,
@@ -4172,14 +4172,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 7, 69, 337, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 8, 69, 338, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 7, 69, 337, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumChargePower_L2
+    p(K::Complex, 16, Slot::Single, 8, 69, 338, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumChargePower_L3
+    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumDischargePower
+    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.15: EVSEMaximumDischargePower_L3
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.15: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.15: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.15: EndElement
     E,
     E,
     E,
@@ -4188,73 +4188,73 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 8, 69, 338, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 16, Slot::Single, 8, 69, 338, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.16: EVSEMaximumChargePower_L3
+    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.16: EVSEMaximumDischargePower
+    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.16: EVSEMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.16: EVSEMaximumDischargePower_L3
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.16: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.16: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.16: EndElement
     E,
-    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 56, 69, 339, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: EVSEMaximumDischargePower
+    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: EVSEMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.17: EVSEMaximumDischargePower_L3
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.17: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.17: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.17: EndElement
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 57, 69, 340, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.18: EVSEMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.18: EVSEMaximumDischargePower_L3
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.18: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.18: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.18: EndElement
     E,
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 58, 69, 341, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Dynamic_AC_CLResControlModeType.19: EVSEMaximumDischargePower_L3
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.19: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.19: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.19: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 20, Slot::Single, 142, 12, 342, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.20: RequiredDEROperatingMode
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.20: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.20: EndElement
     E,
-    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 21, Slot::Single, 143, 13, 343, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Dynamic_AC_CLResControlModeType.21: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.21: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Dynamic_AC_CLResControlModeType.22: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 63, 69, 345, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 64, 69, 346, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 347, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 63, 69, 345, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 64, 69, 346, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 347, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 64, 69, 346, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 347, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 64, 69, 346, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 347, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -4262,14 +4262,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 65, 69, 347, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 65, 69, 347, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -4278,193 +4278,193 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 69, 348, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 69, 349, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 69, 350, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 69, 351, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 69, 352, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 69, 353, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 66, 69, 354, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 67, 69, 355, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 68, 69, 356, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 69, 69, 357, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 67, 69, 355, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 68, 69, 356, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 69, 69, 357, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.10: EVPresentVoltage
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 68, 69, 356, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 69, 69, 357, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 68, 69, 356, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 69, 69, 357, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.11: EVPresentVoltage
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 69, 69, 357, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 69, 69, 357, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.12: EVPresentVoltage
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 70, 69, 358, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.13: EVPresentVoltage
     E,
-    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 14, Slot::Single, 71, 69, 359, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.14: EVPresentVoltage
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 145, 69, 360, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.15: EVPresentVoltage
     E,
-    p(K::Complex, 16, Slot::Single, 146, 69, 361, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 16, Slot::Single, 146, 69, 361, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.16: EVPresentFrequency
     E,
-    p(K::Complex, 17, Slot::Single, 50, 69, 362, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 51, 69, 363, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 52, 69, 364, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 17, Slot::Single, 50, 69, 362, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower
+    p(K::Complex, 18, Slot::Single, 51, 69, 363, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 52, 69, 364, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMaximumDischargePower_L3
+    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower
+    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L2
+    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.17: EVMinimumDischargePower_L3
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.17: DEROperationalState
     E,
-    p(K::Complex, 18, Slot::Single, 51, 69, 363, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 19, Slot::Single, 52, 69, 364, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 18, Slot::Single, 51, 69, 363, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.18: EVMaximumDischargePower_L2
+    p(K::Complex, 19, Slot::Single, 52, 69, 364, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.18: EVMaximumDischargePower_L3
+    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower
+    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L2
+    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.18: EVMinimumDischargePower_L3
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.18: DEROperationalState
     E,
     E,
-    p(K::Complex, 19, Slot::Single, 52, 69, 364, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 52, 69, 364, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMaximumDischargePower_L3
+    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower
+    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L2
+    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.19: EVMinimumDischargePower_L3
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.19: DEROperationalState
     E,
     E,
     E,
-    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 53, 69, 365, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower
+    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower_L2
+    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.20: EVMinimumDischargePower_L3
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.20: DEROperationalState
     E,
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 54, 69, 366, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMinimumDischargePower_L2
+    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.21: EVMinimumDischargePower_L3
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.21: DEROperationalState
     E,
-    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 55, 69, 367, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLReqControlModeType.22: EVMinimumDischargePower_L3
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.22: DEROperationalState
     E,
     E,
-    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 23, Slot::Single, 150, 14, 368, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.23: DEROperationalState
     E,
-    p(K::Simple, 24, Slot::Single, 151, 15, 369, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 24, Slot::Single, 151, 15, 369, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.24: DERConnectionStatus
     E,
-    p(K::Complex, 25, Slot::Single, 147, 45, 370, Count::None, 0, 0, LONG, 484, 0, false),
-    p(K::Complex, 26, Slot::Single, 148, 50, 371, Count::None, 0, 0, LONG, 557, 0, false),
-    p(K::Complex, 27, Slot::Single, 149, 47, 372, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Complex, 25, Slot::Single, 147, 45, 370, Count::None, 0, 0, LONG, 484, 0, false), // DER_Scheduled_AC_CLReqControlModeType.25: EVApparentPower
+    p(K::Complex, 26, Slot::Single, 148, 50, 371, Count::None, 0, 0, LONG, 557, 0, false), // DER_Scheduled_AC_CLReqControlModeType.25: EVReactivePower
+    p(K::Complex, 27, Slot::Single, 149, 47, 372, Count::None, 0, 0, LONG, 510, 0, false), // DER_Scheduled_AC_CLReqControlModeType.25: EVExcitation
+    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.25: EVUpdateTime
     E,
     E,
     E,
     E,
-    p(K::Complex, 26, Slot::Single, 148, 50, 371, Count::None, 0, 0, LONG, 557, 0, false),
-    p(K::Complex, 27, Slot::Single, 149, 47, 372, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Complex, 26, Slot::Single, 148, 50, 371, Count::None, 0, 0, LONG, 557, 0, false), // DER_Scheduled_AC_CLReqControlModeType.26: EVReactivePower
+    p(K::Complex, 27, Slot::Single, 149, 47, 372, Count::None, 0, 0, LONG, 510, 0, false), // DER_Scheduled_AC_CLReqControlModeType.26: EVExcitation
+    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.26: EVUpdateTime
     E,
-    p(K::Complex, 27, Slot::Single, 149, 47, 372, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Complex, 27, Slot::Single, 149, 47, 372, Count::None, 0, 0, LONG, 510, 0, false), // DER_Scheduled_AC_CLReqControlModeType.27: EVExcitation
+    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.27: EVUpdateTime
     E,
     E,
-    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 28, Slot::Single, 128, 11, 373, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.28: EVUpdateTime
     E,
-    p(K::Simple, 29, Slot::Single, 152, 2, 374, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 30, Slot::Single, 153, 2, 375, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 31, Slot::Single, 154, 2, 376, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 29, Slot::Single, 152, 2, 374, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.29: EVMinimumChargingDuration
+    p(K::Simple, 30, Slot::Single, 153, 2, 375, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.29: EVDurationMaximumChargeRate
+    p(K::Simple, 31, Slot::Single, 154, 2, 376, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.29: EVDurationMaximumDischargeRate
+    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.29: DERAlarmStatus
     E,
     E,
     E,
     E,
-    p(K::Simple, 30, Slot::Single, 153, 2, 375, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 31, Slot::Single, 154, 2, 376, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 30, Slot::Single, 153, 2, 375, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.30: EVDurationMaximumChargeRate
+    p(K::Simple, 31, Slot::Single, 154, 2, 376, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.30: EVDurationMaximumDischargeRate
+    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.30: DERAlarmStatus
     E,
-    p(K::Simple, 31, Slot::Single, 154, 2, 376, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 31, Slot::Single, 154, 2, 376, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.31: EVDurationMaximumDischargeRate
+    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.31: DERAlarmStatus
     E,
     E,
-    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 32, Slot::Single, 155, 2, 377, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.32: DERAlarmStatus
     E,
-    p(K::Simple, 33, Slot::Single, 130, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 33, Slot::Single, 130, 2, 378, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // DER_Scheduled_AC_CLReqControlModeType.33: EnabledModes
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLReqControlModeType.34: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 77, 69, 380, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 78, 69, 381, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 79, 69, 382, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 0, Slot::Single, 77, 69, 380, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 78, 69, 381, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 79, 69, 382, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.0: DERControlCLRes
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 78, 69, 381, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 79, 69, 382, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 1, Slot::Single, 78, 69, 381, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 79, 69, 382, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.1: DERControlCLRes
     E,
     E,
     E,
@@ -4472,14 +4472,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 79, 69, 382, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 2, Slot::Single, 79, 69, 382, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.2: DERControlCLRes
     E,
     E,
     E,
@@ -4488,57 +4488,57 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 3, Slot::Single, 80, 69, 383, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.3: DERControlCLRes
     E,
-    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 4, Slot::Single, 81, 69, 384, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.4: DERControlCLRes
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 5, Slot::Single, 82, 69, 385, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.5: DERControlCLRes
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 69, 386, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.6: DERControlCLRes
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 69, 387, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.7: DERControlCLRes
     E,
-    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 69, 388, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.8: DERControlCLRes
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false),
+    p(K::Complex, 9, Slot::Single, 156, 25, 389, Count::None, 0, 0, LONG, 201, 0, false), // DER_Scheduled_AC_CLResControlModeType.9: DERControlCLRes
     E,
-    p(K::Complex, 10, Slot::Single, 6, 69, 390, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 7, 69, 391, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 8, 69, 392, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 6, 69, 390, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumChargePower
+    p(K::Complex, 11, Slot::Single, 7, 69, 391, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumChargePower_L2
+    p(K::Complex, 12, Slot::Single, 8, 69, 392, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumChargePower_L3
+    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumDischargePower
+    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumDischargePower_L2
+    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.10: EVSEMaximumDischargePower_L3
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.10: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.10: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
@@ -4546,14 +4546,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 7, 69, 391, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 8, 69, 392, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 7, 69, 391, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumChargePower_L2
+    p(K::Complex, 12, Slot::Single, 8, 69, 392, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumChargePower_L3
+    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumDischargePower
+    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumDischargePower_L2
+    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.11: EVSEMaximumDischargePower_L3
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.11: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.11: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.11: EndElement
     E,
     E,
     E,
@@ -4562,145 +4562,145 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 8, 69, 392, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 8, 69, 392, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.12: EVSEMaximumChargePower_L3
+    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.12: EVSEMaximumDischargePower
+    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.12: EVSEMaximumDischargePower_L2
+    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.12: EVSEMaximumDischargePower_L3
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.12: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.12: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.12: EndElement
     E,
-    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 56, 69, 393, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: EVSEMaximumDischargePower
+    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: EVSEMaximumDischargePower_L2
+    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.13: EVSEMaximumDischargePower_L3
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.13: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.13: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.13: EndElement
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 57, 69, 394, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.14: EVSEMaximumDischargePower_L2
+    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.14: EVSEMaximumDischargePower_L3
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.14: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.14: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.14: EndElement
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 58, 69, 395, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DER_Scheduled_AC_CLResControlModeType.15: EVSEMaximumDischargePower_L3
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.15: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.15: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.15: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 16, Slot::Single, 142, 12, 396, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.16: RequiredDEROperatingMode
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.16: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.16: EndElement
     E,
-    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 17, Slot::Single, 143, 13, 397, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // DER_Scheduled_AC_CLResControlModeType.17: GridConnectionMode
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.17: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DER_Scheduled_AC_CLResControlModeType.18: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 157, 16, 399, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 158, 16, 401, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 159, 16, 402, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 157, 16, 399, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 158, 16, 401, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 159, 16, 402, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 160, 16, 400, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 160, 16, 400, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 158, 16, 401, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 159, 16, 402, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 158, 16, 401, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 159, 16, 402, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 159, 16, 402, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 159, 16, 402, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 161, 16, 403, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 162, 16, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 161, 16, 403, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 162, 16, 404, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 162, 16, 404, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 162, 16, 404, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 163, 16, 405, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 163, 16, 405, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 164, 69, 407, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 164, 69, 407, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DataTupleType.0: xValue
     E,
-    p(K::Complex, 1, Slot::Single, 165, 69, 408, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Complex, 1, Slot::Single, 165, 69, 408, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // DataTupleType.1: yValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DataTupleType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 166, 69, 410, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 166, 69, 410, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 167, 69, 411, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Complex, 1, Slot::Single, 167, 69, 411, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 168, 17, 413, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 168, 17, 413, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 166, 69, 414, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Complex, 1, Slot::Single, 166, 69, 414, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 5, 416, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 5, 416, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 418, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 418, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 418, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 417, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 418, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 169, 3, 420, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 74, 3, 421, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 169, 3, 420, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 74, 3, 421, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 74, 3, 421, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 74, 3, 421, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 75, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 75, 3, 422, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -4708,14 +4708,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 170, 3, 423, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -4724,135 +4724,135 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 171, 2, 424, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 172, 2, 425, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 173, 2, 426, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 174, 0, 427, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 175, 69, 428, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 176, 0, 429, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 431, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 63, 69, 432, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 431, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_AC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 63, 69, 432, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 69, 432, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 69, 432, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 64, 69, 433, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 69, 433, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 65, 69, 434, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 65, 69, 434, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 69, 435, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 69, 435, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 69, 436, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 2, 69, 437, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 69, 438, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 69, 436, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L2
+    p(K::Complex, 6, Slot::Single, 2, 69, 437, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 69, 438, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 69, 437, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 3, 69, 438, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 69, 437, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.6: EVMaximumChargePower_L3
+    p(K::Complex, 7, Slot::Single, 3, 69, 438, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.6: EVMinimumChargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 3, 69, 438, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 3, 69, 438, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.7: EVMinimumChargePower
     E,
-    p(K::Complex, 8, Slot::Single, 4, 69, 439, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 69, 440, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 66, 69, 441, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 4, 69, 439, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L2
+    p(K::Complex, 9, Slot::Single, 5, 69, 440, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 66, 69, 441, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
-    p(K::Complex, 9, Slot::Single, 5, 69, 440, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 66, 69, 441, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 5, 69, 440, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.9: EVMinimumChargePower_L3
+    p(K::Complex, 10, Slot::Single, 66, 69, 441, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 66, 69, 441, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 66, 69, 441, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.10: EVPresentActivePower
     E,
-    p(K::Complex, 11, Slot::Single, 67, 69, 442, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 68, 69, 443, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 69, 444, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 67, 69, 442, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 68, 69, 443, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 69, 69, 444, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.11: EVPresentReactivePower
     E,
-    p(K::Complex, 12, Slot::Single, 68, 69, 443, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 69, 69, 444, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 68, 69, 443, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.12: EVPresentActivePower_L3
+    p(K::Complex, 13, Slot::Single, 69, 69, 444, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.12: EVPresentReactivePower
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 69, 69, 444, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 69, 69, 444, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.13: EVPresentReactivePower
     E,
-    p(K::Complex, 14, Slot::Single, 70, 69, 445, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 71, 69, 446, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 70, 69, 445, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L2
+    p(K::Complex, 15, Slot::Single, 71, 69, 446, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.14: EndElement
     E,
-    p(K::Complex, 15, Slot::Single, 71, 69, 446, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 15, Slot::Single, 71, 69, 446, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLReqControlModeType.15: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.15: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLReqControlModeType.16: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 448, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 74, 3, 449, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 450, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 448, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 74, 3, 449, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 450, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.0: EVSETargetActivePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 74, 3, 449, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 450, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 1, Slot::Single, 74, 3, 449, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 450, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.1: EVSETargetActivePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 75, 3, 450, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 2, Slot::Single, 75, 3, 450, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_AC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.2: EVSETargetActivePower
     E,
-    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 3, Slot::Single, 76, 4, 451, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.3: EVSETargetActivePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 77, 69, 452, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.4: EVSETargetActivePower
     E,
-    p(K::Complex, 5, Slot::Single, 78, 69, 453, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 79, 69, 454, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 80, 69, 455, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 78, 69, 453, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L2
+    p(K::Complex, 6, Slot::Single, 79, 69, 454, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 80, 69, 455, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
@@ -4860,14 +4860,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 79, 69, 454, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 80, 69, 455, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 79, 69, 454, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetActivePower_L3
+    p(K::Complex, 7, Slot::Single, 80, 69, 455, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
@@ -4876,632 +4876,632 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 80, 69, 455, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 80, 69, 455, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower
+    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 81, 69, 456, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L2
+    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 82, 69, 457, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSETargetReactivePower_L3
+    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.9: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 15, 69, 458, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.10: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 16, 69, 459, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L2
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.11: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 17, 69, 460, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_AC_CLResControlModeType.12: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_AC_CLResControlModeType.13: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 462, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 63, 69, 463, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 462, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 63, 69, 463, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 63, 69, 463, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 63, 69, 463, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 64, 69, 464, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 64, 69, 464, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 65, 69, 465, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Complex, 3, Slot::Single, 65, 69, 465, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 62, 2, 467, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 74, 3, 468, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 469, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 62, 2, 467, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 74, 3, 468, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 469, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 74, 3, 468, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 75, 3, 469, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 74, 3, 468, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 75, 3, 469, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 75, 3, 469, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 75, 3, 469, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 76, 4, 470, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 177, 69, 472, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 177, 69, 472, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.0: EVMaximumApparentPowerDuringChargingAndVarAbsorption
     E,
-    p(K::Complex, 1, Slot::Single, 178, 69, 473, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 179, 69, 474, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 180, 69, 475, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 178, 69, 473, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.1: EVMaximumApparentPowerDuringChargingAndVarAbsorption_L2
+    p(K::Complex, 2, Slot::Single, 179, 69, 474, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.1: EVMaximumApparentPowerDuringChargingAndVarAbsorption_L3
+    p(K::Complex, 3, Slot::Single, 180, 69, 475, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.1: EVMaximumApparentPowerDuringChargingAndVarInjection
     E,
-    p(K::Complex, 2, Slot::Single, 179, 69, 474, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 180, 69, 475, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 179, 69, 474, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.2: EVMaximumApparentPowerDuringChargingAndVarAbsorption_L3
+    p(K::Complex, 3, Slot::Single, 180, 69, 475, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.2: EVMaximumApparentPowerDuringChargingAndVarInjection
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 180, 69, 475, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 180, 69, 475, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.3: EVMaximumApparentPowerDuringChargingAndVarInjection
     E,
-    p(K::Complex, 4, Slot::Single, 181, 69, 476, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 182, 69, 477, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 183, 69, 478, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 181, 69, 476, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.4: EVMaximumApparentPowerDuringChargingAndVarInjection_L2
+    p(K::Complex, 5, Slot::Single, 182, 69, 477, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.4: EVMaximumApparentPowerDuringChargingAndVarInjection_L3
+    p(K::Complex, 6, Slot::Single, 183, 69, 478, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.4: EVMaximumApparentPowerDuringDischargingAndVarAbsorption
     E,
-    p(K::Complex, 5, Slot::Single, 182, 69, 477, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 183, 69, 478, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 182, 69, 477, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.5: EVMaximumApparentPowerDuringChargingAndVarInjection_L3
+    p(K::Complex, 6, Slot::Single, 183, 69, 478, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.5: EVMaximumApparentPowerDuringDischargingAndVarAbsorption
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 183, 69, 478, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 183, 69, 478, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.6: EVMaximumApparentPowerDuringDischargingAndVarAbsorption
     E,
-    p(K::Complex, 7, Slot::Single, 184, 69, 479, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 185, 69, 480, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 186, 69, 481, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 184, 69, 479, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.7: EVMaximumApparentPowerDuringDischargingAndVarAbsorption_L2
+    p(K::Complex, 8, Slot::Single, 185, 69, 480, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.7: EVMaximumApparentPowerDuringDischargingAndVarAbsorption_L3
+    p(K::Complex, 9, Slot::Single, 186, 69, 481, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.7: EVMaximumApparentPowerDuringDischargingAndVarInjection
     E,
-    p(K::Complex, 8, Slot::Single, 185, 69, 480, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 186, 69, 481, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 185, 69, 480, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.8: EVMaximumApparentPowerDuringDischargingAndVarAbsorption_L3
+    p(K::Complex, 9, Slot::Single, 186, 69, 481, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.8: EVMaximumApparentPowerDuringDischargingAndVarInjection
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 186, 69, 481, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 186, 69, 481, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.9: EVMaximumApparentPowerDuringDischargingAndVarInjection
     E,
-    p(K::Complex, 10, Slot::Single, 187, 69, 482, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 188, 69, 483, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 187, 69, 482, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerLimitsType.10: EVMaximumApparentPowerDuringDischargingAndVarInjection_L2
+    p(K::Complex, 11, Slot::Single, 188, 69, 483, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVApparentPowerLimitsType.10: EVMaximumApparentPowerDuringDischargingAndVarInjection_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVApparentPowerLimitsType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 188, 69, 483, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 188, 69, 483, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVApparentPowerLimitsType.11: EVMaximumApparentPowerDuringDischargingAndVarInjection_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVApparentPowerLimitsType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVApparentPowerLimitsType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 177, 69, 485, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 177, 69, 485, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.0: EVMaximumApparentPowerDuringChargingAndVarAbsorption
     E,
-    p(K::Complex, 1, Slot::Single, 178, 69, 486, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 179, 69, 487, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 180, 69, 488, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 178, 69, 486, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.1: EVMaximumApparentPowerDuringChargingAndVarAbsorption_L2
+    p(K::Complex, 2, Slot::Single, 179, 69, 487, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.1: EVMaximumApparentPowerDuringChargingAndVarAbsorption_L3
+    p(K::Complex, 3, Slot::Single, 180, 69, 488, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.1: EVMaximumApparentPowerDuringChargingAndVarInjection
     E,
-    p(K::Complex, 2, Slot::Single, 179, 69, 487, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 180, 69, 488, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 179, 69, 487, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.2: EVMaximumApparentPowerDuringChargingAndVarAbsorption_L3
+    p(K::Complex, 3, Slot::Single, 180, 69, 488, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.2: EVMaximumApparentPowerDuringChargingAndVarInjection
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 180, 69, 488, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 180, 69, 488, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.3: EVMaximumApparentPowerDuringChargingAndVarInjection
     E,
-    p(K::Complex, 4, Slot::Single, 181, 69, 489, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 182, 69, 490, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 183, 69, 491, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 181, 69, 489, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.4: EVMaximumApparentPowerDuringChargingAndVarInjection_L2
+    p(K::Complex, 5, Slot::Single, 182, 69, 490, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.4: EVMaximumApparentPowerDuringChargingAndVarInjection_L3
+    p(K::Complex, 6, Slot::Single, 183, 69, 491, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.4: EVMaximumApparentPowerDuringDischargingAndVarAbsorption
     E,
-    p(K::Complex, 5, Slot::Single, 182, 69, 490, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 183, 69, 491, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 182, 69, 490, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.5: EVMaximumApparentPowerDuringChargingAndVarInjection_L3
+    p(K::Complex, 6, Slot::Single, 183, 69, 491, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.5: EVMaximumApparentPowerDuringDischargingAndVarAbsorption
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 183, 69, 491, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 183, 69, 491, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.6: EVMaximumApparentPowerDuringDischargingAndVarAbsorption
     E,
-    p(K::Complex, 7, Slot::Single, 184, 69, 492, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 185, 69, 493, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 186, 69, 494, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 184, 69, 492, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.7: EVMaximumApparentPowerDuringDischargingAndVarAbsorption_L2
+    p(K::Complex, 8, Slot::Single, 185, 69, 493, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.7: EVMaximumApparentPowerDuringDischargingAndVarAbsorption_L3
+    p(K::Complex, 9, Slot::Single, 186, 69, 494, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.7: EVMaximumApparentPowerDuringDischargingAndVarInjection
     E,
-    p(K::Complex, 8, Slot::Single, 185, 69, 493, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 186, 69, 494, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 185, 69, 493, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.8: EVMaximumApparentPowerDuringDischargingAndVarAbsorption_L3
+    p(K::Complex, 9, Slot::Single, 186, 69, 494, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.8: EVMaximumApparentPowerDuringDischargingAndVarInjection
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 186, 69, 494, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 186, 69, 494, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.9: EVMaximumApparentPowerDuringDischargingAndVarInjection
     E,
-    p(K::Complex, 10, Slot::Single, 187, 69, 495, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 188, 69, 496, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 187, 69, 495, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVApparentPowerType.10: EVMaximumApparentPowerDuringDischargingAndVarInjection_L2
+    p(K::Complex, 11, Slot::Single, 188, 69, 496, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVApparentPowerType.10: EVMaximumApparentPowerDuringDischargingAndVarInjection_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVApparentPowerType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 188, 69, 496, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 188, 69, 496, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVApparentPowerType.11: EVMaximumApparentPowerDuringDischargingAndVarInjection_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVApparentPowerType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVApparentPowerType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 189, 69, 498, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 189, 69, 498, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.0: EVSpecifiedOverExcitedPowerFactor
     E,
-    p(K::Complex, 1, Slot::Single, 190, 69, 499, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 191, 69, 500, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 192, 69, 501, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 190, 69, 499, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.1: EVSpecifiedOverExcitedPowerFactor_L2
+    p(K::Complex, 2, Slot::Single, 191, 69, 500, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.1: EVSpecifiedOverExcitedPowerFactor_L3
+    p(K::Complex, 3, Slot::Single, 192, 69, 501, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.1: EVSpecifiedOverExcitedDischargePower
     E,
-    p(K::Complex, 2, Slot::Single, 191, 69, 500, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 192, 69, 501, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 191, 69, 500, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.2: EVSpecifiedOverExcitedPowerFactor_L3
+    p(K::Complex, 3, Slot::Single, 192, 69, 501, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.2: EVSpecifiedOverExcitedDischargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 192, 69, 501, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 192, 69, 501, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.3: EVSpecifiedOverExcitedDischargePower
     E,
-    p(K::Complex, 4, Slot::Single, 193, 69, 502, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 194, 69, 503, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 195, 69, 504, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 193, 69, 502, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.4: EVSpecifiedOverExcitedDischargePower_L2
+    p(K::Complex, 5, Slot::Single, 194, 69, 503, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.4: EVSpecifiedOverExcitedDischargePower_L3
+    p(K::Complex, 6, Slot::Single, 195, 69, 504, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.4: EVSpecifiedUnderExcitedPowerFactor
     E,
-    p(K::Complex, 5, Slot::Single, 194, 69, 503, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 195, 69, 504, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 194, 69, 503, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.5: EVSpecifiedOverExcitedDischargePower_L3
+    p(K::Complex, 6, Slot::Single, 195, 69, 504, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.5: EVSpecifiedUnderExcitedPowerFactor
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 195, 69, 504, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 195, 69, 504, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.6: EVSpecifiedUnderExcitedPowerFactor
     E,
-    p(K::Complex, 7, Slot::Single, 196, 69, 505, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 197, 69, 506, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 507, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 196, 69, 505, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.7: EVSpecifiedUnderExcitedPowerFactor_L2
+    p(K::Complex, 8, Slot::Single, 197, 69, 506, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.7: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 507, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.7: EVSpecifiedUnderExcitedDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 197, 69, 506, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 507, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 197, 69, 506, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.8: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 507, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.8: EVSpecifiedUnderExcitedDischargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 198, 69, 507, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 198, 69, 507, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.9: EVSpecifiedUnderExcitedDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 199, 69, 508, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 200, 69, 509, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 199, 69, 508, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationLimitsType.10: EVSpecifiedUnderExcitedDischargePower_L2
+    p(K::Complex, 11, Slot::Single, 200, 69, 509, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVExcitationLimitsType.10: EVSpecifiedUnderExcitedDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVExcitationLimitsType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 200, 69, 509, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 200, 69, 509, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVExcitationLimitsType.11: EVSpecifiedUnderExcitedDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVExcitationLimitsType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVExcitationLimitsType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 189, 69, 511, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 190, 69, 512, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 191, 69, 513, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 189, 69, 511, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.0: EVSpecifiedOverExcitedPowerFactor
+    p(K::Complex, 1, Slot::Single, 190, 69, 512, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.0: EVSpecifiedOverExcitedPowerFactor_L2
+    p(K::Complex, 2, Slot::Single, 191, 69, 513, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.0: EVSpecifiedOverExcitedPowerFactor_L3
+    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.0: EVSpecifiedOverExcitedDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 190, 69, 512, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 191, 69, 513, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 190, 69, 512, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.1: EVSpecifiedOverExcitedPowerFactor_L2
+    p(K::Complex, 2, Slot::Single, 191, 69, 513, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.1: EVSpecifiedOverExcitedPowerFactor_L3
+    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.1: EVSpecifiedOverExcitedDischargePower
     E,
-    p(K::Complex, 2, Slot::Single, 191, 69, 513, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 191, 69, 513, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.2: EVSpecifiedOverExcitedPowerFactor_L3
+    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.2: EVSpecifiedOverExcitedDischargePower
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 192, 69, 514, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.3: EVSpecifiedOverExcitedDischargePower
     E,
-    p(K::Complex, 4, Slot::Single, 193, 69, 515, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 194, 69, 516, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 195, 69, 517, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 193, 69, 515, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.4: EVSpecifiedOverExcitedDischargePower_L2
+    p(K::Complex, 5, Slot::Single, 194, 69, 516, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.4: EVSpecifiedOverExcitedDischargePower_L3
+    p(K::Complex, 6, Slot::Single, 195, 69, 517, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.4: EVSpecifiedUnderExcitedPowerFactor
+    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.4: EVSpecifiedUnderExcitedPowerFactor_L2
+    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.4: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.4: EVSpecifiedUnderExcitedDischargePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 194, 69, 516, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 195, 69, 517, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 194, 69, 516, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.5: EVSpecifiedOverExcitedDischargePower_L3
+    p(K::Complex, 6, Slot::Single, 195, 69, 517, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.5: EVSpecifiedUnderExcitedPowerFactor
+    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.5: EVSpecifiedUnderExcitedPowerFactor_L2
+    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.5: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.5: EVSpecifiedUnderExcitedDischargePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 195, 69, 517, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 195, 69, 517, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.6: EVSpecifiedUnderExcitedPowerFactor
+    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.6: EVSpecifiedUnderExcitedPowerFactor_L2
+    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.6: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.6: EVSpecifiedUnderExcitedDischargePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 196, 69, 518, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.7: EVSpecifiedUnderExcitedPowerFactor_L2
+    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.7: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.7: EVSpecifiedUnderExcitedDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 197, 69, 519, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.8: EVSpecifiedUnderExcitedPowerFactor_L3
+    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.8: EVSpecifiedUnderExcitedDischargePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 198, 69, 520, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.9: EVSpecifiedUnderExcitedDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 199, 69, 521, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 200, 69, 522, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 199, 69, 521, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVExcitationType.10: EVSpecifiedUnderExcitedDischargePower_L2
+    p(K::Complex, 11, Slot::Single, 200, 69, 522, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVExcitationType.10: EVSpecifiedUnderExcitedDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVExcitationType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 200, 69, 522, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 200, 69, 522, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVExcitationType.11: EVSpecifiedUnderExcitedDischargePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVExcitationType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVExcitationType.12: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 201, 18, 524, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 201, 18, 524, Count::None, 0, 0, LONG, 0, 0, false), // EVInverterDetailsType.0: EVInverterSwVersion
     E,
-    p(K::Simple, 1, Slot::Single, 202, 18, 525, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 203, 18, 526, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 202, 18, 525, Count::None, 0, 0, LONG, 0, 0, false), // EVInverterDetailsType.1: EVInverterHwVersion
+    p(K::Simple, 2, Slot::Single, 203, 18, 526, Count::None, 0, 0, LONG, 0, 0, false), // EVInverterDetailsType.1: EVInverterManufacturer
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 203, 18, 526, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 203, 18, 526, Count::None, 0, 0, LONG, 0, 0, false), // EVInverterDetailsType.2: EVInverterManufacturer
     E,
-    p(K::Simple, 3, Slot::Single, 204, 18, 527, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 204, 18, 527, Count::None, 0, 0, LONG, 0, 0, false), // EVInverterDetailsType.3: EVInverterModel
     E,
-    p(K::Simple, 4, Slot::Single, 205, 18, 528, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 4, Slot::Single, 205, 18, 528, Count::None, 0, 0, LONG, 0, 0, true), // EVInverterDetailsType.4: EVInverterSerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVInverterDetailsType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 206, 69, 530, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 206, 69, 530, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.0: EVMaximumVarAbsorptionDuringCharging
     E,
-    p(K::Complex, 1, Slot::Single, 207, 69, 531, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 208, 69, 532, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 209, 69, 533, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 207, 69, 531, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.1: EVMaximumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 2, Slot::Single, 208, 69, 532, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.1: EVMaximumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 3, Slot::Single, 209, 69, 533, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.1: EVMinimumVarAbsorptionDuringCharging
+    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.1: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.1: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.1: EVMaximumVarInjectionDuringCharging
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 208, 69, 532, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 209, 69, 533, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 208, 69, 532, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.2: EVMaximumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 3, Slot::Single, 209, 69, 533, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.2: EVMinimumVarAbsorptionDuringCharging
+    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.2: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.2: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.2: EVMaximumVarInjectionDuringCharging
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 209, 69, 533, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 209, 69, 533, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.3: EVMinimumVarAbsorptionDuringCharging
+    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.3: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.3: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.3: EVMaximumVarInjectionDuringCharging
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 210, 69, 534, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.4: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.4: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.4: EVMaximumVarInjectionDuringCharging
     E,
-    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 211, 69, 535, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.5: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.5: EVMaximumVarInjectionDuringCharging
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 212, 69, 536, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.6: EVMaximumVarInjectionDuringCharging
     E,
-    p(K::Complex, 7, Slot::Single, 213, 69, 537, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 214, 69, 538, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 215, 69, 539, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 213, 69, 537, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.7: EVMaximumVarInjectionDuringCharging_L2
+    p(K::Complex, 8, Slot::Single, 214, 69, 538, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.7: EVMaximumVarInjectionDuringCharging_L3
+    p(K::Complex, 9, Slot::Single, 215, 69, 539, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.7: EVMinimumVarInjectionDuringCharging
+    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.7: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.7: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.7: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 214, 69, 538, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 215, 69, 539, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 214, 69, 538, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.8: EVMaximumVarInjectionDuringCharging_L3
+    p(K::Complex, 9, Slot::Single, 215, 69, 539, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.8: EVMinimumVarInjectionDuringCharging
+    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.8: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.8: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.8: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 215, 69, 539, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 215, 69, 539, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.9: EVMinimumVarInjectionDuringCharging
+    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.9: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.9: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.9: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 216, 69, 540, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.10: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.10: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.10: EVMaximumVarAbsorptionDuringDischarging
     E,
-    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 217, 69, 541, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.11: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.11: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 218, 69, 542, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.12: EVMaximumVarAbsorptionDuringDischarging
     E,
-    p(K::Complex, 13, Slot::Single, 219, 69, 543, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 220, 69, 544, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 221, 69, 545, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 219, 69, 543, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.13: EVMaximumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 14, Slot::Single, 220, 69, 544, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.13: EVMaximumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 15, Slot::Single, 221, 69, 545, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.13: EVMinimumVarAbsorptionDuringDischarging
+    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.13: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.13: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.13: EVMaximumVarInjectionDuringDischarging
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 220, 69, 544, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 221, 69, 545, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 14, Slot::Single, 220, 69, 544, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.14: EVMaximumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 15, Slot::Single, 221, 69, 545, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.14: EVMinimumVarAbsorptionDuringDischarging
+    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.14: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.14: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.14: EVMaximumVarInjectionDuringDischarging
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 221, 69, 545, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 221, 69, 545, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.15: EVMinimumVarAbsorptionDuringDischarging
+    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.15: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.15: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.15: EVMaximumVarInjectionDuringDischarging
     E,
     E,
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 16, Slot::Single, 222, 69, 546, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.16: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.16: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.16: EVMaximumVarInjectionDuringDischarging
     E,
-    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 17, Slot::Single, 223, 69, 547, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.17: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.17: EVMaximumVarInjectionDuringDischarging
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 18, Slot::Single, 224, 69, 548, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.18: EVMaximumVarInjectionDuringDischarging
     E,
-    p(K::Complex, 19, Slot::Single, 225, 69, 549, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 226, 69, 550, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 227, 69, 551, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 19, Slot::Single, 225, 69, 549, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.19: EVMaximumVarInjectionDuringDischarging_L2
+    p(K::Complex, 20, Slot::Single, 226, 69, 550, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.19: EVMaximumVarInjectionDuringDischarging_L3
+    p(K::Complex, 21, Slot::Single, 227, 69, 551, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.19: EVMinimumVarInjectionDuringDischarging
+    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.19: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.19: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.19: EVReactiveSusceptance
     E,
     E,
-    p(K::Complex, 20, Slot::Single, 226, 69, 550, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 227, 69, 551, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 20, Slot::Single, 226, 69, 550, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.20: EVMaximumVarInjectionDuringDischarging_L3
+    p(K::Complex, 21, Slot::Single, 227, 69, 551, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.20: EVMinimumVarInjectionDuringDischarging
+    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.20: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.20: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.20: EVReactiveSusceptance
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 227, 69, 551, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 21, Slot::Single, 227, 69, 551, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.21: EVMinimumVarInjectionDuringDischarging
+    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.21: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.21: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.21: EVReactiveSusceptance
     E,
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 22, Slot::Single, 228, 69, 552, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.22: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.22: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.22: EVReactiveSusceptance
     E,
-    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 23, Slot::Single, 229, 69, 553, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.23: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.23: EVReactiveSusceptance
     E,
     E,
-    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 24, Slot::Single, 230, 69, 554, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.24: EVReactiveSusceptance
     E,
-    p(K::Complex, 25, Slot::Single, 231, 69, 555, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 26, Slot::Single, 232, 69, 556, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 25, Slot::Single, 231, 69, 555, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerLimitsType.25: EVReactiveSusceptance_L2
+    p(K::Complex, 26, Slot::Single, 232, 69, 556, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerLimitsType.25: EVReactiveSusceptance_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.25: EndElement
     E,
-    p(K::Complex, 26, Slot::Single, 232, 69, 556, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 26, Slot::Single, 232, 69, 556, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerLimitsType.26: EVReactiveSusceptance_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.26: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerLimitsType.27: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 206, 69, 558, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 206, 69, 558, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.0: EVMaximumVarAbsorptionDuringCharging
     E,
-    p(K::Complex, 1, Slot::Single, 207, 69, 559, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 208, 69, 560, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 209, 69, 561, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 207, 69, 559, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.1: EVMaximumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 2, Slot::Single, 208, 69, 560, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.1: EVMaximumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 3, Slot::Single, 209, 69, 561, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.1: EVMinimumVarAbsorptionDuringCharging
+    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.1: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.1: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.1: EVMaximumVarInjectionDuringCharging
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 208, 69, 560, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 209, 69, 561, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 208, 69, 560, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.2: EVMaximumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 3, Slot::Single, 209, 69, 561, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.2: EVMinimumVarAbsorptionDuringCharging
+    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.2: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.2: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.2: EVMaximumVarInjectionDuringCharging
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 209, 69, 561, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 209, 69, 561, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.3: EVMinimumVarAbsorptionDuringCharging
+    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.3: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.3: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.3: EVMaximumVarInjectionDuringCharging
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 210, 69, 562, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.4: EVMinimumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.4: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.4: EVMaximumVarInjectionDuringCharging
     E,
-    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 211, 69, 563, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.5: EVMinimumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.5: EVMaximumVarInjectionDuringCharging
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 212, 69, 564, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.6: EVMaximumVarInjectionDuringCharging
     E,
-    p(K::Complex, 7, Slot::Single, 213, 69, 565, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 214, 69, 566, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 215, 69, 567, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 213, 69, 565, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.7: EVMaximumVarInjectionDuringCharging_L2
+    p(K::Complex, 8, Slot::Single, 214, 69, 566, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.7: EVMaximumVarInjectionDuringCharging_L3
+    p(K::Complex, 9, Slot::Single, 215, 69, 567, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.7: EVMinimumVarInjectionDuringCharging
+    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.7: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.7: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.7: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 214, 69, 566, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 215, 69, 567, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 214, 69, 566, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.8: EVMaximumVarInjectionDuringCharging_L3
+    p(K::Complex, 9, Slot::Single, 215, 69, 567, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.8: EVMinimumVarInjectionDuringCharging
+    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.8: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.8: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.8: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 215, 69, 567, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 215, 69, 567, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.9: EVMinimumVarInjectionDuringCharging
+    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.9: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.9: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.9: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 10, Slot::Single, 216, 69, 568, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.10: EVMinimumVarInjectionDuringCharging_L2
+    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.10: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.10: EVMaximumVarAbsorptionDuringDischarging
     E,
-    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 11, Slot::Single, 217, 69, 569, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.11: EVMinimumVarInjectionDuringCharging_L3
+    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.11: EVMaximumVarAbsorptionDuringDischarging
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 12, Slot::Single, 218, 69, 570, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.12: EVMaximumVarAbsorptionDuringDischarging
     E,
-    p(K::Complex, 13, Slot::Single, 219, 69, 571, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 220, 69, 572, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 221, 69, 573, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 13, Slot::Single, 219, 69, 571, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.13: EVMaximumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 14, Slot::Single, 220, 69, 572, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.13: EVMaximumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 15, Slot::Single, 221, 69, 573, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.13: EVMinimumVarAbsorptionDuringDischarging
+    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.13: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.13: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.13: EVMaximumVarInjectionDuringDischarging
     E,
     E,
-    p(K::Complex, 14, Slot::Single, 220, 69, 572, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 15, Slot::Single, 221, 69, 573, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 14, Slot::Single, 220, 69, 572, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.14: EVMaximumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 15, Slot::Single, 221, 69, 573, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.14: EVMinimumVarAbsorptionDuringDischarging
+    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.14: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.14: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.14: EVMaximumVarInjectionDuringDischarging
     E,
     E,
     E,
-    p(K::Complex, 15, Slot::Single, 221, 69, 573, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 15, Slot::Single, 221, 69, 573, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.15: EVMinimumVarAbsorptionDuringDischarging
+    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.15: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.15: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.15: EVMaximumVarInjectionDuringDischarging
     E,
     E,
     E,
     E,
-    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 16, Slot::Single, 222, 69, 574, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.16: EVMinimumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.16: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.16: EVMaximumVarInjectionDuringDischarging
     E,
-    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 17, Slot::Single, 223, 69, 575, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.17: EVMinimumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.17: EVMaximumVarInjectionDuringDischarging
     E,
     E,
-    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 18, Slot::Single, 224, 69, 576, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.18: EVMaximumVarInjectionDuringDischarging
     E,
-    p(K::Complex, 19, Slot::Single, 225, 69, 577, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 20, Slot::Single, 226, 69, 578, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 227, 69, 579, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 19, Slot::Single, 225, 69, 577, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.19: EVMaximumVarInjectionDuringDischarging_L2
+    p(K::Complex, 20, Slot::Single, 226, 69, 578, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.19: EVMaximumVarInjectionDuringDischarging_L3
+    p(K::Complex, 21, Slot::Single, 227, 69, 579, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.19: EVMinimumVarInjectionDuringDischarging
+    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.19: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerType.19: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerType.19: EndElement
     E,
     E,
-    p(K::Complex, 20, Slot::Single, 226, 69, 578, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 21, Slot::Single, 227, 69, 579, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 20, Slot::Single, 226, 69, 578, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.20: EVMaximumVarInjectionDuringDischarging_L3
+    p(K::Complex, 21, Slot::Single, 227, 69, 579, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.20: EVMinimumVarInjectionDuringDischarging
+    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.20: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerType.20: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerType.20: EndElement
     E,
     E,
     E,
-    p(K::Complex, 21, Slot::Single, 227, 69, 579, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 21, Slot::Single, 227, 69, 579, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.21: EVMinimumVarInjectionDuringDischarging
+    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.21: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerType.21: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerType.21: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 22, Slot::Single, 228, 69, 580, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVReactivePowerType.22: EVMinimumVarInjectionDuringDischarging_L2
+    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerType.22: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerType.22: EndElement
     E,
-    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 23, Slot::Single, 229, 69, 581, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVReactivePowerType.23: EVMinimumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerType.23: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVReactivePowerType.24: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 233, 69, 583, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 233, 69, 583, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.0: EVSEMaximumVarAbsorptionDuringCharging
     E,
-    p(K::Complex, 1, Slot::Single, 234, 69, 584, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 235, 69, 585, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 236, 69, 586, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 234, 69, 584, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.1: EVSEMaximumVarAbsorptionDuringCharging_L2
+    p(K::Complex, 2, Slot::Single, 235, 69, 585, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.1: EVSEMaximumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 3, Slot::Single, 236, 69, 586, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.1: EVSEMaximumVarInjectionDuringCharging
     E,
-    p(K::Complex, 2, Slot::Single, 235, 69, 585, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 236, 69, 586, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 235, 69, 585, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.2: EVSEMaximumVarAbsorptionDuringCharging_L3
+    p(K::Complex, 3, Slot::Single, 236, 69, 586, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.2: EVSEMaximumVarInjectionDuringCharging
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 236, 69, 586, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 236, 69, 586, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.3: EVSEMaximumVarInjectionDuringCharging
     E,
-    p(K::Complex, 4, Slot::Single, 237, 69, 587, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 238, 69, 588, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 239, 69, 589, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 237, 69, 587, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.4: EVSEMaximumVarInjectionDuringCharging_L2
+    p(K::Complex, 5, Slot::Single, 238, 69, 588, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.4: EVSEMaximumVarInjectionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 239, 69, 589, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.4: EVSEMaximumVarAbsorptionDuringDischarging
     E,
-    p(K::Complex, 5, Slot::Single, 238, 69, 588, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 239, 69, 589, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 238, 69, 588, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.5: EVSEMaximumVarInjectionDuringCharging_L3
+    p(K::Complex, 6, Slot::Single, 239, 69, 589, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.5: EVSEMaximumVarAbsorptionDuringDischarging
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 239, 69, 589, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 239, 69, 589, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.6: EVSEMaximumVarAbsorptionDuringDischarging
     E,
-    p(K::Complex, 7, Slot::Single, 240, 69, 590, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 241, 69, 591, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 242, 69, 592, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 240, 69, 590, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.7: EVSEMaximumVarAbsorptionDuringDischarging_L2
+    p(K::Complex, 8, Slot::Single, 241, 69, 591, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.7: EVSEMaximumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 9, Slot::Single, 242, 69, 592, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.7: EVSEMaximumVarInjectionDuringDischarging
     E,
-    p(K::Complex, 8, Slot::Single, 241, 69, 591, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 242, 69, 592, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 241, 69, 591, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.8: EVSEMaximumVarAbsorptionDuringDischarging_L3
+    p(K::Complex, 9, Slot::Single, 242, 69, 592, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.8: EVSEMaximumVarInjectionDuringDischarging
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 242, 69, 592, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 242, 69, 592, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.9: EVSEMaximumVarInjectionDuringDischarging
     E,
-    p(K::Complex, 10, Slot::Single, 243, 69, 593, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 244, 69, 594, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 243, 69, 593, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EVSEReactivePowerLimitsType.10: EVSEMaximumVarInjectionDuringDischarging_L2
+    p(K::Complex, 11, Slot::Single, 244, 69, 594, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVSEReactivePowerLimitsType.10: EVSEMaximumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEReactivePowerLimitsType.10: EndElement
     E,
-    p(K::Complex, 11, Slot::Single, 244, 69, 594, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 244, 69, 594, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EVSEReactivePowerLimitsType.11: EVSEMaximumVarInjectionDuringDischarging_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEReactivePowerLimitsType.11: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEReactivePowerLimitsType.12: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 245, 4, 596, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 245, 4, 596, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 246, 19, 597, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 246, 19, 597, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 247, 0, 599, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 247, 0, 599, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // EnterServiceCLResType.0: PermitService
     E,
-    p(K::Complex, 1, Slot::Single, 248, 69, 600, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 249, 69, 601, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 250, 69, 602, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 248, 69, 600, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.1: EnterServiceVoltageHigh
+    p(K::Complex, 2, Slot::Single, 249, 69, 601, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.1: EnterServiceVoltageLow
+    p(K::Complex, 3, Slot::Single, 250, 69, 602, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.1: EnterServiceFrequencyHigh
+    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.1: EnterServiceFrequencyLow
+    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.1: EnterServiceDelay
+    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.1: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.1: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.1: EndElement
     E,
     E,
     E,
@@ -5510,181 +5510,181 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 249, 69, 601, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 250, 69, 602, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 249, 69, 601, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.2: EnterServiceVoltageLow
+    p(K::Complex, 3, Slot::Single, 250, 69, 602, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.2: EnterServiceFrequencyHigh
+    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.2: EnterServiceFrequencyLow
+    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.2: EnterServiceDelay
+    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.2: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.2: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 250, 69, 602, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 250, 69, 602, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.3: EnterServiceFrequencyHigh
+    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.3: EnterServiceFrequencyLow
+    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.3: EnterServiceDelay
+    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.3: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.3: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.3: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 251, 69, 603, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.4: EnterServiceFrequencyLow
+    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.4: EnterServiceDelay
+    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.4: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.4: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.4: EndElement
     E,
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 252, 69, 604, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.5: EnterServiceDelay
+    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.5: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.5: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 253, 69, 605, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCLResType.6: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.6: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.6: EndElement
     E,
-    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 254, 69, 606, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCLResType.7: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCLResType.8: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 247, 0, 608, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 247, 0, 608, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // EnterServiceCPDResType.0: PermitService
     E,
-    p(K::Complex, 1, Slot::Single, 248, 69, 609, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 248, 69, 609, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.1: EnterServiceVoltageHigh
     E,
-    p(K::Complex, 2, Slot::Single, 249, 69, 610, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 249, 69, 610, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.2: EnterServiceVoltageLow
     E,
-    p(K::Complex, 3, Slot::Single, 250, 69, 611, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 250, 69, 611, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.3: EnterServiceFrequencyHigh
     E,
-    p(K::Complex, 4, Slot::Single, 251, 69, 612, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 251, 69, 612, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.4: EnterServiceFrequencyLow
     E,
-    p(K::Complex, 5, Slot::Single, 252, 69, 613, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 253, 69, 614, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 615, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 252, 69, 613, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.5: EnterServiceDelay
+    p(K::Complex, 6, Slot::Single, 253, 69, 614, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.5: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 615, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCPDResType.5: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCPDResType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 253, 69, 614, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 254, 69, 615, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 253, 69, 614, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // EnterServiceCPDResType.6: EnterServiceRandomizedDelay
+    p(K::Complex, 7, Slot::Single, 254, 69, 615, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCPDResType.6: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCPDResType.6: EndElement
     E,
-    p(K::Complex, 7, Slot::Single, 254, 69, 615, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 254, 69, 615, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // EnterServiceCPDResType.7: EnterServiceRampTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCPDResType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EnterServiceCPDResType.8: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 255, 69, 617, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 255, 69, 617, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // FrequencyDroopSettingsType.0: db
     E,
-    p(K::Complex, 1, Slot::Single, 256, 69, 618, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 256, 69, 618, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // FrequencyDroopSettingsType.1: DroopFactor
     E,
-    p(K::Complex, 2, Slot::Single, 257, 69, 619, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 258, 69, 620, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 4, Slot::Single, 259, 20, 621, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 257, 69, 619, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // FrequencyDroopSettingsType.2: DroopFactor_L2
+    p(K::Complex, 3, Slot::Single, 258, 69, 620, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // FrequencyDroopSettingsType.2: DroopFactor_L3
+    p(K::Simple, 4, Slot::Single, 259, 20, 621, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyDroopSettingsType.2: PowerReference
     E,
-    p(K::Complex, 3, Slot::Single, 258, 69, 620, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 4, Slot::Single, 259, 20, 621, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 258, 69, 620, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // FrequencyDroopSettingsType.3: DroopFactor_L3
+    p(K::Simple, 4, Slot::Single, 259, 20, 621, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyDroopSettingsType.3: PowerReference
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 259, 20, 621, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 259, 20, 621, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyDroopSettingsType.4: PowerReference
     E,
-    p(K::Simple, 5, Slot::Single, 260, 20, 622, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 261, 20, 623, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 624, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Simple, 5, Slot::Single, 260, 20, 622, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyDroopSettingsType.5: PowerReference_L2
+    p(K::Simple, 6, Slot::Single, 261, 20, 623, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyDroopSettingsType.5: PowerReference_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 624, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // FrequencyDroopSettingsType.5: OpenLoopResponseTime
     E,
-    p(K::Simple, 6, Slot::Single, 261, 20, 623, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 624, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Simple, 6, Slot::Single, 261, 20, 623, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // FrequencyDroopSettingsType.6: PowerReference_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 624, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // FrequencyDroopSettingsType.6: OpenLoopResponseTime
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 262, 69, 624, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Complex, 7, Slot::Single, 262, 69, 624, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // FrequencyDroopSettingsType.7: OpenLoopResponseTime
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyDroopSettingsType.8: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 626, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 626, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // FrequencyDroopType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 627, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 263, 55, 628, Count::None, 0, 0, LONG, 616, 0, false),
-    p(K::Complex, 3, Slot::Single, 264, 55, 629, Count::None, 0, 0, LONG, 616, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 627, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyDroopType.1: Priority
+    p(K::Complex, 2, Slot::Single, 263, 55, 628, Count::None, 0, 0, LONG, 616, 0, false), // FrequencyDroopType.1: OverFrequencyDroop
+    p(K::Complex, 3, Slot::Single, 264, 55, 629, Count::None, 0, 0, LONG, 616, 0, true), // FrequencyDroopType.1: UnderFrequencyDroop
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyDroopType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 263, 55, 628, Count::None, 0, 0, LONG, 616, 0, false),
-    p(K::Complex, 3, Slot::Single, 264, 55, 629, Count::None, 0, 0, LONG, 616, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 263, 55, 628, Count::None, 0, 0, LONG, 616, 0, false), // FrequencyDroopType.2: OverFrequencyDroop
+    p(K::Complex, 3, Slot::Single, 264, 55, 629, Count::None, 0, 0, LONG, 616, 0, true), // FrequencyDroopType.2: UnderFrequencyDroop
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyDroopType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 264, 55, 629, Count::None, 0, 0, LONG, 616, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 264, 55, 629, Count::None, 0, 0, LONG, 616, 0, true), // FrequencyDroopType.3: UnderFrequencyDroop
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyDroopType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyDroopType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 265, 27, 631, Count::None, 0, 0, LONG, 213, 0, false),
+    p(K::Complex, 0, Slot::Single, 265, 27, 631, Count::None, 0, 0, LONG, 213, 0, false), // FrequencyTripType.0: OverFrequencyMustTripCurve
     E,
-    p(K::Complex, 1, Slot::Single, 266, 27, 632, Count::None, 0, 0, LONG, 213, 0, false),
+    p(K::Complex, 1, Slot::Single, 266, 27, 632, Count::None, 0, 0, LONG, 213, 0, false), // FrequencyTripType.1: UnderFrequencyMustTripCurve
     E,
-    p(K::Complex, 2, Slot::Single, 267, 27, 633, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 3, Slot::Single, 268, 27, 634, Count::None, 0, 0, LONG, 213, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 267, 27, 633, Count::None, 0, 0, LONG, 213, 0, false), // FrequencyTripType.2: OverFrequencyMayTripCurve
+    p(K::Complex, 3, Slot::Single, 268, 27, 634, Count::None, 0, 0, LONG, 213, 0, true), // FrequencyTripType.2: UnderFrequencyMayTripCurve
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyTripType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 268, 27, 634, Count::None, 0, 0, LONG, 213, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 268, 27, 634, Count::None, 0, 0, LONG, 213, 0, true), // FrequencyTripType.3: UnderFrequencyMayTripCurve
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyTripType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // FrequencyTripType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 269, 69, 636, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 269, 69, 636, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.0: GridNominalFrequency
     E,
-    p(K::Complex, 1, Slot::Single, 270, 69, 637, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 270, 69, 637, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.1: GridNominalVoltage
     E,
-    p(K::Complex, 2, Slot::Single, 271, 69, 638, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 271, 69, 638, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.2: GridNominalVoltageOffset
     E,
-    p(K::Complex, 3, Slot::Single, 272, 69, 639, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 273, 69, 640, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 274, 69, 641, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 272, 69, 639, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.3: GridMinFrequency
+    p(K::Complex, 4, Slot::Single, 273, 69, 640, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.3: GridMaxFrequency
+    p(K::Complex, 5, Slot::Single, 274, 69, 641, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.3: GridMaximumVoltage
     E,
-    p(K::Complex, 4, Slot::Single, 273, 69, 640, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 274, 69, 641, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 273, 69, 640, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.4: GridMaxFrequency
+    p(K::Complex, 5, Slot::Single, 274, 69, 641, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.4: GridMaximumVoltage
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 274, 69, 641, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 274, 69, 641, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // GridLimitsType.5: GridMaximumVoltage
     E,
-    p(K::Complex, 6, Slot::Single, 275, 69, 642, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
+    p(K::Complex, 6, Slot::Single, 275, 69, 642, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // GridLimitsType.6: GridMinimumVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // GridLimitsType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 644, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 653, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 644, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 653, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 653, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 653, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -5692,143 +5692,143 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 645, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 645, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 646, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 646, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 647, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 647, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 648, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 648, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 649, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 649, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 650, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 650, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 651, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 651, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false),
-    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false),
-    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false),
-    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false),
-    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false),
-    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 653, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 277, 5, 645, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 278, 60, 646, Count::None, 0, 0, LONG, 654, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 279, 74, 647, Count::None, 0, 0, LONG, 728, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 280, 95, 648, Count::None, 0, 0, LONG, 847, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 281, 67, 649, Count::None, 0, 0, LONG, 691, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 282, 75, 650, Count::None, 0, 0, LONG, 732, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 283, 5, 651, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 652, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 653, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -5836,365 +5836,365 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 284, 34, 655, Count::None, 0, 0, LONG, 398, 0, false),
-    p(K::Complex, 0, Slot::Items, 285, 68, 656, Count::None, 0, 0, LONG, 697, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 657, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 658, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 284, 34, 655, Count::None, 0, 0, LONG, 398, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 285, 68, 656, Count::None, 0, 0, LONG, 697, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 657, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 658, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 655, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 655, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 656, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 656, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 657, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 657, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 284, 34, 655, Count::None, 0, 0, LONG, 398, 0, false),
-    p(K::Complex, 0, Slot::Items, 285, 68, 656, Count::None, 0, 0, LONG, 697, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 657, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 658, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 284, 34, 655, Count::None, 0, 0, LONG, 398, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 285, 68, 656, Count::None, 0, 0, LONG, 697, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 657, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 658, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 660, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 660, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // LimitMaxDischargePowerType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 661, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 286, 4, 662, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 661, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.1: Priority
+    p(K::Simple, 2, Slot::Single, 286, 4, 662, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.1: PercentageValue
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 286, 4, 662, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 286, 4, 662, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.2: PercentageValue
     E,
-    p(K::Simple, 3, Slot::Single, 287, 4, 663, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 288, 4, 664, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 262, 69, 665, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 287, 4, 663, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.3: PercentageValue_L2
+    p(K::Simple, 4, Slot::Single, 288, 4, 664, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.3: PercentageValue_L3
+    p(K::Complex, 5, Slot::Single, 262, 69, 665, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // LimitMaxDischargePowerType.3: OpenLoopResponseTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 288, 4, 664, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 262, 69, 665, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 288, 4, 664, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.4: PercentageValue_L3
+    p(K::Complex, 5, Slot::Single, 262, 69, 665, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // LimitMaxDischargePowerType.4: OpenLoopResponseTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::Single, 262, 69, 665, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 262, 69, 665, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // LimitMaxDischargePowerType.5: OpenLoopResponseTime
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // LimitMaxDischargePowerType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 289, 96, 667, Count::Set, 1, 0, LONG, 854, 0, false),
+    p(K::Complex, 0, Slot::List, 289, 96, 667, Count::Set, 1, 0, LONG, 854, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 289, 96, 667, Count::Step, 20, 668, LONG, 854, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 289, 96, 667, Count::Step, 20, 668, LONG, 854, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 670, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 290, 73, 671, Count::Set, 1, 0, LONG, 721, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 670, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 290, 73, 671, Count::Set, 1, 0, LONG, 721, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 290, 73, 671, Count::Set, 1, 0, LONG, 721, 0, false),
+    p(K::Complex, 1, Slot::List, 290, 73, 671, Count::Set, 1, 0, LONG, 721, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 290, 73, 671, Count::Step, 0, 0, LONG, 721, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 290, 73, 671, Count::Step, 0, 0, LONG, 721, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 291, 21, 673, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 291, 21, 673, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 292, 11, 674, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 292, 11, 674, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 293, 83, 675, Count::None, 0, 0, LONG, 779, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 293, 83, 675, Count::None, 0, 0, LONG, 779, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 294, 18, 677, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 294, 18, 677, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 295, 11, 678, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 295, 11, 678, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 296, 11, 679, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 297, 11, 680, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 298, 11, 681, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 296, 11, 679, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 297, 11, 680, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 298, 11, 681, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 297, 11, 680, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 298, 11, 681, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 297, 11, 680, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 298, 11, 681, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 298, 11, 681, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 298, 11, 681, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 299, 22, 682, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 300, 23, 683, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 301, 11, 684, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 302, 5, 686, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 276, 5, 687, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 303, 5, 688, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 302, 5, 686, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 276, 5, 687, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 303, 5, 688, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 276, 5, 687, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 303, 5, 688, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 276, 5, 687, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 303, 5, 688, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 303, 5, 688, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 303, 5, 688, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 689, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 690, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 304, 16, 692, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 305, 16, 695, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 304, 16, 692, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 305, 16, 695, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 305, 16, 693, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 694, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 305, 16, 693, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 694, Count::None, 0, 0, LONG, 0, 0, false),   // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 694, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 694, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 694, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 694, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 696, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 696, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 696, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 696, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 306, 16, 698, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 306, 16, 698, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 307, 16, 699, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 307, 16, 699, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 308, 24, 701, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 308, 24, 701, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 309, 23, 702, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 309, 23, 702, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 310, 21, 704, Count::None, 0, 0, LONG, 174, 0, false),
-    p(K::Complex, 1, Slot::Single, 311, 91, 705, Count::None, 0, 0, LONG, 807, 0, false),
-    p(K::Complex, 2, Slot::Single, 312, 94, 706, Count::None, 0, 0, LONG, 837, 0, false),
-    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 310, 21, 704, Count::None, 0, 0, LONG, 174, 0, false), // ReactivePowerSupportCLResType.0: ConstantPowerFactor
+    p(K::Complex, 1, Slot::Single, 311, 91, 705, Count::None, 0, 0, LONG, 807, 0, false), // ReactivePowerSupportCLResType.0: VoltVar
+    p(K::Complex, 2, Slot::Single, 312, 94, 706, Count::None, 0, 0, LONG, 837, 0, false), // ReactivePowerSupportCLResType.0: WattVar
+    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true), // ReactivePowerSupportCLResType.0: ConstantVar
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportCLResType.0: EndElement
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 311, 91, 705, Count::None, 0, 0, LONG, 807, 0, false),
-    p(K::Complex, 2, Slot::Single, 312, 94, 706, Count::None, 0, 0, LONG, 837, 0, false),
-    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 311, 91, 705, Count::None, 0, 0, LONG, 807, 0, false), // ReactivePowerSupportCLResType.1: VoltVar
+    p(K::Complex, 2, Slot::Single, 312, 94, 706, Count::None, 0, 0, LONG, 837, 0, false), // ReactivePowerSupportCLResType.1: WattVar
+    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true), // ReactivePowerSupportCLResType.1: ConstantVar
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportCLResType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 312, 94, 706, Count::None, 0, 0, LONG, 837, 0, false),
-    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 312, 94, 706, Count::None, 0, 0, LONG, 837, 0, false), // ReactivePowerSupportCLResType.2: WattVar
+    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true), // ReactivePowerSupportCLResType.2: ConstantVar
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportCLResType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 313, 22, 707, Count::None, 0, 0, LONG, 183, 0, true), // ReactivePowerSupportCLResType.3: ConstantVar
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportCLResType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportCLResType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 310, 21, 709, Count::None, 0, 0, LONG, 174, 0, false),
+    p(K::Complex, 0, Slot::Single, 310, 21, 709, Count::None, 0, 0, LONG, 174, 0, false), // ReactivePowerSupportCPDResType.0: ConstantPowerFactor
     E,
-    p(K::Complex, 1, Slot::Single, 311, 91, 710, Count::None, 0, 0, LONG, 807, 0, false),
+    p(K::Complex, 1, Slot::Single, 311, 91, 710, Count::None, 0, 0, LONG, 807, 0, false), // ReactivePowerSupportCPDResType.1: VoltVar
     E,
-    p(K::Complex, 2, Slot::Single, 312, 94, 711, Count::None, 0, 0, LONG, 837, 0, false),
+    p(K::Complex, 2, Slot::Single, 312, 94, 711, Count::None, 0, 0, LONG, 837, 0, false), // ReactivePowerSupportCPDResType.2: WattVar
     E,
-    p(K::Complex, 3, Slot::Single, 313, 22, 712, Count::None, 0, 0, LONG, 183, 0, true),
+    p(K::Complex, 3, Slot::Single, 313, 22, 712, Count::None, 0, 0, LONG, 183, 0, true), // ReactivePowerSupportCPDResType.3: ConstantVar
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReactivePowerSupportCPDResType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 314, 11, 714, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 314, 11, 714, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 315, 36, 715, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 2, Slot::Single, 316, 36, 716, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 3, Slot::Single, 317, 36, 717, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 315, 36, 715, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 316, 36, 716, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 317, 36, 717, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 316, 36, 716, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 3, Slot::Single, 317, 36, 717, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 316, 36, 716, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 317, 36, 717, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 317, 36, 717, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 317, 36, 717, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false),
-    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 318, 36, 718, Count::None, 0, 0, LONG, 409, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Set, 1, 0, LONG, 412, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Step, 10, 720, LONG, 412, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 319, 37, 719, Count::Step, 10, 720, LONG, 412, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 722, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 320, 5, 723, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 321, 5, 724, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false),
-    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 722, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 320, 5, 723, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 321, 5, 724, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 320, 5, 723, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 321, 5, 724, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false),
-    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false),
+    p(K::Attribute, 1, Slot::Single, 320, 5, 723, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 321, 5, 724, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 321, 5, 724, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false),
-    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false),
+    p(K::Attribute, 2, Slot::Single, 321, 5, 724, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false),
-    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false),
+    p(K::Complex, 3, Slot::Single, 322, 87, 725, Count::None, 0, 0, LONG, 798, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false),
+    p(K::Complex, 4, Slot::Single, 323, 38, 726, Count::None, 0, 0, LONG, 415, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 324, 16, 727, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 324, 16, 727, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 320, 5, 729, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 321, 5, 730, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 322, 87, 731, Count::None, 0, 0, LONG, 798, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 320, 5, 729, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 321, 5, 730, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 322, 87, 731, Count::None, 0, 0, LONG, 798, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 321, 5, 730, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 322, 87, 731, Count::None, 0, 0, LONG, 798, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 321, 5, 730, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 322, 87, 731, Count::None, 0, 0, LONG, 798, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 322, 87, 731, Count::None, 0, 0, LONG, 798, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 322, 87, 731, Count::None, 0, 0, LONG, 798, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 325, 16, 733, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 325, 16, 733, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 325, 16, 733, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 734, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 325, 16, 733, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 734, Count::None, 0, 0, LONG, 0, 0, false),   // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 325, 16, 733, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 325, 16, 733, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 63, 69, 736, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 64, 69, 737, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 738, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 0, Slot::Single, 63, 69, 736, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 64, 69, 737, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 738, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.0: EVPresentActivePower
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 64, 69, 737, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 738, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 1, Slot::Single, 64, 69, 737, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 738, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.1: EVPresentActivePower
     E,
     E,
     E,
@@ -6202,14 +6202,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 65, 69, 738, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 2, Slot::Single, 65, 69, 738, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.2: EVPresentActivePower
     E,
     E,
     E,
@@ -6218,107 +6218,107 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 3, Slot::Single, 0, 69, 739, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower
+    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.3: EVPresentActivePower
     E,
-    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 4, Slot::Single, 1, 69, 740, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L2
+    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.4: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 2, 69, 741, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMaximumChargePower_L3
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.5: EVPresentActivePower
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 3, 69, 742, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.6: EVPresentActivePower
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 69, 743, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L2
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.7: EVPresentActivePower
     E,
-    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 69, 744, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.8: EVMinimumChargePower_L3
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.8: EVPresentActivePower
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 66, 69, 745, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.9: EVPresentActivePower
     E,
-    p(K::Complex, 10, Slot::Single, 67, 69, 746, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 11, Slot::Single, 68, 69, 747, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 69, 69, 748, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 67, 69, 746, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L2
+    p(K::Complex, 11, Slot::Single, 68, 69, 747, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 69, 69, 748, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLReqControlModeType.10: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.10: EndElement
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 68, 69, 747, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 12, Slot::Single, 69, 69, 748, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 68, 69, 747, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentActivePower_L3
+    p(K::Complex, 12, Slot::Single, 69, 69, 748, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLReqControlModeType.11: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.11: EndElement
     E,
     E,
     E,
-    p(K::Complex, 12, Slot::Single, 69, 69, 748, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 69, 69, 748, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower
+    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLReqControlModeType.12: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.12: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 70, 69, 749, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L2
+    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLReqControlModeType.13: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.13: EndElement
     E,
-    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 14, Slot::Single, 71, 69, 750, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLReqControlModeType.14: EVPresentReactivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.14: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLReqControlModeType.15: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 77, 69, 752, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 78, 69, 753, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 79, 69, 754, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 77, 69, 752, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower
+    p(K::Complex, 1, Slot::Single, 78, 69, 753, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 79, 69, 754, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.0: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 78, 69, 753, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 79, 69, 754, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 78, 69, 753, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L2
+    p(K::Complex, 2, Slot::Single, 79, 69, 754, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.1: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -6326,14 +6326,14 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 79, 69, 754, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 79, 69, 754, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetActivePower_L3
+    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.2: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.2: EndElement
     E,
     E,
     E,
@@ -6342,409 +6342,409 @@ static PRODUCTIONS: [Production; 4072] = [
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 80, 69, 755, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower
+    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.3: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 81, 69, 756, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L2
+    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.4: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.4: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 82, 69, 757, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSETargetReactivePower_L3
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.5: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 15, 69, 758, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.6: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 69, 759, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L2
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.7: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 17, 69, 760, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_AC_CLResControlModeType.8: EVSEPresentActivePower_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_AC_CLResControlModeType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 63, 69, 762, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 1, Slot::Single, 64, 69, 763, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 764, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 63, 69, 762, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 64, 69, 763, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 764, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 64, 69, 763, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Complex, 2, Slot::Single, 65, 69, 764, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 64, 69, 763, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 65, 69, 764, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 65, 69, 764, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 65, 69, 764, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 5, 767, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 5, 767, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 326, 25, 768, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 770, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 326, 25, 768, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 770, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 768, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 768, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 326, 25, 768, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 770, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 326, 25, 768, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 769, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 770, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 772, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 327, 82, 773, Count::Set, 1, 0, LONG, 774, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 772, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 327, 82, 773, Count::Set, 1, 0, LONG, 774, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 327, 82, 773, Count::Set, 1, 0, LONG, 774, 0, false),
+    p(K::Complex, 1, Slot::List, 327, 82, 773, Count::Set, 1, 0, LONG, 774, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 327, 82, 773, Count::Step, 0, 0, LONG, 774, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 327, 82, 773, Count::Step, 0, 0, LONG, 774, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 775, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 328, 5, 776, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 775, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 328, 5, 776, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 328, 5, 776, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 328, 5, 776, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 778, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 778, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 778, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 777, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 778, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 780, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 329, 85, 781, Count::None, 0, 0, LONG, 788, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 780, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 329, 85, 781, Count::None, 0, 0, LONG, 788, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 329, 85, 781, Count::None, 0, 0, LONG, 788, 0, false),
+    p(K::Complex, 1, Slot::Single, 329, 85, 781, Count::None, 0, 0, LONG, 788, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 330, 84, 782, Count::None, 0, 0, LONG, 785, 0, false),
+    p(K::Complex, 2, Slot::Single, 330, 84, 782, Count::None, 0, 0, LONG, 785, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 331, 59, 783, Count::None, 0, 0, LONG, 643, 0, false),
-    p(K::Complex, 4, Slot::List, 332, 66, 784, Count::Set, 1, 0, LONG, 685, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 331, 59, 783, Count::None, 0, 0, LONG, 643, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 332, 66, 784, Count::Set, 1, 0, LONG, 685, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 332, 66, 784, Count::Set, 1, 0, LONG, 685, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 332, 66, 784, Count::Set, 1, 0, LONG, 685, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 332, 66, 784, Count::Step, 0, 0, LONG, 685, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 332, 66, 784, Count::Step, 0, 0, LONG, 685, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 786, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 16, 787, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 786, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 16, 787, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 16, 787, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 16, 787, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 276, 5, 789, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 333, 16, 790, Count::None, 0, 0, LONG, 155, 0, false),
+    p(K::Attribute, 0, Slot::Single, 276, 5, 789, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 333, 16, 790, Count::None, 0, 0, LONG, 155, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 333, 16, 790, Count::None, 0, 0, LONG, 155, 0, false),
+    p(K::Complex, 1, Slot::Single, 333, 16, 790, Count::None, 0, 0, LONG, 155, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 334, 80, 791, Count::None, 0, 0, LONG, 766, 0, false),
+    p(K::Complex, 2, Slot::Single, 334, 80, 791, Count::None, 0, 0, LONG, 766, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 290, 73, 792, Count::Set, 1, 0, LONG, 721, 0, false),
+    p(K::Complex, 3, Slot::List, 290, 73, 792, Count::Set, 1, 0, LONG, 721, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 290, 73, 792, Count::Step, 0, 0, LONG, 721, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 290, 73, 792, Count::Step, 0, 0, LONG, 721, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 5, 794, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 5, 794, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 797, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 797, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 796, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 796, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 797, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 335, 5, 796, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 795, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 797, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 336, 86, 799, Count::Set, 1, 0, LONG, 793, 0, false),
+    p(K::Complex, 0, Slot::List, 336, 86, 799, Count::Set, 1, 0, LONG, 793, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 336, 86, 799, Count::Step, 0, 0, LONG, 793, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 336, 86, 799, Count::Step, 0, 0, LONG, 793, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 801, Count::None, 0, 0, LONG, 672, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 64, 801, Count::None, 0, 0, LONG, 672, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 803, Count::None, 0, 0, LONG, 672, 0, true),
+    p(K::Complex, 0, Slot::Single, 18, 64, 803, Count::None, 0, 0, LONG, 672, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 18, 64, 805, Count::None, 0, 0, LONG, 672, 0, false),
+    p(K::Complex, 0, Slot::Single, 18, 64, 805, Count::None, 0, 0, LONG, 672, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 28, 1, 806, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 28, 1, 806, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 808, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 808, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // VoltVarType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 809, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 108, 7, 810, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 809, Count::None, 0, 0, LONG, 0, 0, false), // VoltVarType.1: Priority
+    p(K::Simple, 2, Slot::Single, 108, 7, 810, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // VoltVarType.1: xUnit
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 108, 7, 810, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 108, 7, 810, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // VoltVarType.2: xUnit
     E,
-    p(K::Simple, 3, Slot::Single, 109, 7, 811, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 109, 7, 811, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // VoltVarType.3: yUnit
     E,
-    p(K::Complex, 4, Slot::Single, 110, 24, 812, Count::None, 0, 0, LONG, 197, 0, false),
+    p(K::Complex, 4, Slot::Single, 110, 24, 812, Count::None, 0, 0, LONG, 197, 0, false), // VoltVarType.4: CurveDataPoints
     E,
-    p(K::Complex, 5, Slot::Single, 111, 24, 813, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 6, Slot::Single, 112, 24, 814, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 815, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 111, 24, 813, Count::None, 0, 0, LONG, 197, 0, false), // VoltVarType.5: CurveDataPoints_L2
+    p(K::Complex, 6, Slot::Single, 112, 24, 814, Count::None, 0, 0, LONG, 197, 0, false), // VoltVarType.5: CurveDataPoints_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 815, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltVarType.5: OpenLoopResponseTime
     E,
-    p(K::Complex, 6, Slot::Single, 112, 24, 814, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 815, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 112, 24, 814, Count::None, 0, 0, LONG, 197, 0, false), // VoltVarType.6: CurveDataPoints_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 815, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltVarType.6: OpenLoopResponseTime
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 262, 69, 815, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 262, 69, 815, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltVarType.7: OpenLoopResponseTime
     E,
-    p(K::Simple, 8, Slot::Single, 337, 2, 816, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 9, Slot::Single, 338, 69, 817, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Simple, 8, Slot::Single, 337, 2, 816, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // VoltVarType.8: TimeConstantPT1
+    p(K::Complex, 9, Slot::Single, 338, 69, 817, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltVarType.8: ReferenceVoltage
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 338, 69, 817, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 9, Slot::Single, 338, 69, 817, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltVarType.9: ReferenceVoltage
     E,
-    p(K::Simple, 10, Slot::Single, 339, 0, 818, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 10, Slot::Single, 339, 0, 818, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // VoltVarType.10: AutonomousReferenceVoltageAdjustmentEnable
     E,
-    p(K::Simple, 11, Slot::Single, 340, 2, 819, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 11, Slot::Single, 340, 2, 819, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // VoltVarType.11: ReferenceVoltageAdjustmentTimeConstant
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltVarType.12: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 821, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 821, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // VoltWattType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 822, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 108, 7, 823, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 822, Count::None, 0, 0, LONG, 0, 0, false), // VoltWattType.1: Priority
+    p(K::Simple, 2, Slot::Single, 108, 7, 823, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // VoltWattType.1: xUnit
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 108, 7, 823, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 108, 7, 823, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // VoltWattType.2: xUnit
     E,
-    p(K::Simple, 3, Slot::Single, 109, 7, 824, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 109, 7, 824, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // VoltWattType.3: yUnit
     E,
-    p(K::Complex, 4, Slot::Single, 110, 24, 825, Count::None, 0, 0, LONG, 197, 0, false),
+    p(K::Complex, 4, Slot::Single, 110, 24, 825, Count::None, 0, 0, LONG, 197, 0, false), // VoltWattType.4: CurveDataPoints
     E,
-    p(K::Complex, 5, Slot::Single, 111, 24, 826, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 6, Slot::Single, 112, 24, 827, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 828, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 5, Slot::Single, 111, 24, 826, Count::None, 0, 0, LONG, 197, 0, false), // VoltWattType.5: CurveDataPoints_L2
+    p(K::Complex, 6, Slot::Single, 112, 24, 827, Count::None, 0, 0, LONG, 197, 0, false), // VoltWattType.5: CurveDataPoints_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 828, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltWattType.5: OpenLoopResponseTime
     E,
-    p(K::Complex, 6, Slot::Single, 112, 24, 827, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 828, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 6, Slot::Single, 112, 24, 827, Count::None, 0, 0, LONG, 197, 0, false), // VoltWattType.6: CurveDataPoints_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 828, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltWattType.6: OpenLoopResponseTime
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 262, 69, 828, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
+    p(K::Complex, 7, Slot::Single, 262, 69, 828, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // VoltWattType.7: OpenLoopResponseTime
     E,
-    p(K::Simple, 8, Slot::Single, 337, 2, 829, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 8, Slot::Single, 337, 2, 829, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // VoltWattType.8: TimeConstantPT1
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltWattType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltWattType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 341, 27, 831, Count::None, 0, 0, LONG, 213, 0, false),
+    p(K::Complex, 0, Slot::Single, 341, 27, 831, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.0: OverVoltageMustTripCurve
     E,
-    p(K::Complex, 1, Slot::Single, 342, 27, 832, Count::None, 0, 0, LONG, 213, 0, false),
+    p(K::Complex, 1, Slot::Single, 342, 27, 832, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.1: UnderVoltageMustTripCurve
     E,
-    p(K::Complex, 2, Slot::Single, 343, 27, 833, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 3, Slot::Single, 344, 27, 834, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 4, Slot::Single, 345, 27, 835, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 343, 27, 833, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.2: OverVoltageMomentaryCessationTripCurve
+    p(K::Complex, 3, Slot::Single, 344, 27, 834, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.2: UnderVoltageMomentaryCessationTripCurve
+    p(K::Complex, 4, Slot::Single, 345, 27, 835, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.2: OverVoltageMayTripCurve
+    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true), // VoltageTripType.2: UnderVoltageMayTripCurve
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltageTripType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 344, 27, 834, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 4, Slot::Single, 345, 27, 835, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 344, 27, 834, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.3: UnderVoltageMomentaryCessationTripCurve
+    p(K::Complex, 4, Slot::Single, 345, 27, 835, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.3: OverVoltageMayTripCurve
+    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true), // VoltageTripType.3: UnderVoltageMayTripCurve
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltageTripType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 345, 27, 835, Count::None, 0, 0, LONG, 213, 0, false),
-    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 345, 27, 835, Count::None, 0, 0, LONG, 213, 0, false), // VoltageTripType.4: OverVoltageMayTripCurve
+    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true), // VoltageTripType.4: UnderVoltageMayTripCurve
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltageTripType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 346, 27, 836, Count::None, 0, 0, LONG, 213, 0, true), // VoltageTripType.5: UnderVoltageMayTripCurve
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltageTripType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VoltageTripType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 84, 0, 838, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 84, 0, 838, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // WattVarType.0: Enable
     E,
-    p(K::Simple, 1, Slot::Single, 85, 4, 839, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 108, 7, 840, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 85, 4, 839, Count::None, 0, 0, LONG, 0, 0, false), // WattVarType.1: Priority
+    p(K::Simple, 2, Slot::Single, 108, 7, 840, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // WattVarType.1: xUnit
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 108, 7, 840, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 108, 7, 840, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // WattVarType.2: xUnit
     E,
-    p(K::Simple, 3, Slot::Single, 109, 7, 841, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 109, 7, 841, Count::None, 0, 0, (4, V::Literal, 0, 10), 0, 0, false), // WattVarType.3: yUnit
     E,
-    p(K::Complex, 4, Slot::Single, 110, 24, 842, Count::None, 0, 0, LONG, 197, 0, false),
+    p(K::Complex, 4, Slot::Single, 110, 24, 842, Count::None, 0, 0, LONG, 197, 0, false), // WattVarType.4: CurveDataPoints
     E,
-    p(K::Complex, 5, Slot::Single, 111, 24, 843, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 6, Slot::Single, 112, 24, 844, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 845, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 111, 24, 843, Count::None, 0, 0, LONG, 197, 0, false), // WattVarType.5: CurveDataPoints_L2
+    p(K::Complex, 6, Slot::Single, 112, 24, 844, Count::None, 0, 0, LONG, 197, 0, false), // WattVarType.5: CurveDataPoints_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 845, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // WattVarType.5: OpenLoopResponseTime
+    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // WattVarType.5: TimeConstantPT1
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WattVarType.5: EndElement
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 112, 24, 844, Count::None, 0, 0, LONG, 197, 0, false),
-    p(K::Complex, 7, Slot::Single, 262, 69, 845, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 112, 24, 844, Count::None, 0, 0, LONG, 197, 0, false), // WattVarType.6: CurveDataPoints_L3
+    p(K::Complex, 7, Slot::Single, 262, 69, 845, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // WattVarType.6: OpenLoopResponseTime
+    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // WattVarType.6: TimeConstantPT1
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WattVarType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 262, 69, 845, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false),
-    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 262, 69, 845, Count::None, 0, 0, (16, V::No, 0, 0), 700, 1, false), // WattVarType.7: OpenLoopResponseTime
+    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // WattVarType.7: TimeConstantPT1
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WattVarType.7: EndElement
     E,
-    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 8, Slot::Single, 337, 2, 846, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // WattVarType.8: TimeConstantPT1
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WattVarType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WattVarType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false),
-    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 347, 96, 848, Count::None, 0, 0, LONG, 854, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 348, 16, 849, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 349, 5, 850, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 350, 16, 851, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 351, 16, 852, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 853, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 352, 5, 855, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 352, 5, 855, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 353, 25, 856, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 353, 25, 856, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

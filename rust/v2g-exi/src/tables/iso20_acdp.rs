@@ -468,57 +468,57 @@ static DATATYPES: [Datatype; 22] = [
 ];
 
 static TYPES: [Type; 51] = [
-    t("ACDP_ConnectReqType", 2, 47, 0, 0, 2, false, false, 0),
-    t("ACDP_ConnectResType", 2, 48, 3, 2, 5, false, false, 0),
-    t("ACDP_SystemStatusReqType", 2, 47, 9, 7, 2, false, false, 0),
-    t("ACDP_SystemStatusResType", 2, 48, 12, 9, 11, false, false, 0),
-    t("ACDP_VehiclePositioningReqType", 2, 47, 24, 20, 3, false, false, 0),
-    t("ACDP_VehiclePositioningResType", 2, 48, 28, 23, 9, false, false, 0),
-    t("CLReqControlModeType", 3, 65535, 38, 32, 0, true, false, 0),
-    t("CLResControlModeType", 3, 65535, 39, 32, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 40, 32, 2, false, false, 0),
-    t("ChargeLoopReqType", 3, 47, 44, 34, 3, true, false, 0),
-    t("ChargeLoopResType", 3, 48, 48, 37, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 3, 47, 54, 42, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 3, 48, 56, 43, 2, true, false, 0),
-    t("DSAKeyValueType", 1, 65535, 59, 45, 7, false, false, 0),
-    t("DetailedCostType", 3, 65535, 67, 52, 2, false, false, 0),
-    t("DetailedTaxType", 3, 65535, 70, 54, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 73, 56, 2, false, false, 0),
-    t("DisplayParametersType", 3, 65535, 77, 58, 10, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 3, 6, 88, 68, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 3, 7, 93, 72, 4, true, false, 0),
-    t("EVSEStatusType", 3, 65535, 98, 76, 2, false, false, 0),
-    t("EVTechnicalStatusType", 2, 65535, 101, 78, 8, false, false, 0),
-    t("KeyInfoType", 1, 65535, 110, 86, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 121, 88, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 126, 89, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 129, 90, 2, false, false, 0),
-    t("MessageHeaderType", 3, 65535, 132, 92, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 136, 95, 8, false, false, 0),
-    t("ObjectType", 1, 65535, 145, 103, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 151, 107, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 157, 108, 2, false, false, 0),
-    t("RationalNumberType", 3, 65535, 160, 110, 2, false, false, 1),
-    t("ReceiptType", 3, 65535, 163, 112, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 171, 118, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 178, 124, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 182, 127, 1, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 3, 6, 185, 128, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 3, 7, 189, 131, 0, true, false, 0),
-    t("SignatureMethodType", 1, 65535, 190, 131, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 195, 133, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 198, 135, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 203, 138, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 209, 143, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 212, 145, 4, false, false, 0),
-    t("TransformType", 1, 65535, 217, 149, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 222, 151, 1, false, false, 0),
-    t("V2GMessageType", 3, 65535, 224, 152, 1, true, false, 0),
-    t("V2GRequestType", 3, 46, 226, 153, 1, true, false, 0),
-    t("V2GResponseType", 3, 46, 228, 154, 2, true, false, 0),
-    t("X509DataType", 1, 65535, 231, 156, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 238, 157, 2, false, false, 0),
+    t("ACDP_ConnectReqType", 2, 47, 0, 0, 2, false, false, 0), // 0
+    t("ACDP_ConnectResType", 2, 48, 3, 2, 5, false, false, 0), // 1
+    t("ACDP_SystemStatusReqType", 2, 47, 9, 7, 2, false, false, 0), // 2
+    t("ACDP_SystemStatusResType", 2, 48, 12, 9, 11, false, false, 0), // 3
+    t("ACDP_VehiclePositioningReqType", 2, 47, 24, 20, 3, false, false, 0), // 4
+    t("ACDP_VehiclePositioningResType", 2, 48, 28, 23, 9, false, false, 0), // 5
+    t("CLReqControlModeType", 3, 65535, 38, 32, 0, true, false, 0), // 6
+    t("CLResControlModeType", 3, 65535, 39, 32, 0, true, false, 0), // 7
+    t("CanonicalizationMethodType", 1, 65535, 40, 32, 2, false, false, 0), // 8
+    t("ChargeLoopReqType", 3, 47, 44, 34, 3, true, false, 0),  // 9
+    t("ChargeLoopResType", 3, 48, 48, 37, 5, true, false, 0),  // 10
+    t("ChargeParameterDiscoveryReqType", 3, 47, 54, 42, 1, true, false, 0), // 11
+    t("ChargeParameterDiscoveryResType", 3, 48, 56, 43, 2, true, false, 0), // 12
+    t("DSAKeyValueType", 1, 65535, 59, 45, 7, false, false, 0), // 13
+    t("DetailedCostType", 3, 65535, 67, 52, 2, false, false, 0), // 14
+    t("DetailedTaxType", 3, 65535, 70, 54, 2, false, false, 0), // 15
+    t("DigestMethodType", 1, 65535, 73, 56, 2, false, false, 0), // 16
+    t("DisplayParametersType", 3, 65535, 77, 58, 10, false, false, 0), // 17
+    t("Dynamic_CLReqControlModeType", 3, 6, 88, 68, 4, true, false, 0), // 18
+    t("Dynamic_CLResControlModeType", 3, 7, 93, 72, 4, true, false, 0), // 19
+    t("EVSEStatusType", 3, 65535, 98, 76, 2, false, false, 0), // 20
+    t("EVTechnicalStatusType", 2, 65535, 101, 78, 8, false, false, 0), // 21
+    t("KeyInfoType", 1, 65535, 110, 86, 2, false, false, 0),   // 22
+    t("KeyValueType", 1, 65535, 121, 88, 1, false, false, 0),  // 23
+    t("ListOfRootCertificateIDsType", 3, 65535, 126, 89, 1, false, false, 0), // 24
+    t("ManifestType", 1, 65535, 129, 90, 2, false, false, 0),  // 25
+    t("MessageHeaderType", 3, 65535, 132, 92, 3, false, false, 0), // 26
+    t("MeterInfoType", 3, 65535, 136, 95, 8, false, false, 0), // 27
+    t("ObjectType", 1, 65535, 145, 103, 4, false, false, 0),   // 28
+    t("PGPDataType", 1, 65535, 151, 107, 1, false, false, 0),  // 29
+    t("RSAKeyValueType", 1, 65535, 157, 108, 2, false, false, 0), // 30
+    t("RationalNumberType", 3, 65535, 160, 110, 2, false, false, 1), // 31
+    t("ReceiptType", 3, 65535, 163, 112, 6, false, false, 0),  // 32
+    t("ReferenceType", 1, 65535, 171, 118, 6, false, false, 0), // 33
+    t("RetrievalMethodType", 1, 65535, 178, 124, 3, false, false, 0), // 34
+    t("SPKIDataType", 1, 65535, 182, 127, 1, false, false, 0), // 35
+    t("Scheduled_CLReqControlModeType", 3, 6, 185, 128, 3, true, false, 0), // 36
+    t("Scheduled_CLResControlModeType", 3, 7, 189, 131, 0, true, false, 0), // 37
+    t("SignatureMethodType", 1, 65535, 190, 131, 2, false, false, 0), // 38
+    t("SignaturePropertiesType", 1, 65535, 195, 133, 2, false, false, 0), // 39
+    t("SignaturePropertyType", 1, 65535, 198, 135, 3, false, false, 0), // 40
+    t("SignatureType", 1, 65535, 203, 138, 5, false, false, 0), // 41
+    t("SignatureValueType", 1, 65535, 209, 143, 2, false, false, 0), // 42
+    t("SignedInfoType", 1, 65535, 212, 145, 4, false, false, 0), // 43
+    t("TransformType", 1, 65535, 217, 149, 2, false, false, 0), // 44
+    t("TransformsType", 1, 65535, 222, 151, 1, false, false, 0), // 45
+    t("V2GMessageType", 3, 65535, 224, 152, 1, true, false, 0), // 46
+    t("V2GRequestType", 3, 46, 226, 153, 1, true, false, 0),   // 47
+    t("V2GResponseType", 3, 46, 228, 154, 2, true, false, 0),  // 48
+    t("X509DataType", 1, 65535, 231, 156, 1, false, false, 0), // 49
+    t("X509IssuerSerialType", 1, 65535, 238, 157, 2, false, false, 0), // 50
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -693,477 +693,477 @@ static SLOTS: [Slot; 159] = [
 ];
 
 static STATES: [State; 241] = [
-    s(0, 1, 1, 255, true),
-    s(2, 1, 1, 255, false),
-    s(4, 1, 1, 0, false),
-    s(6, 1, 1, 255, true),
-    s(8, 1, 1, 255, false),
-    s(10, 1, 1, 255, false),
-    s(12, 1, 1, 255, false),
-    s(14, 1, 1, 255, false),
-    s(16, 1, 1, 0, false),
-    s(18, 1, 1, 255, true),
-    s(20, 1, 1, 255, false),
-    s(22, 1, 1, 0, false),
-    s(24, 1, 1, 255, true),
-    s(26, 1, 1, 255, false),
-    s(28, 1, 1, 255, false),
-    s(30, 1, 1, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 1, 1, 255, false),
-    s(36, 1, 1, 255, false),
-    s(38, 1, 1, 255, false),
-    s(40, 1, 1, 255, false),
-    s(42, 1, 1, 255, false),
-    s(44, 1, 1, 255, false),
-    s(46, 1, 1, 0, false),
-    s(48, 1, 1, 255, true),
-    s(50, 1, 1, 255, false),
-    s(52, 1, 1, 255, false),
-    s(54, 1, 1, 0, false),
-    s(56, 1, 1, 255, true),
-    s(58, 1, 1, 255, false),
-    s(60, 1, 1, 255, false),
-    s(62, 1, 1, 255, false),
-    s(64, 1, 1, 255, false),
-    s(66, 1, 1, 255, false),
-    s(68, 1, 1, 255, false),
-    s(70, 1, 1, 255, false),
-    s(72, 1, 1, 255, false),
-    s(74, 1, 1, 0, false),
-    s(76, 1, 1, 0, true),
-    s(78, 1, 1, 0, true),
-    s(80, 1, 1, 255, true),
-    s(82, 3, 2, 1, true),
-    s(86, 3, 2, 1, false),
-    s(90, 3, 2, 1, false),
-    s(94, 1, 1, 255, true),
-    s(96, 2, 2, 255, false),
-    s(100, 1, 1, 255, false),
-    s(102, 1, 1, 0, false),
-    s(104, 1, 1, 255, true),
-    s(106, 1, 1, 255, false),
-    s(108, 4, 3, 3, false),
-    s(116, 3, 2, 2, false),
-    s(120, 2, 2, 1, false),
-    s(124, 1, 1, 0, false),
-    s(126, 1, 1, 255, true),
-    s(128, 1, 1, 0, false),
-    s(130, 1, 1, 255, true),
-    s(132, 1, 1, 255, false),
-    s(134, 1, 1, 0, false),
-    s(136, 3, 2, 255, true),
-    s(140, 1, 1, 255, false),
-    s(142, 2, 2, 255, false),
-    s(146, 1, 1, 255, false),
-    s(148, 3, 2, 2, false),
-    s(152, 2, 2, 1, false),
-    s(156, 1, 1, 255, false),
-    s(158, 1, 1, 0, false),
-    s(160, 1, 1, 255, true),
-    s(162, 1, 1, 255, false),
-    s(164, 1, 1, 0, false),
-    s(166, 1, 1, 255, true),
-    s(168, 1, 1, 255, false),
-    s(170, 1, 1, 0, false),
-    s(172, 1, 1, 255, true),
-    s(174, 3, 2, 1, true),
-    s(178, 3, 2, 1, false),
-    s(182, 3, 2, 1, false),
-    s(186, 11, 4, 10, true),
-    s(202, 10, 4, 9, false),
-    s(218, 9, 4, 8, false),
-    s(234, 8, 4, 7, false),
-    s(250, 7, 3, 6, false),
-    s(258, 6, 3, 5, false),
-    s(266, 5, 3, 4, false),
-    s(274, 4, 3, 3, false),
-    s(282, 3, 2, 2, false),
-    s(286, 2, 2, 1, false),
-    s(290, 1, 1, 0, false),
-    s(292, 2, 2, 255, true),
-    s(296, 1, 1, 255, false),
-    s(298, 1, 1, 255, false),
-    s(300, 1, 1, 255, false),
-    s(302, 1, 1, 0, false),
-    s(304, 5, 3, 4, true),
-    s(312, 4, 3, 3, false),
-    s(320, 3, 2, 2, false),
-    s(324, 2, 2, 1, false),
-    s(328, 1, 1, 0, false),
-    s(330, 1, 1, 255, true),
-    s(332, 1, 1, 255, false),
-    s(334, 1, 1, 0, false),
-    s(336, 1, 1, 255, true),
-    s(338, 1, 1, 255, false),
-    s(340, 7, 3, 6, false),
-    s(348, 6, 3, 5, false),
-    s(356, 5, 3, 4, false),
-    s(364, 4, 3, 3, false),
-    s(372, 3, 2, 2, false),
-    s(376, 2, 2, 1, false),
-    s(380, 1, 1, 0, false),
-    s(382, 10, 4, 255, true),
-    s(398, 9, 4, 255, true),
-    s(414, 10, 4, 8, false),
-    s(430, 10, 4, 8, false),
-    s(446, 10, 4, 8, false),
-    s(462, 10, 4, 8, false),
-    s(478, 10, 4, 8, false),
-    s(494, 10, 4, 8, false),
-    s(510, 10, 4, 8, false),
-    s(526, 10, 4, 8, false),
-    s(542, 9, 4, 255, false),
-    s(558, 4, 3, 255, true),
-    s(566, 2, 2, 0, false),
-    s(570, 2, 2, 0, false),
-    s(574, 2, 2, 0, false),
-    s(578, 4, 3, 255, false),
-    s(586, 1, 1, 255, true),
-    s(588, 2, 2, 1, false),
-    s(592, 1, 1, 0, false),
-    s(594, 2, 2, 255, true),
-    s(598, 1, 1, 255, true),
-    s(600, 2, 2, 1, false),
-    s(604, 1, 1, 255, true),
-    s(606, 1, 1, 255, false),
-    s(608, 2, 2, 1, false),
-    s(612, 1, 1, 0, false),
-    s(614, 1, 1, 255, true),
-    s(616, 1, 1, 255, false),
-    s(618, 7, 3, 6, false),
-    s(626, 6, 3, 5, false),
-    s(634, 5, 3, 4, false),
-    s(642, 4, 3, 3, false),
-    s(650, 3, 2, 2, false),
-    s(654, 2, 2, 1, false),
-    s(658, 1, 1, 0, false),
-    s(660, 6, 3, 4, true),
-    s(668, 5, 3, 3, true),
-    s(676, 4, 3, 2, true),
-    s(684, 3, 2, 1, true),
-    s(688, 3, 2, 1, false),
-    s(692, 3, 2, 1, false),
-    s(696, 2, 2, 255, true),
-    s(700, 3, 2, 2, false),
-    s(704, 2, 2, 1, false),
-    s(708, 2, 2, 1, false),
-    s(712, 2, 2, 1, false),
-    s(716, 2, 2, 1, false),
-    s(720, 1, 1, 255, true),
-    s(722, 1, 1, 255, false),
-    s(724, 1, 1, 0, false),
-    s(726, 1, 1, 255, true),
-    s(728, 1, 1, 255, false),
-    s(730, 1, 1, 0, false),
-    s(732, 1, 1, 255, true),
-    s(734, 6, 3, 5, false),
-    s(742, 5, 3, 4, false),
-    s(750, 4, 3, 3, false),
-    s(758, 3, 2, 2, false),
-    s(762, 2, 2, 1, false),
-    s(766, 2, 2, 1, false),
-    s(770, 1, 1, 0, false),
-    s(772, 5, 3, 255, true),
-    s(780, 4, 3, 255, true),
-    s(788, 3, 2, 255, true),
-    s(792, 2, 2, 255, true),
-    s(796, 1, 1, 255, false),
-    s(798, 1, 1, 255, false),
-    s(800, 1, 1, 0, false),
-    s(802, 4, 3, 3, true),
-    s(810, 3, 2, 2, true),
-    s(814, 2, 2, 1, true),
-    s(818, 1, 1, 0, false),
-    s(820, 1, 1, 255, true),
-    s(822, 3, 2, 2, false),
-    s(826, 2, 2, 1, false),
-    s(830, 4, 3, 3, true),
-    s(838, 3, 2, 2, false),
-    s(842, 2, 2, 1, false),
-    s(846, 1, 1, 0, false),
-    s(848, 1, 1, 0, true),
-    s(850, 1, 1, 255, true),
-    s(852, 4, 3, 2, true),
-    s(860, 3, 2, 1, false),
-    s(864, 3, 2, 1, false),
-    s(868, 4, 3, 2, false),
-    s(876, 2, 2, 255, true),
-    s(880, 1, 1, 255, true),
-    s(882, 2, 2, 1, false),
-    s(886, 2, 2, 255, true),
-    s(890, 1, 1, 255, true),
-    s(892, 2, 2, 255, true),
-    s(896, 3, 2, 1, false),
-    s(900, 2, 2, 255, false),
-    s(904, 2, 2, 255, true),
-    s(908, 1, 1, 255, true),
-    s(910, 1, 1, 255, false),
-    s(912, 3, 2, 2, false),
-    s(916, 2, 2, 1, false),
-    s(920, 2, 2, 1, false),
-    s(924, 2, 2, 255, true),
-    s(928, 1, 1, 255, true),
-    s(930, 1, 1, 0, false),
-    s(932, 2, 2, 255, true),
-    s(936, 1, 1, 255, true),
-    s(938, 1, 1, 255, false),
-    s(940, 1, 1, 255, false),
-    s(942, 2, 2, 1, false),
-    s(946, 1, 1, 255, true),
-    s(948, 4, 3, 2, true),
-    s(956, 4, 3, 2, false),
-    s(964, 4, 3, 2, false),
-    s(972, 4, 3, 2, false),
-    s(980, 1, 1, 255, true),
-    s(982, 2, 2, 1, false),
-    s(986, 1, 1, 255, true),
-    s(988, 1, 1, 0, false),
-    s(990, 1, 1, 255, true),
-    s(992, 1, 1, 0, false),
-    s(994, 1, 1, 255, true),
-    s(996, 1, 1, 255, false),
-    s(998, 1, 1, 0, false),
-    s(1000, 6, 3, 255, true),
-    s(1008, 7, 3, 6, false),
-    s(1016, 7, 3, 6, false),
-    s(1024, 7, 3, 6, false),
-    s(1032, 7, 3, 6, false),
-    s(1040, 7, 3, 6, false),
-    s(1048, 7, 3, 6, false),
-    s(1056, 1, 1, 255, true),
-    s(1058, 1, 1, 255, false),
-    s(1060, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // ACDP_ConnectReqType.0
+    s(2, 1, 1, 255, false),    // ACDP_ConnectReqType.1
+    s(4, 1, 1, 0, false),      // ACDP_ConnectReqType.2
+    s(6, 1, 1, 255, true),     // ACDP_ConnectResType.0
+    s(8, 1, 1, 255, false),    // ACDP_ConnectResType.1
+    s(10, 1, 1, 255, false),   // ACDP_ConnectResType.2
+    s(12, 1, 1, 255, false),   // ACDP_ConnectResType.3
+    s(14, 1, 1, 255, false),   // ACDP_ConnectResType.4
+    s(16, 1, 1, 0, false),     // ACDP_ConnectResType.5
+    s(18, 1, 1, 255, true),    // ACDP_SystemStatusReqType.0
+    s(20, 1, 1, 255, false),   // ACDP_SystemStatusReqType.1
+    s(22, 1, 1, 0, false),     // ACDP_SystemStatusReqType.2
+    s(24, 1, 1, 255, true),    // ACDP_SystemStatusResType.0
+    s(26, 1, 1, 255, false),   // ACDP_SystemStatusResType.1
+    s(28, 1, 1, 255, false),   // ACDP_SystemStatusResType.2
+    s(30, 1, 1, 255, false),   // ACDP_SystemStatusResType.3
+    s(32, 1, 1, 255, false),   // ACDP_SystemStatusResType.4
+    s(34, 1, 1, 255, false),   // ACDP_SystemStatusResType.5
+    s(36, 1, 1, 255, false),   // ACDP_SystemStatusResType.6
+    s(38, 1, 1, 255, false),   // ACDP_SystemStatusResType.7
+    s(40, 1, 1, 255, false),   // ACDP_SystemStatusResType.8
+    s(42, 1, 1, 255, false),   // ACDP_SystemStatusResType.9
+    s(44, 1, 1, 255, false),   // ACDP_SystemStatusResType.10
+    s(46, 1, 1, 0, false),     // ACDP_SystemStatusResType.11
+    s(48, 1, 1, 255, true),    // ACDP_VehiclePositioningReqType.0
+    s(50, 1, 1, 255, false),   // ACDP_VehiclePositioningReqType.1
+    s(52, 1, 1, 255, false),   // ACDP_VehiclePositioningReqType.2
+    s(54, 1, 1, 0, false),     // ACDP_VehiclePositioningReqType.3
+    s(56, 1, 1, 255, true),    // ACDP_VehiclePositioningResType.0
+    s(58, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.1
+    s(60, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.2
+    s(62, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.3
+    s(64, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.4
+    s(66, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.5
+    s(68, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.6
+    s(70, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.7
+    s(72, 1, 1, 255, false),   // ACDP_VehiclePositioningResType.8
+    s(74, 1, 1, 0, false),     // ACDP_VehiclePositioningResType.9
+    s(76, 1, 1, 0, true),      // CLReqControlModeType.0
+    s(78, 1, 1, 0, true),      // CLResControlModeType.0
+    s(80, 1, 1, 255, true),    // CanonicalizationMethodType.0
+    s(82, 3, 2, 1, true),      // CanonicalizationMethodType.1
+    s(86, 3, 2, 1, false),     // CanonicalizationMethodType.2
+    s(90, 3, 2, 1, false),     // CanonicalizationMethodType.3
+    s(94, 1, 1, 255, true),    // ChargeLoopReqType.0
+    s(96, 2, 2, 255, false),   // ChargeLoopReqType.1
+    s(100, 1, 1, 255, false),  // ChargeLoopReqType.2
+    s(102, 1, 1, 0, false),    // ChargeLoopReqType.3
+    s(104, 1, 1, 255, true),   // ChargeLoopResType.0
+    s(106, 1, 1, 255, false),  // ChargeLoopResType.1
+    s(108, 4, 3, 3, false),    // ChargeLoopResType.2
+    s(116, 3, 2, 2, false),    // ChargeLoopResType.3
+    s(120, 2, 2, 1, false),    // ChargeLoopResType.4
+    s(124, 1, 1, 0, false),    // ChargeLoopResType.5
+    s(126, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(128, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.1
+    s(130, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(132, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(134, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.2
+    s(136, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(140, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(142, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(146, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(148, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(152, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(156, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(158, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(160, 1, 1, 255, true),   // DetailedCostType.0
+    s(162, 1, 1, 255, false),  // DetailedCostType.1
+    s(164, 1, 1, 0, false),    // DetailedCostType.2
+    s(166, 1, 1, 255, true),   // DetailedTaxType.0
+    s(168, 1, 1, 255, false),  // DetailedTaxType.1
+    s(170, 1, 1, 0, false),    // DetailedTaxType.2
+    s(172, 1, 1, 255, true),   // DigestMethodType.0
+    s(174, 3, 2, 1, true),     // DigestMethodType.1
+    s(178, 3, 2, 1, false),    // DigestMethodType.2
+    s(182, 3, 2, 1, false),    // DigestMethodType.3
+    s(186, 11, 4, 10, true),   // DisplayParametersType.0
+    s(202, 10, 4, 9, false),   // DisplayParametersType.1
+    s(218, 9, 4, 8, false),    // DisplayParametersType.2
+    s(234, 8, 4, 7, false),    // DisplayParametersType.3
+    s(250, 7, 3, 6, false),    // DisplayParametersType.4
+    s(258, 6, 3, 5, false),    // DisplayParametersType.5
+    s(266, 5, 3, 4, false),    // DisplayParametersType.6
+    s(274, 4, 3, 3, false),    // DisplayParametersType.7
+    s(282, 3, 2, 2, false),    // DisplayParametersType.8
+    s(286, 2, 2, 1, false),    // DisplayParametersType.9
+    s(290, 1, 1, 0, false),    // DisplayParametersType.10
+    s(292, 2, 2, 255, true),   // Dynamic_CLReqControlModeType.0
+    s(296, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.1
+    s(298, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.2
+    s(300, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.3
+    s(302, 1, 1, 0, false),    // Dynamic_CLReqControlModeType.4
+    s(304, 5, 3, 4, true),     // Dynamic_CLResControlModeType.0
+    s(312, 4, 3, 3, false),    // Dynamic_CLResControlModeType.1
+    s(320, 3, 2, 2, false),    // Dynamic_CLResControlModeType.2
+    s(324, 2, 2, 1, false),    // Dynamic_CLResControlModeType.3
+    s(328, 1, 1, 0, false),    // Dynamic_CLResControlModeType.4
+    s(330, 1, 1, 255, true),   // EVSEStatusType.0
+    s(332, 1, 1, 255, false),  // EVSEStatusType.1
+    s(334, 1, 1, 0, false),    // EVSEStatusType.2
+    s(336, 1, 1, 255, true),   // EVTechnicalStatusType.0
+    s(338, 1, 1, 255, false),  // EVTechnicalStatusType.1
+    s(340, 7, 3, 6, false),    // EVTechnicalStatusType.2
+    s(348, 6, 3, 5, false),    // EVTechnicalStatusType.3
+    s(356, 5, 3, 4, false),    // EVTechnicalStatusType.4
+    s(364, 4, 3, 3, false),    // EVTechnicalStatusType.5
+    s(372, 3, 2, 2, false),    // EVTechnicalStatusType.6
+    s(376, 2, 2, 1, false),    // EVTechnicalStatusType.7
+    s(380, 1, 1, 0, false),    // EVTechnicalStatusType.8
+    s(382, 10, 4, 255, true),  // KeyInfoType.0
+    s(398, 9, 4, 255, true),   // KeyInfoType.1
+    s(414, 10, 4, 8, false),   // KeyInfoType.2
+    s(430, 10, 4, 8, false),   // KeyInfoType.3
+    s(446, 10, 4, 8, false),   // KeyInfoType.4
+    s(462, 10, 4, 8, false),   // KeyInfoType.5
+    s(478, 10, 4, 8, false),   // KeyInfoType.6
+    s(494, 10, 4, 8, false),   // KeyInfoType.7
+    s(510, 10, 4, 8, false),   // KeyInfoType.8
+    s(526, 10, 4, 8, false),   // KeyInfoType.9
+    s(542, 9, 4, 255, false),  // KeyInfoType.10
+    s(558, 4, 3, 255, true),   // KeyValueType.0
+    s(566, 2, 2, 0, false),    // KeyValueType.1
+    s(570, 2, 2, 0, false),    // KeyValueType.2
+    s(574, 2, 2, 0, false),    // KeyValueType.3
+    s(578, 4, 3, 255, false),  // KeyValueType.4
+    s(586, 1, 1, 255, true),   // ListOfRootCertificateIDsType.0
+    s(588, 2, 2, 1, false),    // ListOfRootCertificateIDsType.1
+    s(592, 1, 1, 0, false),    // ListOfRootCertificateIDsType.2
+    s(594, 2, 2, 255, true),   // ManifestType.0
+    s(598, 1, 1, 255, true),   // ManifestType.1
+    s(600, 2, 2, 1, false),    // ManifestType.2
+    s(604, 1, 1, 255, true),   // MessageHeaderType.0
+    s(606, 1, 1, 255, false),  // MessageHeaderType.1
+    s(608, 2, 2, 1, false),    // MessageHeaderType.2
+    s(612, 1, 1, 0, false),    // MessageHeaderType.3
+    s(614, 1, 1, 255, true),   // MeterInfoType.0
+    s(616, 1, 1, 255, false),  // MeterInfoType.1
+    s(618, 7, 3, 6, false),    // MeterInfoType.2
+    s(626, 6, 3, 5, false),    // MeterInfoType.3
+    s(634, 5, 3, 4, false),    // MeterInfoType.4
+    s(642, 4, 3, 3, false),    // MeterInfoType.5
+    s(650, 3, 2, 2, false),    // MeterInfoType.6
+    s(654, 2, 2, 1, false),    // MeterInfoType.7
+    s(658, 1, 1, 0, false),    // MeterInfoType.8
+    s(660, 6, 3, 4, true),     // ObjectType.0
+    s(668, 5, 3, 3, true),     // ObjectType.1
+    s(676, 4, 3, 2, true),     // ObjectType.2
+    s(684, 3, 2, 1, true),     // ObjectType.3
+    s(688, 3, 2, 1, false),    // ObjectType.4
+    s(692, 3, 2, 1, false),    // ObjectType.5
+    s(696, 2, 2, 255, true),   // PGPDataType.0
+    s(700, 3, 2, 2, false),    // PGPDataType.1
+    s(704, 2, 2, 1, false),    // PGPDataType.2
+    s(708, 2, 2, 1, false),    // PGPDataType.3
+    s(712, 2, 2, 1, false),    // PGPDataType.4
+    s(716, 2, 2, 1, false),    // PGPDataType.5
+    s(720, 1, 1, 255, true),   // RSAKeyValueType.0
+    s(722, 1, 1, 255, false),  // RSAKeyValueType.1
+    s(724, 1, 1, 0, false),    // RSAKeyValueType.2
+    s(726, 1, 1, 255, true),   // RationalNumberType.0
+    s(728, 1, 1, 255, false),  // RationalNumberType.1
+    s(730, 1, 1, 0, false),    // RationalNumberType.2
+    s(732, 1, 1, 255, true),   // ReceiptType.0
+    s(734, 6, 3, 5, false),    // ReceiptType.1
+    s(742, 5, 3, 4, false),    // ReceiptType.2
+    s(750, 4, 3, 3, false),    // ReceiptType.3
+    s(758, 3, 2, 2, false),    // ReceiptType.4
+    s(762, 2, 2, 1, false),    // ReceiptType.5
+    s(766, 2, 2, 1, false),    // ReceiptType.6
+    s(770, 1, 1, 0, false),    // ReceiptType.7
+    s(772, 5, 3, 255, true),   // ReferenceType.0
+    s(780, 4, 3, 255, true),   // ReferenceType.1
+    s(788, 3, 2, 255, true),   // ReferenceType.2
+    s(792, 2, 2, 255, true),   // ReferenceType.3
+    s(796, 1, 1, 255, false),  // ReferenceType.4
+    s(798, 1, 1, 255, false),  // ReferenceType.5
+    s(800, 1, 1, 0, false),    // ReferenceType.6
+    s(802, 4, 3, 3, true),     // RetrievalMethodType.0
+    s(810, 3, 2, 2, true),     // RetrievalMethodType.1
+    s(814, 2, 2, 1, true),     // RetrievalMethodType.2
+    s(818, 1, 1, 0, false),    // RetrievalMethodType.3
+    s(820, 1, 1, 255, true),   // SPKIDataType.0
+    s(822, 3, 2, 2, false),    // SPKIDataType.1
+    s(826, 2, 2, 1, false),    // SPKIDataType.2
+    s(830, 4, 3, 3, true),     // Scheduled_CLReqControlModeType.0
+    s(838, 3, 2, 2, false),    // Scheduled_CLReqControlModeType.1
+    s(842, 2, 2, 1, false),    // Scheduled_CLReqControlModeType.2
+    s(846, 1, 1, 0, false),    // Scheduled_CLReqControlModeType.3
+    s(848, 1, 1, 0, true),     // Scheduled_CLResControlModeType.0
+    s(850, 1, 1, 255, true),   // SignatureMethodType.0
+    s(852, 4, 3, 2, true),     // SignatureMethodType.1
+    s(860, 3, 2, 1, false),    // SignatureMethodType.2
+    s(864, 3, 2, 1, false),    // SignatureMethodType.3
+    s(868, 4, 3, 2, false),    // SignatureMethodType.4
+    s(876, 2, 2, 255, true),   // SignaturePropertiesType.0
+    s(880, 1, 1, 255, true),   // SignaturePropertiesType.1
+    s(882, 2, 2, 1, false),    // SignaturePropertiesType.2
+    s(886, 2, 2, 255, true),   // SignaturePropertyType.0
+    s(890, 1, 1, 255, true),   // SignaturePropertyType.1
+    s(892, 2, 2, 255, true),   // SignaturePropertyType.2
+    s(896, 3, 2, 1, false),    // SignaturePropertyType.3
+    s(900, 2, 2, 255, false),  // SignaturePropertyType.4
+    s(904, 2, 2, 255, true),   // SignatureType.0
+    s(908, 1, 1, 255, true),   // SignatureType.1
+    s(910, 1, 1, 255, false),  // SignatureType.2
+    s(912, 3, 2, 2, false),    // SignatureType.3
+    s(916, 2, 2, 1, false),    // SignatureType.4
+    s(920, 2, 2, 1, false),    // SignatureType.5
+    s(924, 2, 2, 255, true),   // SignatureValueType.0
+    s(928, 1, 1, 255, true),   // SignatureValueType.1
+    s(930, 1, 1, 0, false),    // SignatureValueType.2
+    s(932, 2, 2, 255, true),   // SignedInfoType.0
+    s(936, 1, 1, 255, true),   // SignedInfoType.1
+    s(938, 1, 1, 255, false),  // SignedInfoType.2
+    s(940, 1, 1, 255, false),  // SignedInfoType.3
+    s(942, 2, 2, 1, false),    // SignedInfoType.4
+    s(946, 1, 1, 255, true),   // TransformType.0
+    s(948, 4, 3, 2, true),     // TransformType.1
+    s(956, 4, 3, 2, false),    // TransformType.2
+    s(964, 4, 3, 2, false),    // TransformType.3
+    s(972, 4, 3, 2, false),    // TransformType.4
+    s(980, 1, 1, 255, true),   // TransformsType.0
+    s(982, 2, 2, 1, false),    // TransformsType.1
+    s(986, 1, 1, 255, true),   // V2GMessageType.0
+    s(988, 1, 1, 0, false),    // V2GMessageType.1
+    s(990, 1, 1, 255, true),   // V2GRequestType.0
+    s(992, 1, 1, 0, false),    // V2GRequestType.1
+    s(994, 1, 1, 255, true),   // V2GResponseType.0
+    s(996, 1, 1, 255, false),  // V2GResponseType.1
+    s(998, 1, 1, 0, false),    // V2GResponseType.2
+    s(1000, 6, 3, 255, true),  // X509DataType.0
+    s(1008, 7, 3, 6, false),   // X509DataType.1
+    s(1016, 7, 3, 6, false),   // X509DataType.2
+    s(1024, 7, 3, 6, false),   // X509DataType.3
+    s(1032, 7, 3, 6, false),   // X509DataType.4
+    s(1040, 7, 3, 6, false),   // X509DataType.5
+    s(1048, 7, 3, 6, false),   // X509DataType.6
+    s(1056, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(1058, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(1060, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 1062] = [
-    p(K::Complex, 0, Slot::Single, 0, 26, 1, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 1, Count::None, 0, 0, LONG, 132, 0, false), // ACDP_ConnectReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 1, 0, 2, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 1, 0, 2, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, true), // ACDP_ConnectReqType.1: EVElectricalChargingDeviceStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_ConnectReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 4, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 4, Count::None, 0, 0, LONG, 132, 0, false), // ACDP_ConnectResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ACDP_ConnectResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // ACDP_ConnectResType.2: EVSEProcessing
     E,
-    p(K::Simple, 3, Slot::Single, 4, 0, 7, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 4, 0, 7, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ACDP_ConnectResType.3: EVSEElectricalChargingDeviceStatus
     E,
-    p(K::Simple, 4, Slot::Single, 5, 3, 8, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 4, Slot::Single, 5, 3, 8, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // ACDP_ConnectResType.4: EVSEMechanicalChargingDeviceStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_ConnectResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 10, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 10, Count::None, 0, 0, LONG, 132, 0, false), // ACDP_SystemStatusReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 6, 21, 11, Count::None, 0, 0, LONG, 101, 0, true),
+    p(K::Complex, 1, Slot::Single, 6, 21, 11, Count::None, 0, 0, LONG, 101, 0, true), // ACDP_SystemStatusReqType.1: EVTechnicalStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_SystemStatusReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 13, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 13, Count::None, 0, 0, LONG, 132, 0, false), // ACDP_SystemStatusResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 14, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 1, 14, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ACDP_SystemStatusResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 5, 3, 15, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 5, 3, 15, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // ACDP_SystemStatusResType.2: EVSEMechanicalChargingDeviceStatus
     E,
-    p(K::Simple, 3, Slot::Single, 7, 4, 16, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 7, 4, 16, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_SystemStatusResType.3: EVSEReadyToCharge
     E,
-    p(K::Simple, 4, Slot::Single, 8, 5, 17, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 8, 5, 17, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // ACDP_SystemStatusResType.4: EVSEIsolationStatus
     E,
-    p(K::Simple, 5, Slot::Single, 9, 4, 18, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 9, 4, 18, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_SystemStatusResType.5: EVSEDisabled
     E,
-    p(K::Simple, 6, Slot::Single, 10, 4, 19, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 10, 4, 19, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_SystemStatusResType.6: EVSEUtilityInterruptEvent
     E,
-    p(K::Simple, 7, Slot::Single, 11, 4, 20, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 11, 4, 20, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_SystemStatusResType.7: EVSEEmergencyShutdown
     E,
-    p(K::Simple, 8, Slot::Single, 12, 4, 21, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 8, Slot::Single, 12, 4, 21, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_SystemStatusResType.8: EVSEMalfunction
     E,
-    p(K::Simple, 9, Slot::Single, 13, 4, 22, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 13, 4, 22, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_SystemStatusResType.9: EVInChargePosition
     E,
-    p(K::Simple, 10, Slot::Single, 14, 4, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 10, Slot::Single, 14, 4, 23, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ACDP_SystemStatusResType.10: EVAssociationStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_SystemStatusResType.11: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 25, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 25, Count::None, 0, 0, LONG, 132, 0, false), // ACDP_VehiclePositioningReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 15, 4, 26, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 15, 4, 26, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_VehiclePositioningReqType.1: EVMobilityStatus
     E,
-    p(K::Simple, 2, Slot::Single, 16, 4, 27, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 16, 4, 27, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ACDP_VehiclePositioningReqType.2: EVPositioningSupport
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_VehiclePositioningReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 29, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 29, Count::None, 0, 0, LONG, 132, 0, false), // ACDP_VehiclePositioningResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 30, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 1, 30, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ACDP_VehiclePositioningResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 3, 2, 31, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 3, 2, 31, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // ACDP_VehiclePositioningResType.2: EVSEProcessing
     E,
-    p(K::Simple, 3, Slot::Single, 17, 4, 32, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 17, 4, 32, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ACDP_VehiclePositioningResType.3: EVSEPositioningSupport
     E,
-    p(K::Simple, 4, Slot::Single, 18, 6, 33, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 18, 6, 33, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_VehiclePositioningResType.4: EVRelativeXDeviation
     E,
-    p(K::Simple, 5, Slot::Single, 19, 6, 34, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 19, 6, 34, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_VehiclePositioningResType.5: EVRelativeYDeviation
     E,
-    p(K::Simple, 6, Slot::Single, 20, 6, 35, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 20, 6, 35, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_VehiclePositioningResType.6: ContactWindowXc
     E,
-    p(K::Simple, 7, Slot::Single, 21, 6, 36, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 21, 6, 36, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_VehiclePositioningResType.7: ContactWindowYc
     E,
-    p(K::Simple, 8, Slot::Single, 13, 4, 37, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 8, Slot::Single, 13, 4, 37, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ACDP_VehiclePositioningResType.8: EVInChargePosition
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ACDP_VehiclePositioningResType.9: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 22, 7, 41, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 22, 7, 41, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 42, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 45, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 45, Count::None, 0, 0, LONG, 132, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 23, 17, 46, Count::None, 0, 0, LONG, 77, 0, false),
-    p(K::Simple, 2, Slot::Single, 24, 4, 47, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 23, 17, 46, Count::None, 0, 0, LONG, 77, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 24, 4, 47, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 24, 4, 47, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 24, 4, 47, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 49, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 49, Count::None, 0, 0, LONG, 132, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 50, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 1, 50, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 25, 20, 51, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 3, Slot::Single, 26, 27, 52, Count::None, 0, 0, LONG, 136, 0, false),
-    p(K::Complex, 4, Slot::Single, 27, 32, 53, Count::None, 0, 0, LONG, 163, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 25, 20, 51, Count::None, 0, 0, LONG, 98, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 26, 27, 52, Count::None, 0, 0, LONG, 136, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 27, 32, 53, Count::None, 0, 0, LONG, 163, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 26, 27, 52, Count::None, 0, 0, LONG, 136, 0, false),
-    p(K::Complex, 4, Slot::Single, 27, 32, 53, Count::None, 0, 0, LONG, 163, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 26, 27, 52, Count::None, 0, 0, LONG, 136, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 27, 32, 53, Count::None, 0, 0, LONG, 163, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 27, 32, 53, Count::None, 0, 0, LONG, 163, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 27, 32, 53, Count::None, 0, 0, LONG, 163, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 55, Count::None, 0, 0, LONG, 132, 0, true),
+    p(K::Complex, 0, Slot::Single, 0, 26, 55, Count::None, 0, 0, LONG, 132, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 57, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 57, Count::None, 0, 0, LONG, 132, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 58, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 2, 1, 58, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 28, 8, 60, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 8, 62, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 8, 63, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 28, 8, 60, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 29, 8, 62, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 30, 8, 63, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 31, 8, 61, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 31, 8, 61, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 29, 8, 62, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 8, 63, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 29, 8, 62, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 30, 8, 63, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 30, 8, 63, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 30, 8, 63, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 32, 8, 64, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 33, 8, 65, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 32, 8, 64, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 33, 8, 65, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 33, 8, 65, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 33, 8, 65, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 34, 8, 66, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 34, 8, 66, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 35, 31, 68, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
+    p(K::Complex, 0, Slot::Single, 35, 31, 68, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 36, 31, 69, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true),
+    p(K::Complex, 1, Slot::Single, 36, 31, 69, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 37, 9, 71, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 37, 9, 71, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 35, 31, 72, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true),
+    p(K::Complex, 1, Slot::Single, 35, 31, 72, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 22, 7, 74, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 22, 7, 74, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 38, 10, 78, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 39, 10, 79, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 40, 10, 80, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 38, 10, 78, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 39, 10, 79, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 40, 10, 80, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 39, 10, 79, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 40, 10, 80, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 39, 10, 79, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 40, 10, 80, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 40, 10, 80, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 40, 10, 80, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -1171,14 +1171,14 @@ static PRODUCTIONS: [Production; 1062] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 41, 10, 81, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -1187,163 +1187,163 @@ static PRODUCTIONS: [Production; 1062] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 42, 11, 82, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 43, 11, 83, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 44, 11, 84, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 45, 4, 85, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 46, 31, 86, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 47, 4, 87, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 48, 11, 89, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 49, 31, 90, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
+    p(K::Simple, 0, Slot::Single, 48, 11, 89, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 49, 31, 90, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 49, 31, 90, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
+    p(K::Complex, 1, Slot::Single, 49, 31, 90, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 50, 31, 91, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
+    p(K::Complex, 2, Slot::Single, 50, 31, 91, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 51, 31, 92, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true),
+    p(K::Complex, 3, Slot::Single, 51, 31, 92, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 48, 11, 94, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 39, 10, 95, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 40, 10, 96, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 48, 11, 94, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 39, 10, 95, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 40, 10, 96, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 39, 10, 95, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 40, 10, 96, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 39, 10, 95, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 40, 10, 96, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 40, 10, 96, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 40, 10, 96, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 52, 12, 97, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 53, 12, 99, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 53, 12, 99, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 54, 13, 100, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 54, 13, 100, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 55, 4, 102, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 55, 4, 102, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // EVTechnicalStatusType.0: EVReadyToCharge
     E,
-    p(K::Simple, 1, Slot::Single, 56, 4, 103, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 56, 4, 103, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // EVTechnicalStatusType.1: EVImmobilizationRequest
     E,
-    p(K::Simple, 2, Slot::Single, 57, 4, 104, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 58, 31, 105, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 4, Slot::Single, 59, 14, 106, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 57, 4, 104, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // EVTechnicalStatusType.2: EVImmobilized
+    p(K::Complex, 3, Slot::Single, 58, 31, 105, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // EVTechnicalStatusType.2: EVWLANStrength
+    p(K::Simple, 4, Slot::Single, 59, 14, 106, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // EVTechnicalStatusType.2: EVCPStatus
+    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // EVTechnicalStatusType.2: EVSOC
+    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false), // EVTechnicalStatusType.2: EVErrorCode
+    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // EVTechnicalStatusType.2: EVTimeout
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 58, 31, 105, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Simple, 4, Slot::Single, 59, 14, 106, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 58, 31, 105, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // EVTechnicalStatusType.3: EVWLANStrength
+    p(K::Simple, 4, Slot::Single, 59, 14, 106, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // EVTechnicalStatusType.3: EVCPStatus
+    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // EVTechnicalStatusType.3: EVSOC
+    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false), // EVTechnicalStatusType.3: EVErrorCode
+    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // EVTechnicalStatusType.3: EVTimeout
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 59, 14, 106, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 59, 14, 106, Count::None, 0, 0, (3, V::Literal, 0, 4), 0, 0, false), // EVTechnicalStatusType.4: EVCPStatus
+    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // EVTechnicalStatusType.4: EVSOC
+    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false), // EVTechnicalStatusType.4: EVErrorCode
+    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // EVTechnicalStatusType.4: EVTimeout
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 60, 10, 107, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // EVTechnicalStatusType.5: EVSOC
+    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false), // EVTechnicalStatusType.5: EVErrorCode
+    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // EVTechnicalStatusType.5: EVTimeout
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 61, 15, 108, Count::None, 0, 0, (4, V::Literal, 0, 9), 0, 0, false), // EVTechnicalStatusType.6: EVErrorCode
+    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // EVTechnicalStatusType.6: EVTimeout
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 62, 4, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // EVTechnicalStatusType.7: EVTimeout
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVTechnicalStatusType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 111, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 120, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 111, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 120, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 120, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 120, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -1351,143 +1351,143 @@ static PRODUCTIONS: [Production; 1062] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 112, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 112, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 113, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 113, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 114, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 114, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 116, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 116, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 117, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 117, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 118, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 118, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false),
-    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false),
-    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false),
-    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 120, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 64, 7, 112, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 65, 23, 113, Count::None, 0, 0, LONG, 121, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 66, 34, 114, Count::None, 0, 0, LONG, 178, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 67, 49, 115, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 68, 29, 116, Count::None, 0, 0, LONG, 151, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 69, 35, 117, Count::None, 0, 0, LONG, 182, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 70, 7, 118, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 119, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 120, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -1495,509 +1495,509 @@ static PRODUCTIONS: [Production; 1062] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 71, 13, 122, Count::None, 0, 0, LONG, 59, 0, false),
-    p(K::Complex, 0, Slot::Items, 72, 30, 123, Count::None, 0, 0, LONG, 157, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 124, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 125, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 71, 13, 122, Count::None, 0, 0, LONG, 59, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 72, 30, 123, Count::None, 0, 0, LONG, 157, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 124, Count::None, 0, 0, LONG, 0, 0, false),     // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 125, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 122, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 122, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 123, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 123, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 124, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 124, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 71, 13, 122, Count::None, 0, 0, LONG, 59, 0, false),
-    p(K::Complex, 0, Slot::Items, 72, 30, 123, Count::None, 0, 0, LONG, 157, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 124, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 125, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 71, 13, 122, Count::None, 0, 0, LONG, 59, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 72, 30, 123, Count::None, 0, 0, LONG, 157, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 124, Count::None, 0, 0, LONG, 0, 0, false),     // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 125, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 73, 50, 127, Count::Set, 1, 0, LONG, 238, 0, false),
+    p(K::Complex, 0, Slot::List, 73, 50, 127, Count::Set, 1, 0, LONG, 238, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 73, 50, 127, Count::Step, 20, 128, LONG, 238, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 73, 50, 127, Count::Step, 20, 128, LONG, 238, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 130, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 74, 33, 131, Count::Set, 1, 0, LONG, 171, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 130, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 74, 33, 131, Count::Set, 1, 0, LONG, 171, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 74, 33, 131, Count::Set, 1, 0, LONG, 171, 0, false),
+    p(K::Complex, 1, Slot::List, 74, 33, 131, Count::Set, 1, 0, LONG, 171, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 74, 33, 131, Count::Step, 0, 0, LONG, 171, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 74, 33, 131, Count::Step, 0, 0, LONG, 171, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 75, 16, 133, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 75, 16, 133, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 76, 17, 134, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 76, 17, 134, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 77, 41, 135, Count::None, 0, 0, LONG, 203, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 77, 41, 135, Count::None, 0, 0, LONG, 203, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 78, 18, 137, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 78, 18, 137, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 79, 17, 138, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 79, 17, 138, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 80, 17, 139, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 81, 17, 140, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 82, 17, 141, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 80, 17, 139, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 81, 17, 140, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 82, 17, 141, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 81, 17, 140, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 82, 17, 141, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 81, 17, 140, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 82, 17, 141, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 82, 17, 141, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 82, 17, 141, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 83, 19, 142, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 84, 6, 143, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 85, 17, 144, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 86, 7, 146, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 63, 7, 147, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 87, 7, 148, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 86, 7, 146, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 63, 7, 147, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 87, 7, 148, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 63, 7, 147, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 87, 7, 148, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 63, 7, 147, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 87, 7, 148, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 87, 7, 148, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 87, 7, 148, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 149, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 150, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 88, 8, 152, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 89, 8, 155, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 88, 8, 152, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 89, 8, 155, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 89, 8, 153, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 89, 8, 153, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 156, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 156, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 156, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 156, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 90, 8, 158, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 90, 8, 158, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 91, 8, 159, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 91, 8, 159, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 92, 20, 161, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 92, 20, 161, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 93, 6, 162, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 93, 6, 162, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 94, 17, 164, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 94, 17, 164, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 95, 14, 165, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 2, Slot::Single, 96, 14, 166, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 3, Slot::Single, 97, 14, 167, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 95, 14, 165, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 96, 14, 166, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 97, 14, 167, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 96, 14, 166, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 3, Slot::Single, 97, 14, 167, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 96, 14, 166, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 97, 14, 167, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 97, 14, 167, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 97, 14, 167, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false),
-    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 98, 14, 168, Count::None, 0, 0, LONG, 67, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Set, 1, 0, LONG, 70, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Step, 10, 170, LONG, 70, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 99, 15, 169, Count::Step, 10, 170, LONG, 70, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 172, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 100, 7, 173, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 101, 7, 174, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false),
-    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 172, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 100, 7, 173, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 101, 7, 174, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 100, 7, 173, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 101, 7, 174, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false),
-    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false),
+    p(K::Attribute, 1, Slot::Single, 100, 7, 173, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 101, 7, 174, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 101, 7, 174, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false),
-    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false),
+    p(K::Attribute, 2, Slot::Single, 101, 7, 174, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false),
-    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false),
+    p(K::Complex, 3, Slot::Single, 102, 45, 175, Count::None, 0, 0, LONG, 222, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false),
+    p(K::Complex, 4, Slot::Single, 103, 16, 176, Count::None, 0, 0, LONG, 73, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 104, 8, 177, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 104, 8, 177, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 100, 7, 179, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 101, 7, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 102, 45, 181, Count::None, 0, 0, LONG, 222, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 100, 7, 179, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 101, 7, 180, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 102, 45, 181, Count::None, 0, 0, LONG, 222, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 101, 7, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 102, 45, 181, Count::None, 0, 0, LONG, 222, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 101, 7, 180, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 102, 45, 181, Count::None, 0, 0, LONG, 222, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 102, 45, 181, Count::None, 0, 0, LONG, 222, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 102, 45, 181, Count::None, 0, 0, LONG, 222, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 105, 8, 183, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 105, 8, 183, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 105, 8, 183, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 105, 8, 183, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),  // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 105, 8, 183, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 105, 8, 183, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 49, 31, 186, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Complex, 1, Slot::Single, 50, 31, 187, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Complex, 2, Slot::Single, 51, 31, 188, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 49, 31, 186, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 50, 31, 187, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 51, 31, 188, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 50, 31, 187, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false),
-    p(K::Complex, 2, Slot::Single, 51, 31, 188, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 50, 31, 187, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 51, 31, 188, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 51, 31, 188, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 51, 31, 188, Count::None, 0, 0, (16, V::No, 0, 0), 160, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 22, 7, 191, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 22, 7, 191, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 106, 21, 192, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 106, 21, 192, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 106, 21, 192, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 106, 21, 192, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 193, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 196, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 107, 40, 197, Count::Set, 1, 0, LONG, 198, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 196, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 107, 40, 197, Count::Set, 1, 0, LONG, 198, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 107, 40, 197, Count::Set, 1, 0, LONG, 198, 0, false),
+    p(K::Complex, 1, Slot::List, 107, 40, 197, Count::Set, 1, 0, LONG, 198, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 107, 40, 197, Count::Step, 0, 0, LONG, 198, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 107, 40, 197, Count::Step, 0, 0, LONG, 198, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 199, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 108, 7, 200, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 199, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 108, 7, 200, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 108, 7, 200, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 108, 7, 200, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 202, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 202, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 202, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 201, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 202, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 204, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 109, 43, 205, Count::None, 0, 0, LONG, 212, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 204, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 109, 43, 205, Count::None, 0, 0, LONG, 212, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 109, 43, 205, Count::None, 0, 0, LONG, 212, 0, false),
+    p(K::Complex, 1, Slot::Single, 109, 43, 205, Count::None, 0, 0, LONG, 212, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 110, 42, 206, Count::None, 0, 0, LONG, 209, 0, false),
+    p(K::Complex, 2, Slot::Single, 110, 42, 206, Count::None, 0, 0, LONG, 209, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 111, 22, 207, Count::None, 0, 0, LONG, 110, 0, false),
-    p(K::Complex, 4, Slot::List, 112, 28, 208, Count::Set, 1, 0, LONG, 145, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 111, 22, 207, Count::None, 0, 0, LONG, 110, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 112, 28, 208, Count::Set, 1, 0, LONG, 145, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 112, 28, 208, Count::Set, 1, 0, LONG, 145, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 112, 28, 208, Count::Set, 1, 0, LONG, 145, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 112, 28, 208, Count::Step, 0, 0, LONG, 145, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 112, 28, 208, Count::Step, 0, 0, LONG, 145, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 210, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 8, 211, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 210, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 8, 211, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 8, 211, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 8, 211, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 7, 213, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 113, 8, 214, Count::None, 0, 0, LONG, 40, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 7, 213, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 113, 8, 214, Count::None, 0, 0, LONG, 40, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 113, 8, 214, Count::None, 0, 0, LONG, 40, 0, false),
+    p(K::Complex, 1, Slot::Single, 113, 8, 214, Count::None, 0, 0, LONG, 40, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 114, 38, 215, Count::None, 0, 0, LONG, 190, 0, false),
+    p(K::Complex, 2, Slot::Single, 114, 38, 215, Count::None, 0, 0, LONG, 190, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 74, 33, 216, Count::Set, 1, 0, LONG, 171, 0, false),
+    p(K::Complex, 3, Slot::List, 74, 33, 216, Count::Set, 1, 0, LONG, 171, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 74, 33, 216, Count::Step, 0, 0, LONG, 171, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 74, 33, 216, Count::Step, 0, 0, LONG, 171, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 22, 7, 218, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 22, 7, 218, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 220, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 220, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 115, 7, 220, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 219, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 221, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 116, 44, 223, Count::Set, 1, 0, LONG, 217, 0, false),
+    p(K::Complex, 0, Slot::List, 116, 44, 223, Count::Set, 1, 0, LONG, 217, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 116, 44, 223, Count::Step, 0, 0, LONG, 217, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 116, 44, 223, Count::Step, 0, 0, LONG, 217, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 225, Count::None, 0, 0, LONG, 132, 0, true),
+    p(K::Complex, 0, Slot::Single, 0, 26, 225, Count::None, 0, 0, LONG, 132, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 227, Count::None, 0, 0, LONG, 132, 0, true),
+    p(K::Complex, 0, Slot::Single, 0, 26, 227, Count::None, 0, 0, LONG, 132, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 26, 229, Count::None, 0, 0, LONG, 132, 0, false),
+    p(K::Complex, 0, Slot::Single, 0, 26, 229, Count::None, 0, 0, LONG, 132, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 230, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 2, 1, 230, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false),
-    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 117, 50, 232, Count::None, 0, 0, LONG, 238, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 118, 8, 233, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 119, 7, 234, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 120, 8, 235, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 121, 8, 236, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 237, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 122, 7, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 122, 7, 239, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 123, 21, 240, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 123, 21, 240, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

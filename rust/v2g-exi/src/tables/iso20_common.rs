@@ -886,134 +886,134 @@ static DATATYPES: [Datatype; 40] = [
 ];
 
 static TYPES: [Type; 128] = [
-    t("AbsolutePriceScheduleType", 2, 71, 0, 0, 13, false, false, 0),
-    t("AdditionalServiceListType", 2, 65535, 14, 13, 1, false, false, 0),
-    t("AdditionalServiceType", 2, 65535, 17, 14, 2, false, false, 0),
-    t("AuthorizationReqType", 2, 120, 20, 16, 4, false, false, 0),
-    t("AuthorizationResType", 2, 121, 25, 20, 3, false, false, 0),
-    t("AuthorizationSetupReqType", 2, 120, 29, 23, 1, false, false, 0),
-    t("AuthorizationSetupResType", 2, 121, 31, 24, 6, false, false, 0),
-    t("CLReqControlModeType", 3, 65535, 39, 30, 0, true, false, 0),
-    t("CLResControlModeType", 3, 65535, 40, 30, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 41, 30, 2, false, false, 0),
-    t("CertificateChainType", 2, 65535, 45, 32, 2, false, false, 0),
-    t("CertificateInstallationReqType", 2, 120, 48, 34, 5, false, false, 0),
-    t("CertificateInstallationResType", 2, 121, 54, 39, 6, false, false, 0),
-    t("ChargeLoopReqType", 3, 120, 61, 45, 3, true, false, 0),
-    t("ChargeLoopResType", 3, 121, 65, 48, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 3, 120, 71, 53, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 3, 121, 73, 54, 2, true, false, 0),
-    t("ChargingScheduleType", 2, 65535, 76, 56, 3, false, false, 0),
-    t("ContractCertificateChainType", 2, 65535, 80, 59, 2, false, false, 0),
-    t("DSAKeyValueType", 1, 65535, 83, 61, 7, false, false, 0),
-    t("DetailedCostType", 3, 65535, 91, 68, 2, false, false, 0),
-    t("DetailedTaxType", 3, 65535, 94, 70, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 97, 72, 2, false, false, 0),
-    t("DisplayParametersType", 3, 65535, 101, 74, 10, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 3, 7, 112, 84, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 3, 8, 117, 88, 4, true, false, 0),
-    t("Dynamic_EVPPTControlModeType", 2, 65535, 122, 92, 0, false, false, 0),
-    t("Dynamic_SEReqControlModeType", 2, 65535, 123, 92, 8, false, false, 0),
-    t("Dynamic_SEResControlModeType", 2, 65535, 132, 100, 5, false, false, 0),
-    t("Dynamic_SMDTControlModeType", 2, 65535, 138, 105, 0, false, false, 0),
-    t("EIM_AReqAuthorizationModeType", 2, 65535, 139, 105, 0, false, false, 0),
-    t("EIM_ASResAuthorizationModeType", 2, 65535, 140, 105, 0, false, false, 0),
-    t("EMAIDListType", 2, 65535, 141, 105, 1, false, false, 0),
-    t("EVAbsolutePriceScheduleType", 2, 65535, 144, 106, 4, false, false, 0),
-    t("EVEnergyOfferType", 2, 65535, 149, 110, 2, false, false, 0),
-    t("EVPowerProfileEntryListType", 2, 65535, 152, 112, 1, false, false, 0),
-    t("EVPowerProfileType", 2, 65535, 155, 113, 4, false, false, 0),
-    t("EVPowerScheduleEntryListType", 2, 65535, 160, 117, 1, false, false, 0),
-    t("EVPowerScheduleEntryType", 2, 65535, 163, 118, 2, false, false, 0),
-    t("EVPowerScheduleType", 2, 65535, 166, 120, 2, false, false, 0),
-    t("EVPriceRuleStackListType", 2, 65535, 169, 122, 1, false, false, 0),
-    t("EVPriceRuleStackType", 2, 65535, 172, 123, 2, false, false, 0),
-    t("EVPriceRuleType", 2, 65535, 176, 125, 2, false, false, 0),
-    t("EVSEStatusType", 3, 65535, 179, 127, 2, false, false, 0),
-    t("KeyInfoType", 1, 65535, 182, 129, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 193, 131, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 3, 65535, 198, 132, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 201, 133, 2, false, false, 0),
-    t("MessageHeaderType", 3, 65535, 204, 135, 3, false, false, 0),
-    t("MeterInfoType", 3, 65535, 208, 138, 8, false, false, 0),
-    t("MeteringConfirmationReqType", 2, 120, 217, 146, 2, false, false, 0),
-    t("MeteringConfirmationResType", 2, 121, 220, 148, 2, false, false, 0),
-    t("ObjectType", 1, 65535, 223, 150, 4, false, false, 0),
-    t("OverstayRuleListType", 2, 65535, 229, 154, 3, false, false, 0),
-    t("OverstayRuleType", 2, 65535, 234, 157, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 239, 161, 1, false, false, 0),
-    t("ParameterSetType", 2, 65535, 245, 162, 2, false, false, 0),
-    t("ParameterType", 2, 65535, 249, 164, 7, false, false, 0),
-    t("PnC_AReqAuthorizationModeType", 2, 65535, 257, 171, 3, false, false, 0),
-    t("PnC_ASResAuthorizationModeType", 2, 65535, 261, 174, 2, false, false, 0),
-    t("PowerDeliveryReqType", 2, 120, 264, 176, 5, false, false, 0),
-    t("PowerDeliveryResType", 2, 121, 270, 181, 3, false, false, 0),
-    t("PowerScheduleEntryListType", 2, 65535, 274, 184, 1, false, false, 0),
-    t("PowerScheduleEntryType", 2, 65535, 277, 185, 4, false, false, 0),
-    t("PowerScheduleType", 2, 65535, 282, 189, 4, false, false, 0),
-    t("PriceLevelScheduleEntryListType", 2, 65535, 287, 193, 1, false, false, 0),
-    t("PriceLevelScheduleEntryType", 2, 65535, 290, 194, 2, false, false, 0),
-    t("PriceLevelScheduleType", 2, 71, 293, 196, 6, false, false, 0),
-    t("PriceRuleStackListType", 2, 65535, 300, 202, 1, false, false, 0),
-    t("PriceRuleStackType", 2, 65535, 303, 203, 2, false, false, 0),
-    t("PriceRuleType", 2, 65535, 307, 205, 6, false, false, 0),
-    t("PriceScheduleType", 2, 65535, 314, 211, 3, true, false, 0),
-    t("RSAKeyValueType", 1, 65535, 318, 214, 2, false, false, 0),
-    t("RationalNumberType", 3, 65535, 321, 216, 2, false, false, 1),
-    t("ReceiptType", 3, 65535, 324, 218, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 332, 224, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 339, 230, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 343, 233, 1, false, false, 0),
-    t("ScheduleExchangeReqType", 2, 120, 346, 234, 4, false, false, 0),
-    t("ScheduleExchangeResType", 2, 121, 351, 238, 6, false, false, 0),
-    t("ScheduleTupleType", 2, 65535, 358, 244, 3, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 3, 7, 362, 247, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 3, 8, 366, 250, 0, true, false, 0),
-    t("Scheduled_EVPPTControlModeType", 2, 65535, 367, 250, 2, false, false, 0),
-    t("Scheduled_SEReqControlModeType", 2, 65535, 370, 252, 5, false, false, 0),
-    t("Scheduled_SEResControlModeType", 2, 65535, 376, 257, 1, false, false, 0),
-    t("Scheduled_SMDTControlModeType", 2, 65535, 379, 258, 1, false, false, 0),
-    t("SelectedServiceListType", 2, 65535, 381, 259, 1, false, false, 0),
-    t("SelectedServiceType", 2, 65535, 384, 260, 2, false, false, 0),
-    t("ServiceDetailReqType", 2, 120, 387, 262, 2, false, false, 0),
-    t("ServiceDetailResType", 2, 121, 390, 264, 4, false, false, 0),
-    t("ServiceDiscoveryReqType", 2, 120, 395, 268, 2, false, false, 0),
-    t("ServiceDiscoveryResType", 2, 121, 398, 270, 5, false, false, 0),
-    t("ServiceIDListType", 2, 65535, 404, 275, 1, false, false, 0),
-    t("ServiceListType", 2, 65535, 407, 276, 1, false, false, 0),
-    t("ServiceParameterListType", 2, 65535, 410, 277, 1, false, false, 0),
-    t("ServiceSelectionReqType", 2, 120, 413, 278, 3, false, false, 0),
-    t("ServiceSelectionResType", 2, 121, 417, 281, 2, false, false, 0),
-    t("ServiceType", 2, 65535, 420, 283, 2, false, false, 0),
-    t("SessionSetupReqType", 2, 120, 423, 285, 2, false, false, 0),
-    t("SessionSetupResType", 2, 121, 426, 287, 3, false, false, 0),
-    t("SessionStopReqType", 2, 120, 430, 290, 4, false, false, 0),
-    t("SessionStopResType", 2, 121, 435, 294, 2, false, false, 0),
-    t("SignatureMethodType", 1, 65535, 438, 296, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 443, 298, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 446, 300, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 451, 303, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 457, 308, 2, false, false, 0),
-    t("SignedCertificateChainType", 2, 65535, 460, 310, 3, false, false, 0),
-    t("SignedInfoType", 1, 65535, 464, 313, 4, false, false, 0),
-    t("SignedInstallationDataType", 2, 65535, 469, 317, 7, false, false, 0),
-    t("SignedMeteringDataType", 2, 65535, 477, 324, 6, false, false, 0),
-    t("SubCertificatesType", 2, 65535, 484, 330, 1, false, false, 0),
-    t("SupportedProvidersListType", 2, 65535, 487, 331, 1, false, false, 0),
-    t("TargetPositionType", 2, 65535, 490, 332, 2, false, false, 0),
-    t("TaxRuleListType", 2, 65535, 493, 334, 1, false, false, 0),
-    t("TaxRuleType", 2, 65535, 496, 335, 8, false, false, 0),
-    t("TransformType", 1, 65535, 505, 343, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 510, 345, 1, false, false, 0),
-    t("V2GMessageType", 3, 65535, 512, 346, 1, true, false, 0),
-    t("V2GRequestType", 3, 119, 514, 347, 1, true, false, 0),
-    t("V2GResponseType", 3, 119, 516, 348, 2, true, false, 0),
-    t("VehicleCheckInReqType", 2, 120, 519, 350, 6, false, false, 0),
-    t("VehicleCheckInResType", 2, 121, 526, 356, 5, false, false, 0),
-    t("VehicleCheckOutReqType", 2, 120, 532, 361, 3, false, false, 0),
-    t("VehicleCheckOutResType", 2, 121, 536, 364, 3, false, false, 0),
-    t("X509DataType", 1, 65535, 540, 367, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 547, 368, 2, false, false, 0),
+    t("AbsolutePriceScheduleType", 2, 71, 0, 0, 13, false, false, 0), // 0
+    t("AdditionalServiceListType", 2, 65535, 14, 13, 1, false, false, 0), // 1
+    t("AdditionalServiceType", 2, 65535, 17, 14, 2, false, false, 0), // 2
+    t("AuthorizationReqType", 2, 120, 20, 16, 4, false, false, 0),    // 3
+    t("AuthorizationResType", 2, 121, 25, 20, 3, false, false, 0),    // 4
+    t("AuthorizationSetupReqType", 2, 120, 29, 23, 1, false, false, 0), // 5
+    t("AuthorizationSetupResType", 2, 121, 31, 24, 6, false, false, 0), // 6
+    t("CLReqControlModeType", 3, 65535, 39, 30, 0, true, false, 0),   // 7
+    t("CLResControlModeType", 3, 65535, 40, 30, 0, true, false, 0),   // 8
+    t("CanonicalizationMethodType", 1, 65535, 41, 30, 2, false, false, 0), // 9
+    t("CertificateChainType", 2, 65535, 45, 32, 2, false, false, 0),  // 10
+    t("CertificateInstallationReqType", 2, 120, 48, 34, 5, false, false, 0), // 11
+    t("CertificateInstallationResType", 2, 121, 54, 39, 6, false, false, 0), // 12
+    t("ChargeLoopReqType", 3, 120, 61, 45, 3, true, false, 0),        // 13
+    t("ChargeLoopResType", 3, 121, 65, 48, 5, true, false, 0),        // 14
+    t("ChargeParameterDiscoveryReqType", 3, 120, 71, 53, 1, true, false, 0), // 15
+    t("ChargeParameterDiscoveryResType", 3, 121, 73, 54, 2, true, false, 0), // 16
+    t("ChargingScheduleType", 2, 65535, 76, 56, 3, false, false, 0),  // 17
+    t("ContractCertificateChainType", 2, 65535, 80, 59, 2, false, false, 0), // 18
+    t("DSAKeyValueType", 1, 65535, 83, 61, 7, false, false, 0),       // 19
+    t("DetailedCostType", 3, 65535, 91, 68, 2, false, false, 0),      // 20
+    t("DetailedTaxType", 3, 65535, 94, 70, 2, false, false, 0),       // 21
+    t("DigestMethodType", 1, 65535, 97, 72, 2, false, false, 0),      // 22
+    t("DisplayParametersType", 3, 65535, 101, 74, 10, false, false, 0), // 23
+    t("Dynamic_CLReqControlModeType", 3, 7, 112, 84, 4, true, false, 0), // 24
+    t("Dynamic_CLResControlModeType", 3, 8, 117, 88, 4, true, false, 0), // 25
+    t("Dynamic_EVPPTControlModeType", 2, 65535, 122, 92, 0, false, false, 0), // 26
+    t("Dynamic_SEReqControlModeType", 2, 65535, 123, 92, 8, false, false, 0), // 27
+    t("Dynamic_SEResControlModeType", 2, 65535, 132, 100, 5, false, false, 0), // 28
+    t("Dynamic_SMDTControlModeType", 2, 65535, 138, 105, 0, false, false, 0), // 29
+    t("EIM_AReqAuthorizationModeType", 2, 65535, 139, 105, 0, false, false, 0), // 30
+    t("EIM_ASResAuthorizationModeType", 2, 65535, 140, 105, 0, false, false, 0), // 31
+    t("EMAIDListType", 2, 65535, 141, 105, 1, false, false, 0),       // 32
+    t("EVAbsolutePriceScheduleType", 2, 65535, 144, 106, 4, false, false, 0), // 33
+    t("EVEnergyOfferType", 2, 65535, 149, 110, 2, false, false, 0),   // 34
+    t("EVPowerProfileEntryListType", 2, 65535, 152, 112, 1, false, false, 0), // 35
+    t("EVPowerProfileType", 2, 65535, 155, 113, 4, false, false, 0),  // 36
+    t("EVPowerScheduleEntryListType", 2, 65535, 160, 117, 1, false, false, 0), // 37
+    t("EVPowerScheduleEntryType", 2, 65535, 163, 118, 2, false, false, 0), // 38
+    t("EVPowerScheduleType", 2, 65535, 166, 120, 2, false, false, 0), // 39
+    t("EVPriceRuleStackListType", 2, 65535, 169, 122, 1, false, false, 0), // 40
+    t("EVPriceRuleStackType", 2, 65535, 172, 123, 2, false, false, 0), // 41
+    t("EVPriceRuleType", 2, 65535, 176, 125, 2, false, false, 0),     // 42
+    t("EVSEStatusType", 3, 65535, 179, 127, 2, false, false, 0),      // 43
+    t("KeyInfoType", 1, 65535, 182, 129, 2, false, false, 0),         // 44
+    t("KeyValueType", 1, 65535, 193, 131, 1, false, false, 0),        // 45
+    t("ListOfRootCertificateIDsType", 3, 65535, 198, 132, 1, false, false, 0), // 46
+    t("ManifestType", 1, 65535, 201, 133, 2, false, false, 0),        // 47
+    t("MessageHeaderType", 3, 65535, 204, 135, 3, false, false, 0),   // 48
+    t("MeterInfoType", 3, 65535, 208, 138, 8, false, false, 0),       // 49
+    t("MeteringConfirmationReqType", 2, 120, 217, 146, 2, false, false, 0), // 50
+    t("MeteringConfirmationResType", 2, 121, 220, 148, 2, false, false, 0), // 51
+    t("ObjectType", 1, 65535, 223, 150, 4, false, false, 0),          // 52
+    t("OverstayRuleListType", 2, 65535, 229, 154, 3, false, false, 0), // 53
+    t("OverstayRuleType", 2, 65535, 234, 157, 4, false, false, 0),    // 54
+    t("PGPDataType", 1, 65535, 239, 161, 1, false, false, 0),         // 55
+    t("ParameterSetType", 2, 65535, 245, 162, 2, false, false, 0),    // 56
+    t("ParameterType", 2, 65535, 249, 164, 7, false, false, 0),       // 57
+    t("PnC_AReqAuthorizationModeType", 2, 65535, 257, 171, 3, false, false, 0), // 58
+    t("PnC_ASResAuthorizationModeType", 2, 65535, 261, 174, 2, false, false, 0), // 59
+    t("PowerDeliveryReqType", 2, 120, 264, 176, 5, false, false, 0),  // 60
+    t("PowerDeliveryResType", 2, 121, 270, 181, 3, false, false, 0),  // 61
+    t("PowerScheduleEntryListType", 2, 65535, 274, 184, 1, false, false, 0), // 62
+    t("PowerScheduleEntryType", 2, 65535, 277, 185, 4, false, false, 0), // 63
+    t("PowerScheduleType", 2, 65535, 282, 189, 4, false, false, 0),   // 64
+    t("PriceLevelScheduleEntryListType", 2, 65535, 287, 193, 1, false, false, 0), // 65
+    t("PriceLevelScheduleEntryType", 2, 65535, 290, 194, 2, false, false, 0), // 66
+    t("PriceLevelScheduleType", 2, 71, 293, 196, 6, false, false, 0), // 67
+    t("PriceRuleStackListType", 2, 65535, 300, 202, 1, false, false, 0), // 68
+    t("PriceRuleStackType", 2, 65535, 303, 203, 2, false, false, 0),  // 69
+    t("PriceRuleType", 2, 65535, 307, 205, 6, false, false, 0),       // 70
+    t("PriceScheduleType", 2, 65535, 314, 211, 3, true, false, 0),    // 71
+    t("RSAKeyValueType", 1, 65535, 318, 214, 2, false, false, 0),     // 72
+    t("RationalNumberType", 3, 65535, 321, 216, 2, false, false, 1),  // 73
+    t("ReceiptType", 3, 65535, 324, 218, 6, false, false, 0),         // 74
+    t("ReferenceType", 1, 65535, 332, 224, 6, false, false, 0),       // 75
+    t("RetrievalMethodType", 1, 65535, 339, 230, 3, false, false, 0), // 76
+    t("SPKIDataType", 1, 65535, 343, 233, 1, false, false, 0),        // 77
+    t("ScheduleExchangeReqType", 2, 120, 346, 234, 4, false, false, 0), // 78
+    t("ScheduleExchangeResType", 2, 121, 351, 238, 6, false, false, 0), // 79
+    t("ScheduleTupleType", 2, 65535, 358, 244, 3, false, false, 0),   // 80
+    t("Scheduled_CLReqControlModeType", 3, 7, 362, 247, 3, true, false, 0), // 81
+    t("Scheduled_CLResControlModeType", 3, 8, 366, 250, 0, true, false, 0), // 82
+    t("Scheduled_EVPPTControlModeType", 2, 65535, 367, 250, 2, false, false, 0), // 83
+    t("Scheduled_SEReqControlModeType", 2, 65535, 370, 252, 5, false, false, 0), // 84
+    t("Scheduled_SEResControlModeType", 2, 65535, 376, 257, 1, false, false, 0), // 85
+    t("Scheduled_SMDTControlModeType", 2, 65535, 379, 258, 1, false, false, 0), // 86
+    t("SelectedServiceListType", 2, 65535, 381, 259, 1, false, false, 0), // 87
+    t("SelectedServiceType", 2, 65535, 384, 260, 2, false, false, 0), // 88
+    t("ServiceDetailReqType", 2, 120, 387, 262, 2, false, false, 0),  // 89
+    t("ServiceDetailResType", 2, 121, 390, 264, 4, false, false, 0),  // 90
+    t("ServiceDiscoveryReqType", 2, 120, 395, 268, 2, false, false, 0), // 91
+    t("ServiceDiscoveryResType", 2, 121, 398, 270, 5, false, false, 0), // 92
+    t("ServiceIDListType", 2, 65535, 404, 275, 1, false, false, 0),   // 93
+    t("ServiceListType", 2, 65535, 407, 276, 1, false, false, 0),     // 94
+    t("ServiceParameterListType", 2, 65535, 410, 277, 1, false, false, 0), // 95
+    t("ServiceSelectionReqType", 2, 120, 413, 278, 3, false, false, 0), // 96
+    t("ServiceSelectionResType", 2, 121, 417, 281, 2, false, false, 0), // 97
+    t("ServiceType", 2, 65535, 420, 283, 2, false, false, 0),         // 98
+    t("SessionSetupReqType", 2, 120, 423, 285, 2, false, false, 0),   // 99
+    t("SessionSetupResType", 2, 121, 426, 287, 3, false, false, 0),   // 100
+    t("SessionStopReqType", 2, 120, 430, 290, 4, false, false, 0),    // 101
+    t("SessionStopResType", 2, 121, 435, 294, 2, false, false, 0),    // 102
+    t("SignatureMethodType", 1, 65535, 438, 296, 2, false, false, 0), // 103
+    t("SignaturePropertiesType", 1, 65535, 443, 298, 2, false, false, 0), // 104
+    t("SignaturePropertyType", 1, 65535, 446, 300, 3, false, false, 0), // 105
+    t("SignatureType", 1, 65535, 451, 303, 5, false, false, 0),       // 106
+    t("SignatureValueType", 1, 65535, 457, 308, 2, false, false, 0),  // 107
+    t("SignedCertificateChainType", 2, 65535, 460, 310, 3, false, false, 0), // 108
+    t("SignedInfoType", 1, 65535, 464, 313, 4, false, false, 0),      // 109
+    t("SignedInstallationDataType", 2, 65535, 469, 317, 7, false, false, 0), // 110
+    t("SignedMeteringDataType", 2, 65535, 477, 324, 6, false, false, 0), // 111
+    t("SubCertificatesType", 2, 65535, 484, 330, 1, false, false, 0), // 112
+    t("SupportedProvidersListType", 2, 65535, 487, 331, 1, false, false, 0), // 113
+    t("TargetPositionType", 2, 65535, 490, 332, 2, false, false, 0),  // 114
+    t("TaxRuleListType", 2, 65535, 493, 334, 1, false, false, 0),     // 115
+    t("TaxRuleType", 2, 65535, 496, 335, 8, false, false, 0),         // 116
+    t("TransformType", 1, 65535, 505, 343, 2, false, false, 0),       // 117
+    t("TransformsType", 1, 65535, 510, 345, 1, false, false, 0),      // 118
+    t("V2GMessageType", 3, 65535, 512, 346, 1, true, false, 0),       // 119
+    t("V2GRequestType", 3, 119, 514, 347, 1, true, false, 0),         // 120
+    t("V2GResponseType", 3, 119, 516, 348, 2, true, false, 0),        // 121
+    t("VehicleCheckInReqType", 2, 120, 519, 350, 6, false, false, 0), // 122
+    t("VehicleCheckInResType", 2, 121, 526, 356, 5, false, false, 0), // 123
+    t("VehicleCheckOutReqType", 2, 120, 532, 361, 3, false, false, 0), // 124
+    t("VehicleCheckOutResType", 2, 121, 536, 364, 3, false, false, 0), // 125
+    t("X509DataType", 1, 65535, 540, 367, 1, false, false, 0),        // 126
+    t("X509IssuerSerialType", 1, 65535, 547, 368, 2, false, false, 0), // 127
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -1399,866 +1399,866 @@ static SLOTS: [Slot; 370] = [
 ];
 
 static STATES: [State; 550] = [
-    s(0, 2, 2, 255, true),
-    s(4, 1, 1, 255, true),
-    s(6, 1, 1, 255, false),
-    s(8, 2, 2, 255, false),
-    s(12, 1, 1, 255, false),
-    s(14, 1, 1, 255, false),
-    s(16, 1, 1, 255, false),
-    s(18, 4, 3, 255, false),
-    s(26, 3, 2, 255, false),
-    s(30, 2, 2, 255, false),
-    s(34, 1, 1, 255, false),
-    s(36, 3, 2, 2, false),
-    s(40, 2, 2, 1, false),
-    s(44, 1, 1, 0, false),
-    s(46, 1, 1, 255, true),
-    s(48, 2, 2, 1, false),
-    s(52, 1, 1, 0, false),
-    s(54, 1, 1, 255, true),
-    s(56, 1, 1, 255, false),
-    s(58, 1, 1, 0, false),
-    s(60, 1, 1, 255, true),
-    s(62, 1, 1, 255, false),
-    s(64, 2, 2, 255, false),
-    s(68, 1, 1, 0, false),
-    s(70, 1, 1, 0, false),
-    s(72, 1, 1, 255, true),
-    s(74, 1, 1, 255, false),
-    s(76, 1, 1, 255, false),
-    s(78, 1, 1, 0, false),
-    s(80, 1, 1, 255, true),
-    s(82, 1, 1, 0, false),
-    s(84, 1, 1, 255, true),
-    s(86, 1, 1, 255, false),
-    s(88, 1, 1, 255, false),
-    s(90, 2, 2, 255, false),
-    s(94, 1, 1, 255, false),
-    s(96, 2, 2, 255, false),
-    s(100, 1, 1, 0, false),
-    s(102, 1, 1, 0, false),
-    s(104, 1, 1, 0, true),
-    s(106, 1, 1, 0, true),
-    s(108, 1, 1, 255, true),
-    s(110, 3, 2, 1, true),
-    s(114, 3, 2, 1, false),
-    s(118, 3, 2, 1, false),
-    s(122, 1, 1, 255, true),
-    s(124, 2, 2, 1, false),
-    s(128, 1, 1, 0, false),
-    s(130, 1, 1, 255, true),
-    s(132, 1, 1, 255, false),
-    s(134, 1, 1, 255, false),
-    s(136, 1, 1, 255, false),
-    s(138, 2, 2, 1, false),
-    s(142, 1, 1, 0, false),
-    s(144, 1, 1, 255, true),
-    s(146, 1, 1, 255, false),
-    s(148, 1, 1, 255, false),
-    s(150, 1, 1, 255, false),
-    s(152, 1, 1, 255, false),
-    s(154, 1, 1, 255, false),
-    s(156, 1, 1, 0, false),
-    s(158, 1, 1, 255, true),
-    s(160, 2, 2, 255, false),
-    s(164, 1, 1, 255, false),
-    s(166, 1, 1, 0, false),
-    s(168, 1, 1, 255, true),
-    s(170, 1, 1, 255, false),
-    s(172, 4, 3, 3, false),
-    s(180, 3, 2, 2, false),
-    s(184, 2, 2, 1, false),
-    s(188, 1, 1, 0, false),
-    s(190, 1, 1, 255, true),
-    s(192, 1, 1, 0, false),
-    s(194, 1, 1, 255, true),
-    s(196, 1, 1, 255, false),
-    s(198, 1, 1, 0, false),
-    s(200, 1, 1, 255, true),
-    s(202, 3, 2, 2, false),
-    s(206, 1, 1, 0, false),
-    s(208, 1, 1, 0, false),
-    s(210, 1, 1, 255, true),
-    s(212, 1, 1, 255, false),
-    s(214, 1, 1, 0, false),
-    s(216, 3, 2, 255, true),
-    s(220, 1, 1, 255, false),
-    s(222, 2, 2, 255, false),
-    s(226, 1, 1, 255, false),
-    s(228, 3, 2, 2, false),
-    s(232, 2, 2, 1, false),
-    s(236, 1, 1, 255, false),
-    s(238, 1, 1, 0, false),
-    s(240, 1, 1, 255, true),
-    s(242, 1, 1, 255, false),
-    s(244, 1, 1, 0, false),
-    s(246, 1, 1, 255, true),
-    s(248, 1, 1, 255, false),
-    s(250, 1, 1, 0, false),
-    s(252, 1, 1, 255, true),
-    s(254, 3, 2, 1, true),
-    s(258, 3, 2, 1, false),
-    s(262, 3, 2, 1, false),
-    s(266, 11, 4, 10, true),
-    s(282, 10, 4, 9, false),
-    s(298, 9, 4, 8, false),
-    s(314, 8, 4, 7, false),
-    s(330, 7, 3, 6, false),
-    s(338, 6, 3, 5, false),
-    s(346, 5, 3, 4, false),
-    s(354, 4, 3, 3, false),
-    s(362, 3, 2, 2, false),
-    s(366, 2, 2, 1, false),
-    s(370, 1, 1, 0, false),
-    s(372, 2, 2, 255, true),
-    s(376, 1, 1, 255, false),
-    s(378, 1, 1, 255, false),
-    s(380, 1, 1, 255, false),
-    s(382, 1, 1, 0, false),
-    s(384, 5, 3, 4, true),
-    s(392, 4, 3, 3, false),
-    s(400, 3, 2, 2, false),
-    s(404, 2, 2, 1, false),
-    s(408, 1, 1, 0, false),
-    s(410, 1, 1, 0, true),
-    s(412, 1, 1, 255, true),
-    s(414, 3, 2, 255, false),
-    s(418, 2, 2, 255, false),
-    s(422, 1, 1, 255, false),
-    s(424, 1, 1, 255, false),
-    s(426, 1, 1, 255, false),
-    s(428, 3, 2, 2, false),
-    s(432, 2, 2, 1, false),
-    s(436, 1, 1, 0, false),
-    s(438, 6, 3, 5, true),
-    s(446, 5, 3, 4, false),
-    s(454, 4, 3, 3, false),
-    s(462, 3, 2, 2, false),
-    s(466, 1, 1, 0, false),
-    s(468, 1, 1, 0, false),
-    s(470, 1, 1, 0, true),
-    s(472, 1, 1, 0, true),
-    s(474, 1, 1, 0, true),
-    s(476, 1, 1, 255, true),
-    s(478, 2, 2, 1, false),
-    s(482, 1, 1, 0, false),
-    s(484, 1, 1, 255, true),
-    s(486, 1, 1, 255, false),
-    s(488, 1, 1, 255, false),
-    s(490, 1, 1, 255, false),
-    s(492, 1, 1, 0, false),
-    s(494, 1, 1, 255, true),
-    s(496, 1, 1, 255, false),
-    s(498, 1, 1, 0, false),
-    s(500, 1, 1, 255, true),
-    s(502, 2, 2, 1, false),
-    s(506, 1, 1, 0, false),
-    s(508, 1, 1, 255, true),
-    s(510, 2, 2, 255, false),
-    s(514, 1, 1, 255, false),
-    s(516, 1, 1, 255, false),
-    s(518, 1, 1, 0, false),
-    s(520, 1, 1, 255, true),
-    s(522, 2, 2, 1, false),
-    s(526, 1, 1, 0, false),
-    s(528, 1, 1, 255, true),
-    s(530, 1, 1, 255, false),
-    s(532, 1, 1, 0, false),
-    s(534, 1, 1, 255, true),
-    s(536, 1, 1, 255, false),
-    s(538, 1, 1, 0, false),
-    s(540, 1, 1, 255, true),
-    s(542, 2, 2, 1, false),
-    s(546, 1, 1, 0, false),
-    s(548, 1, 1, 255, true),
-    s(550, 1, 1, 255, false),
-    s(552, 2, 2, 1, false),
-    s(556, 1, 1, 0, false),
-    s(558, 1, 1, 255, true),
-    s(560, 1, 1, 255, false),
-    s(562, 1, 1, 0, false),
-    s(564, 1, 1, 255, true),
-    s(566, 1, 1, 255, false),
-    s(568, 1, 1, 0, false),
-    s(570, 10, 4, 255, true),
-    s(586, 9, 4, 255, true),
-    s(602, 10, 4, 8, false),
-    s(618, 10, 4, 8, false),
-    s(634, 10, 4, 8, false),
-    s(650, 10, 4, 8, false),
-    s(666, 10, 4, 8, false),
-    s(682, 10, 4, 8, false),
-    s(698, 10, 4, 8, false),
-    s(714, 10, 4, 8, false),
-    s(730, 9, 4, 255, false),
-    s(746, 4, 3, 255, true),
-    s(754, 2, 2, 0, false),
-    s(758, 2, 2, 0, false),
-    s(762, 2, 2, 0, false),
-    s(766, 4, 3, 255, false),
-    s(774, 1, 1, 255, true),
-    s(776, 2, 2, 1, false),
-    s(780, 1, 1, 0, false),
-    s(782, 2, 2, 255, true),
-    s(786, 1, 1, 255, true),
-    s(788, 2, 2, 1, false),
-    s(792, 1, 1, 255, true),
-    s(794, 1, 1, 255, false),
-    s(796, 2, 2, 1, false),
-    s(800, 1, 1, 0, false),
-    s(802, 1, 1, 255, true),
-    s(804, 1, 1, 255, false),
-    s(806, 7, 3, 6, false),
-    s(814, 6, 3, 5, false),
-    s(822, 5, 3, 4, false),
-    s(830, 4, 3, 3, false),
-    s(838, 3, 2, 2, false),
-    s(842, 2, 2, 1, false),
-    s(846, 1, 1, 0, false),
-    s(848, 1, 1, 255, true),
-    s(850, 1, 1, 255, false),
-    s(852, 1, 1, 0, false),
-    s(854, 1, 1, 255, true),
-    s(856, 1, 1, 255, false),
-    s(858, 1, 1, 0, false),
-    s(860, 6, 3, 4, true),
-    s(868, 5, 3, 3, true),
-    s(876, 4, 3, 2, true),
-    s(884, 3, 2, 1, true),
-    s(888, 3, 2, 1, false),
-    s(892, 3, 2, 1, false),
-    s(896, 3, 2, 255, true),
-    s(900, 2, 2, 255, false),
-    s(904, 1, 1, 255, false),
-    s(906, 2, 2, 1, false),
-    s(910, 1, 1, 0, false),
-    s(912, 2, 2, 255, true),
-    s(916, 1, 1, 255, false),
-    s(918, 1, 1, 255, false),
-    s(920, 1, 1, 255, false),
-    s(922, 1, 1, 0, false),
-    s(924, 2, 2, 255, true),
-    s(928, 3, 2, 2, false),
-    s(932, 2, 2, 1, false),
-    s(936, 2, 2, 1, false),
-    s(940, 2, 2, 1, false),
-    s(944, 2, 2, 1, false),
-    s(948, 1, 1, 255, true),
-    s(950, 1, 1, 255, false),
-    s(952, 2, 2, 1, false),
-    s(956, 1, 1, 0, false),
-    s(958, 1, 1, 255, true),
-    s(960, 6, 3, 255, true),
-    s(968, 1, 1, 0, false),
-    s(970, 1, 1, 0, false),
-    s(972, 1, 1, 0, false),
-    s(974, 1, 1, 0, false),
-    s(976, 1, 1, 0, false),
-    s(978, 1, 1, 0, false),
-    s(980, 1, 1, 255, true),
-    s(982, 1, 1, 255, true),
-    s(984, 1, 1, 255, false),
-    s(986, 1, 1, 0, false),
-    s(988, 1, 1, 255, true),
-    s(990, 2, 2, 1, false),
-    s(994, 1, 1, 0, false),
-    s(996, 1, 1, 255, true),
-    s(998, 1, 1, 255, false),
-    s(1000, 1, 1, 255, false),
-    s(1002, 3, 2, 2, false),
-    s(1006, 2, 2, 1, false),
-    s(1010, 1, 1, 0, false),
-    s(1012, 1, 1, 255, true),
-    s(1014, 1, 1, 255, false),
-    s(1016, 2, 2, 1, false),
-    s(1020, 1, 1, 0, false),
-    s(1022, 1, 1, 255, true),
-    s(1024, 2, 2, 1, false),
-    s(1028, 1, 1, 0, false),
-    s(1030, 1, 1, 255, true),
-    s(1032, 1, 1, 255, false),
-    s(1034, 3, 2, 2, false),
-    s(1038, 2, 2, 1, false),
-    s(1042, 1, 1, 0, false),
-    s(1044, 1, 1, 255, true),
-    s(1046, 3, 2, 255, false),
-    s(1050, 2, 2, 255, false),
-    s(1054, 1, 1, 255, false),
-    s(1056, 1, 1, 0, false),
-    s(1058, 1, 1, 255, true),
-    s(1060, 2, 2, 1, false),
-    s(1064, 1, 1, 0, false),
-    s(1066, 1, 1, 255, true),
-    s(1068, 1, 1, 255, false),
-    s(1070, 1, 1, 0, false),
-    s(1072, 2, 2, 255, true),
-    s(1076, 1, 1, 255, true),
-    s(1078, 1, 1, 255, false),
-    s(1080, 2, 2, 255, false),
-    s(1084, 1, 1, 255, false),
-    s(1086, 1, 1, 255, false),
-    s(1088, 1, 1, 0, false),
-    s(1090, 1, 1, 255, true),
-    s(1092, 2, 2, 1, false),
-    s(1096, 1, 1, 0, false),
-    s(1098, 1, 1, 255, true),
-    s(1100, 1, 1, 255, false),
-    s(1102, 2, 2, 1, false),
-    s(1106, 1, 1, 0, false),
-    s(1108, 1, 1, 255, true),
-    s(1110, 5, 3, 255, false),
-    s(1118, 4, 3, 255, false),
-    s(1126, 3, 2, 255, false),
-    s(1130, 2, 2, 255, false),
-    s(1134, 1, 1, 255, false),
-    s(1136, 1, 1, 0, false),
-    s(1138, 1, 1, 255, true),
-    s(1140, 1, 1, 255, false),
-    s(1142, 2, 2, 1, false),
-    s(1146, 1, 1, 0, false),
-    s(1148, 1, 1, 255, true),
-    s(1150, 1, 1, 255, false),
-    s(1152, 1, 1, 0, false),
-    s(1154, 1, 1, 255, true),
-    s(1156, 1, 1, 255, false),
-    s(1158, 1, 1, 0, false),
-    s(1160, 1, 1, 255, true),
-    s(1162, 6, 3, 5, false),
-    s(1170, 5, 3, 4, false),
-    s(1178, 4, 3, 3, false),
-    s(1186, 3, 2, 2, false),
-    s(1190, 2, 2, 1, false),
-    s(1194, 2, 2, 1, false),
-    s(1198, 1, 1, 0, false),
-    s(1200, 5, 3, 255, true),
-    s(1208, 4, 3, 255, true),
-    s(1216, 3, 2, 255, true),
-    s(1220, 2, 2, 255, true),
-    s(1224, 1, 1, 255, false),
-    s(1226, 1, 1, 255, false),
-    s(1228, 1, 1, 0, false),
-    s(1230, 4, 3, 3, true),
-    s(1238, 3, 2, 2, true),
-    s(1242, 2, 2, 1, true),
-    s(1246, 1, 1, 0, false),
-    s(1248, 1, 1, 255, true),
-    s(1250, 3, 2, 2, false),
-    s(1254, 2, 2, 1, false),
-    s(1258, 1, 1, 255, true),
-    s(1260, 1, 1, 255, false),
-    s(1262, 2, 2, 255, false),
-    s(1266, 1, 1, 0, false),
-    s(1268, 1, 1, 0, false),
-    s(1270, 1, 1, 255, true),
-    s(1272, 1, 1, 255, false),
-    s(1274, 1, 1, 255, false),
-    s(1276, 3, 2, 255, false),
-    s(1280, 2, 2, 255, false),
-    s(1284, 1, 1, 0, false),
-    s(1286, 1, 1, 0, false),
-    s(1288, 1, 1, 255, true),
-    s(1290, 1, 1, 255, false),
-    s(1292, 2, 2, 1, false),
-    s(1296, 1, 1, 0, false),
-    s(1298, 4, 3, 3, true),
-    s(1306, 3, 2, 2, false),
-    s(1310, 2, 2, 1, false),
-    s(1314, 1, 1, 0, false),
-    s(1316, 1, 1, 0, true),
-    s(1318, 1, 1, 255, true),
-    s(1320, 2, 2, 1, false),
-    s(1324, 1, 1, 0, false),
-    s(1326, 6, 3, 5, true),
-    s(1334, 5, 3, 4, false),
-    s(1342, 4, 3, 3, false),
-    s(1350, 3, 2, 2, false),
-    s(1354, 2, 2, 1, false),
-    s(1358, 1, 1, 0, false),
-    s(1360, 1, 1, 255, true),
-    s(1362, 2, 2, 1, false),
-    s(1366, 1, 1, 0, false),
-    s(1368, 1, 1, 255, true),
-    s(1370, 1, 1, 0, false),
-    s(1372, 1, 1, 255, true),
-    s(1374, 2, 2, 1, false),
-    s(1378, 1, 1, 0, false),
-    s(1380, 1, 1, 255, true),
-    s(1382, 1, 1, 255, false),
-    s(1384, 1, 1, 0, false),
-    s(1386, 1, 1, 255, true),
-    s(1388, 1, 1, 255, false),
-    s(1390, 1, 1, 0, false),
-    s(1392, 1, 1, 255, true),
-    s(1394, 1, 1, 255, false),
-    s(1396, 1, 1, 255, false),
-    s(1398, 1, 1, 255, false),
-    s(1400, 1, 1, 0, false),
-    s(1402, 1, 1, 255, true),
-    s(1404, 2, 2, 1, false),
-    s(1408, 1, 1, 0, false),
-    s(1410, 1, 1, 255, true),
-    s(1412, 1, 1, 255, false),
-    s(1414, 1, 1, 255, false),
-    s(1416, 1, 1, 255, false),
-    s(1418, 2, 2, 1, false),
-    s(1422, 1, 1, 0, false),
-    s(1424, 1, 1, 255, true),
-    s(1426, 2, 2, 1, false),
-    s(1430, 1, 1, 0, false),
-    s(1432, 1, 1, 255, true),
-    s(1434, 2, 2, 1, false),
-    s(1438, 1, 1, 0, false),
-    s(1440, 1, 1, 255, true),
-    s(1442, 2, 2, 1, false),
-    s(1446, 1, 1, 0, false),
-    s(1448, 1, 1, 255, true),
-    s(1450, 1, 1, 255, false),
-    s(1452, 2, 2, 1, false),
-    s(1456, 1, 1, 0, false),
-    s(1458, 1, 1, 255, true),
-    s(1460, 1, 1, 255, false),
-    s(1462, 1, 1, 0, false),
-    s(1464, 1, 1, 255, true),
-    s(1466, 1, 1, 255, false),
-    s(1468, 1, 1, 0, false),
-    s(1470, 1, 1, 255, true),
-    s(1472, 1, 1, 255, false),
-    s(1474, 1, 1, 0, false),
-    s(1476, 1, 1, 255, true),
-    s(1478, 1, 1, 255, false),
-    s(1480, 1, 1, 255, false),
-    s(1482, 1, 1, 0, false),
-    s(1484, 1, 1, 255, true),
-    s(1486, 1, 1, 255, false),
-    s(1488, 3, 2, 2, false),
-    s(1492, 2, 2, 1, false),
-    s(1496, 1, 1, 0, false),
-    s(1498, 1, 1, 255, true),
-    s(1500, 1, 1, 255, false),
-    s(1502, 1, 1, 0, false),
-    s(1504, 1, 1, 255, true),
-    s(1506, 4, 3, 2, true),
-    s(1514, 3, 2, 1, false),
-    s(1518, 3, 2, 1, false),
-    s(1522, 4, 3, 2, false),
-    s(1530, 2, 2, 255, true),
-    s(1534, 1, 1, 255, true),
-    s(1536, 2, 2, 1, false),
-    s(1540, 2, 2, 255, true),
-    s(1544, 1, 1, 255, true),
-    s(1546, 2, 2, 255, true),
-    s(1550, 3, 2, 1, false),
-    s(1554, 2, 2, 255, false),
-    s(1558, 2, 2, 255, true),
-    s(1562, 1, 1, 255, true),
-    s(1564, 1, 1, 255, false),
-    s(1566, 3, 2, 2, false),
-    s(1570, 2, 2, 1, false),
-    s(1574, 2, 2, 1, false),
-    s(1578, 2, 2, 255, true),
-    s(1582, 1, 1, 255, true),
-    s(1584, 1, 1, 0, false),
-    s(1586, 1, 1, 255, true),
-    s(1588, 1, 1, 255, true),
-    s(1590, 2, 2, 1, false),
-    s(1594, 1, 1, 0, false),
-    s(1596, 2, 2, 255, true),
-    s(1600, 1, 1, 255, true),
-    s(1602, 1, 1, 255, false),
-    s(1604, 1, 1, 255, false),
-    s(1606, 2, 2, 1, false),
-    s(1610, 1, 1, 255, true),
-    s(1612, 1, 1, 255, true),
-    s(1614, 1, 1, 255, false),
-    s(1616, 1, 1, 255, false),
-    s(1618, 3, 2, 255, false),
-    s(1622, 1, 1, 0, false),
-    s(1624, 1, 1, 0, false),
-    s(1626, 1, 1, 0, false),
-    s(1628, 1, 1, 255, true),
-    s(1630, 1, 1, 255, true),
-    s(1632, 1, 1, 255, false),
-    s(1634, 3, 2, 255, false),
-    s(1638, 2, 2, 255, false),
-    s(1642, 1, 1, 0, false),
-    s(1644, 1, 1, 0, false),
-    s(1646, 1, 1, 255, true),
-    s(1648, 2, 2, 1, false),
-    s(1652, 1, 1, 0, false),
-    s(1654, 1, 1, 255, true),
-    s(1656, 2, 2, 1, false),
-    s(1660, 1, 1, 0, false),
-    s(1662, 1, 1, 255, true),
-    s(1664, 1, 1, 255, false),
-    s(1666, 1, 1, 0, false),
-    s(1668, 1, 1, 255, true),
-    s(1670, 2, 2, 1, false),
-    s(1674, 1, 1, 0, false),
-    s(1676, 1, 1, 255, true),
-    s(1678, 2, 2, 255, false),
-    s(1682, 1, 1, 255, false),
-    s(1684, 2, 2, 255, false),
-    s(1688, 1, 1, 255, false),
-    s(1690, 1, 1, 255, false),
-    s(1692, 1, 1, 255, false),
-    s(1694, 1, 1, 255, false),
-    s(1696, 1, 1, 0, false),
-    s(1698, 1, 1, 255, true),
-    s(1700, 4, 3, 2, true),
-    s(1708, 4, 3, 2, false),
-    s(1716, 4, 3, 2, false),
-    s(1724, 4, 3, 2, false),
-    s(1732, 1, 1, 255, true),
-    s(1734, 2, 2, 1, false),
-    s(1738, 1, 1, 255, true),
-    s(1740, 1, 1, 0, false),
-    s(1742, 1, 1, 255, true),
-    s(1744, 1, 1, 0, false),
-    s(1746, 1, 1, 255, true),
-    s(1748, 1, 1, 255, false),
-    s(1750, 1, 1, 0, false),
-    s(1752, 1, 1, 255, true),
-    s(1754, 1, 1, 255, false),
-    s(1756, 1, 1, 255, false),
-    s(1758, 4, 3, 3, false),
-    s(1766, 3, 2, 2, false),
-    s(1770, 2, 2, 1, false),
-    s(1774, 1, 1, 0, false),
-    s(1776, 1, 1, 255, true),
-    s(1778, 1, 1, 255, false),
-    s(1780, 4, 3, 3, false),
-    s(1788, 3, 2, 2, false),
-    s(1792, 2, 2, 1, false),
-    s(1796, 1, 1, 0, false),
-    s(1798, 1, 1, 255, true),
-    s(1800, 1, 1, 255, false),
-    s(1802, 1, 1, 255, false),
-    s(1804, 1, 1, 0, false),
-    s(1806, 1, 1, 255, true),
-    s(1808, 1, 1, 255, false),
-    s(1810, 1, 1, 255, false),
-    s(1812, 1, 1, 0, false),
-    s(1814, 6, 3, 255, true),
-    s(1822, 7, 3, 6, false),
-    s(1830, 7, 3, 6, false),
-    s(1838, 7, 3, 6, false),
-    s(1846, 7, 3, 6, false),
-    s(1854, 7, 3, 6, false),
-    s(1862, 7, 3, 6, false),
-    s(1870, 1, 1, 255, true),
-    s(1872, 1, 1, 255, false),
-    s(1874, 1, 1, 0, false),
+    s(0, 2, 2, 255, true),     // AbsolutePriceScheduleType.0
+    s(4, 1, 1, 255, true),     // AbsolutePriceScheduleType.1
+    s(6, 1, 1, 255, false),    // AbsolutePriceScheduleType.2
+    s(8, 2, 2, 255, false),    // AbsolutePriceScheduleType.3
+    s(12, 1, 1, 255, false),   // AbsolutePriceScheduleType.4
+    s(14, 1, 1, 255, false),   // AbsolutePriceScheduleType.5
+    s(16, 1, 1, 255, false),   // AbsolutePriceScheduleType.6
+    s(18, 4, 3, 255, false),   // AbsolutePriceScheduleType.7
+    s(26, 3, 2, 255, false),   // AbsolutePriceScheduleType.8
+    s(30, 2, 2, 255, false),   // AbsolutePriceScheduleType.9
+    s(34, 1, 1, 255, false),   // AbsolutePriceScheduleType.10
+    s(36, 3, 2, 2, false),     // AbsolutePriceScheduleType.11
+    s(40, 2, 2, 1, false),     // AbsolutePriceScheduleType.12
+    s(44, 1, 1, 0, false),     // AbsolutePriceScheduleType.13
+    s(46, 1, 1, 255, true),    // AdditionalServiceListType.0
+    s(48, 2, 2, 1, false),     // AdditionalServiceListType.1
+    s(52, 1, 1, 0, false),     // AdditionalServiceListType.2
+    s(54, 1, 1, 255, true),    // AdditionalServiceType.0
+    s(56, 1, 1, 255, false),   // AdditionalServiceType.1
+    s(58, 1, 1, 0, false),     // AdditionalServiceType.2
+    s(60, 1, 1, 255, true),    // AuthorizationReqType.0
+    s(62, 1, 1, 255, false),   // AuthorizationReqType.1
+    s(64, 2, 2, 255, false),   // AuthorizationReqType.2
+    s(68, 1, 1, 0, false),     // AuthorizationReqType.3
+    s(70, 1, 1, 0, false),     // AuthorizationReqType.4
+    s(72, 1, 1, 255, true),    // AuthorizationResType.0
+    s(74, 1, 1, 255, false),   // AuthorizationResType.1
+    s(76, 1, 1, 255, false),   // AuthorizationResType.2
+    s(78, 1, 1, 0, false),     // AuthorizationResType.3
+    s(80, 1, 1, 255, true),    // AuthorizationSetupReqType.0
+    s(82, 1, 1, 0, false),     // AuthorizationSetupReqType.1
+    s(84, 1, 1, 255, true),    // AuthorizationSetupResType.0
+    s(86, 1, 1, 255, false),   // AuthorizationSetupResType.1
+    s(88, 1, 1, 255, false),   // AuthorizationSetupResType.2
+    s(90, 2, 2, 255, false),   // AuthorizationSetupResType.3
+    s(94, 1, 1, 255, false),   // AuthorizationSetupResType.4
+    s(96, 2, 2, 255, false),   // AuthorizationSetupResType.5
+    s(100, 1, 1, 0, false),    // AuthorizationSetupResType.6
+    s(102, 1, 1, 0, false),    // AuthorizationSetupResType.7
+    s(104, 1, 1, 0, true),     // CLReqControlModeType.0
+    s(106, 1, 1, 0, true),     // CLResControlModeType.0
+    s(108, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(110, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(114, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(118, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(122, 1, 1, 255, true),   // CertificateChainType.0
+    s(124, 2, 2, 1, false),    // CertificateChainType.1
+    s(128, 1, 1, 0, false),    // CertificateChainType.2
+    s(130, 1, 1, 255, true),   // CertificateInstallationReqType.0
+    s(132, 1, 1, 255, false),  // CertificateInstallationReqType.1
+    s(134, 1, 1, 255, false),  // CertificateInstallationReqType.2
+    s(136, 1, 1, 255, false),  // CertificateInstallationReqType.3
+    s(138, 2, 2, 1, false),    // CertificateInstallationReqType.4
+    s(142, 1, 1, 0, false),    // CertificateInstallationReqType.5
+    s(144, 1, 1, 255, true),   // CertificateInstallationResType.0
+    s(146, 1, 1, 255, false),  // CertificateInstallationResType.1
+    s(148, 1, 1, 255, false),  // CertificateInstallationResType.2
+    s(150, 1, 1, 255, false),  // CertificateInstallationResType.3
+    s(152, 1, 1, 255, false),  // CertificateInstallationResType.4
+    s(154, 1, 1, 255, false),  // CertificateInstallationResType.5
+    s(156, 1, 1, 0, false),    // CertificateInstallationResType.6
+    s(158, 1, 1, 255, true),   // ChargeLoopReqType.0
+    s(160, 2, 2, 255, false),  // ChargeLoopReqType.1
+    s(164, 1, 1, 255, false),  // ChargeLoopReqType.2
+    s(166, 1, 1, 0, false),    // ChargeLoopReqType.3
+    s(168, 1, 1, 255, true),   // ChargeLoopResType.0
+    s(170, 1, 1, 255, false),  // ChargeLoopResType.1
+    s(172, 4, 3, 3, false),    // ChargeLoopResType.2
+    s(180, 3, 2, 2, false),    // ChargeLoopResType.3
+    s(184, 2, 2, 1, false),    // ChargeLoopResType.4
+    s(188, 1, 1, 0, false),    // ChargeLoopResType.5
+    s(190, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(192, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.1
+    s(194, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(196, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(198, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.2
+    s(200, 1, 1, 255, true),   // ChargingScheduleType.0
+    s(202, 3, 2, 2, false),    // ChargingScheduleType.1
+    s(206, 1, 1, 0, false),    // ChargingScheduleType.2
+    s(208, 1, 1, 0, false),    // ChargingScheduleType.3
+    s(210, 1, 1, 255, true),   // ContractCertificateChainType.0
+    s(212, 1, 1, 255, false),  // ContractCertificateChainType.1
+    s(214, 1, 1, 0, false),    // ContractCertificateChainType.2
+    s(216, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(220, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(222, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(226, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(228, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(232, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(236, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(238, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(240, 1, 1, 255, true),   // DetailedCostType.0
+    s(242, 1, 1, 255, false),  // DetailedCostType.1
+    s(244, 1, 1, 0, false),    // DetailedCostType.2
+    s(246, 1, 1, 255, true),   // DetailedTaxType.0
+    s(248, 1, 1, 255, false),  // DetailedTaxType.1
+    s(250, 1, 1, 0, false),    // DetailedTaxType.2
+    s(252, 1, 1, 255, true),   // DigestMethodType.0
+    s(254, 3, 2, 1, true),     // DigestMethodType.1
+    s(258, 3, 2, 1, false),    // DigestMethodType.2
+    s(262, 3, 2, 1, false),    // DigestMethodType.3
+    s(266, 11, 4, 10, true),   // DisplayParametersType.0
+    s(282, 10, 4, 9, false),   // DisplayParametersType.1
+    s(298, 9, 4, 8, false),    // DisplayParametersType.2
+    s(314, 8, 4, 7, false),    // DisplayParametersType.3
+    s(330, 7, 3, 6, false),    // DisplayParametersType.4
+    s(338, 6, 3, 5, false),    // DisplayParametersType.5
+    s(346, 5, 3, 4, false),    // DisplayParametersType.6
+    s(354, 4, 3, 3, false),    // DisplayParametersType.7
+    s(362, 3, 2, 2, false),    // DisplayParametersType.8
+    s(366, 2, 2, 1, false),    // DisplayParametersType.9
+    s(370, 1, 1, 0, false),    // DisplayParametersType.10
+    s(372, 2, 2, 255, true),   // Dynamic_CLReqControlModeType.0
+    s(376, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.1
+    s(378, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.2
+    s(380, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.3
+    s(382, 1, 1, 0, false),    // Dynamic_CLReqControlModeType.4
+    s(384, 5, 3, 4, true),     // Dynamic_CLResControlModeType.0
+    s(392, 4, 3, 3, false),    // Dynamic_CLResControlModeType.1
+    s(400, 3, 2, 2, false),    // Dynamic_CLResControlModeType.2
+    s(404, 2, 2, 1, false),    // Dynamic_CLResControlModeType.3
+    s(408, 1, 1, 0, false),    // Dynamic_CLResControlModeType.4
+    s(410, 1, 1, 0, true),     // Dynamic_EVPPTControlModeType.0
+    s(412, 1, 1, 255, true),   // Dynamic_SEReqControlModeType.0
+    s(414, 3, 2, 255, false),  // Dynamic_SEReqControlModeType.1
+    s(418, 2, 2, 255, false),  // Dynamic_SEReqControlModeType.2
+    s(422, 1, 1, 255, false),  // Dynamic_SEReqControlModeType.3
+    s(424, 1, 1, 255, false),  // Dynamic_SEReqControlModeType.4
+    s(426, 1, 1, 255, false),  // Dynamic_SEReqControlModeType.5
+    s(428, 3, 2, 2, false),    // Dynamic_SEReqControlModeType.6
+    s(432, 2, 2, 1, false),    // Dynamic_SEReqControlModeType.7
+    s(436, 1, 1, 0, false),    // Dynamic_SEReqControlModeType.8
+    s(438, 6, 3, 5, true),     // Dynamic_SEResControlModeType.0
+    s(446, 5, 3, 4, false),    // Dynamic_SEResControlModeType.1
+    s(454, 4, 3, 3, false),    // Dynamic_SEResControlModeType.2
+    s(462, 3, 2, 2, false),    // Dynamic_SEResControlModeType.3
+    s(466, 1, 1, 0, false),    // Dynamic_SEResControlModeType.4
+    s(468, 1, 1, 0, false),    // Dynamic_SEResControlModeType.5
+    s(470, 1, 1, 0, true),     // Dynamic_SMDTControlModeType.0
+    s(472, 1, 1, 0, true),     // EIM_AReqAuthorizationModeType.0
+    s(474, 1, 1, 0, true),     // EIM_ASResAuthorizationModeType.0
+    s(476, 1, 1, 255, true),   // EMAIDListType.0
+    s(478, 2, 2, 1, false),    // EMAIDListType.1
+    s(482, 1, 1, 0, false),    // EMAIDListType.2
+    s(484, 1, 1, 255, true),   // EVAbsolutePriceScheduleType.0
+    s(486, 1, 1, 255, false),  // EVAbsolutePriceScheduleType.1
+    s(488, 1, 1, 255, false),  // EVAbsolutePriceScheduleType.2
+    s(490, 1, 1, 255, false),  // EVAbsolutePriceScheduleType.3
+    s(492, 1, 1, 0, false),    // EVAbsolutePriceScheduleType.4
+    s(494, 1, 1, 255, true),   // EVEnergyOfferType.0
+    s(496, 1, 1, 255, false),  // EVEnergyOfferType.1
+    s(498, 1, 1, 0, false),    // EVEnergyOfferType.2
+    s(500, 1, 1, 255, true),   // EVPowerProfileEntryListType.0
+    s(502, 2, 2, 1, false),    // EVPowerProfileEntryListType.1
+    s(506, 1, 1, 0, false),    // EVPowerProfileEntryListType.2
+    s(508, 1, 1, 255, true),   // EVPowerProfileType.0
+    s(510, 2, 2, 255, false),  // EVPowerProfileType.1
+    s(514, 1, 1, 255, false),  // EVPowerProfileType.2
+    s(516, 1, 1, 255, false),  // EVPowerProfileType.3
+    s(518, 1, 1, 0, false),    // EVPowerProfileType.4
+    s(520, 1, 1, 255, true),   // EVPowerScheduleEntryListType.0
+    s(522, 2, 2, 1, false),    // EVPowerScheduleEntryListType.1
+    s(526, 1, 1, 0, false),    // EVPowerScheduleEntryListType.2
+    s(528, 1, 1, 255, true),   // EVPowerScheduleEntryType.0
+    s(530, 1, 1, 255, false),  // EVPowerScheduleEntryType.1
+    s(532, 1, 1, 0, false),    // EVPowerScheduleEntryType.2
+    s(534, 1, 1, 255, true),   // EVPowerScheduleType.0
+    s(536, 1, 1, 255, false),  // EVPowerScheduleType.1
+    s(538, 1, 1, 0, false),    // EVPowerScheduleType.2
+    s(540, 1, 1, 255, true),   // EVPriceRuleStackListType.0
+    s(542, 2, 2, 1, false),    // EVPriceRuleStackListType.1
+    s(546, 1, 1, 0, false),    // EVPriceRuleStackListType.2
+    s(548, 1, 1, 255, true),   // EVPriceRuleStackType.0
+    s(550, 1, 1, 255, false),  // EVPriceRuleStackType.1
+    s(552, 2, 2, 1, false),    // EVPriceRuleStackType.2
+    s(556, 1, 1, 0, false),    // EVPriceRuleStackType.3
+    s(558, 1, 1, 255, true),   // EVPriceRuleType.0
+    s(560, 1, 1, 255, false),  // EVPriceRuleType.1
+    s(562, 1, 1, 0, false),    // EVPriceRuleType.2
+    s(564, 1, 1, 255, true),   // EVSEStatusType.0
+    s(566, 1, 1, 255, false),  // EVSEStatusType.1
+    s(568, 1, 1, 0, false),    // EVSEStatusType.2
+    s(570, 10, 4, 255, true),  // KeyInfoType.0
+    s(586, 9, 4, 255, true),   // KeyInfoType.1
+    s(602, 10, 4, 8, false),   // KeyInfoType.2
+    s(618, 10, 4, 8, false),   // KeyInfoType.3
+    s(634, 10, 4, 8, false),   // KeyInfoType.4
+    s(650, 10, 4, 8, false),   // KeyInfoType.5
+    s(666, 10, 4, 8, false),   // KeyInfoType.6
+    s(682, 10, 4, 8, false),   // KeyInfoType.7
+    s(698, 10, 4, 8, false),   // KeyInfoType.8
+    s(714, 10, 4, 8, false),   // KeyInfoType.9
+    s(730, 9, 4, 255, false),  // KeyInfoType.10
+    s(746, 4, 3, 255, true),   // KeyValueType.0
+    s(754, 2, 2, 0, false),    // KeyValueType.1
+    s(758, 2, 2, 0, false),    // KeyValueType.2
+    s(762, 2, 2, 0, false),    // KeyValueType.3
+    s(766, 4, 3, 255, false),  // KeyValueType.4
+    s(774, 1, 1, 255, true),   // ListOfRootCertificateIDsType.0
+    s(776, 2, 2, 1, false),    // ListOfRootCertificateIDsType.1
+    s(780, 1, 1, 0, false),    // ListOfRootCertificateIDsType.2
+    s(782, 2, 2, 255, true),   // ManifestType.0
+    s(786, 1, 1, 255, true),   // ManifestType.1
+    s(788, 2, 2, 1, false),    // ManifestType.2
+    s(792, 1, 1, 255, true),   // MessageHeaderType.0
+    s(794, 1, 1, 255, false),  // MessageHeaderType.1
+    s(796, 2, 2, 1, false),    // MessageHeaderType.2
+    s(800, 1, 1, 0, false),    // MessageHeaderType.3
+    s(802, 1, 1, 255, true),   // MeterInfoType.0
+    s(804, 1, 1, 255, false),  // MeterInfoType.1
+    s(806, 7, 3, 6, false),    // MeterInfoType.2
+    s(814, 6, 3, 5, false),    // MeterInfoType.3
+    s(822, 5, 3, 4, false),    // MeterInfoType.4
+    s(830, 4, 3, 3, false),    // MeterInfoType.5
+    s(838, 3, 2, 2, false),    // MeterInfoType.6
+    s(842, 2, 2, 1, false),    // MeterInfoType.7
+    s(846, 1, 1, 0, false),    // MeterInfoType.8
+    s(848, 1, 1, 255, true),   // MeteringConfirmationReqType.0
+    s(850, 1, 1, 255, false),  // MeteringConfirmationReqType.1
+    s(852, 1, 1, 0, false),    // MeteringConfirmationReqType.2
+    s(854, 1, 1, 255, true),   // MeteringConfirmationResType.0
+    s(856, 1, 1, 255, false),  // MeteringConfirmationResType.1
+    s(858, 1, 1, 0, false),    // MeteringConfirmationResType.2
+    s(860, 6, 3, 4, true),     // ObjectType.0
+    s(868, 5, 3, 3, true),     // ObjectType.1
+    s(876, 4, 3, 2, true),     // ObjectType.2
+    s(884, 3, 2, 1, true),     // ObjectType.3
+    s(888, 3, 2, 1, false),    // ObjectType.4
+    s(892, 3, 2, 1, false),    // ObjectType.5
+    s(896, 3, 2, 255, true),   // OverstayRuleListType.0
+    s(900, 2, 2, 255, false),  // OverstayRuleListType.1
+    s(904, 1, 1, 255, false),  // OverstayRuleListType.2
+    s(906, 2, 2, 1, false),    // OverstayRuleListType.3
+    s(910, 1, 1, 0, false),    // OverstayRuleListType.4
+    s(912, 2, 2, 255, true),   // OverstayRuleType.0
+    s(916, 1, 1, 255, false),  // OverstayRuleType.1
+    s(918, 1, 1, 255, false),  // OverstayRuleType.2
+    s(920, 1, 1, 255, false),  // OverstayRuleType.3
+    s(922, 1, 1, 0, false),    // OverstayRuleType.4
+    s(924, 2, 2, 255, true),   // PGPDataType.0
+    s(928, 3, 2, 2, false),    // PGPDataType.1
+    s(932, 2, 2, 1, false),    // PGPDataType.2
+    s(936, 2, 2, 1, false),    // PGPDataType.3
+    s(940, 2, 2, 1, false),    // PGPDataType.4
+    s(944, 2, 2, 1, false),    // PGPDataType.5
+    s(948, 1, 1, 255, true),   // ParameterSetType.0
+    s(950, 1, 1, 255, false),  // ParameterSetType.1
+    s(952, 2, 2, 1, false),    // ParameterSetType.2
+    s(956, 1, 1, 0, false),    // ParameterSetType.3
+    s(958, 1, 1, 255, true),   // ParameterType.0
+    s(960, 6, 3, 255, true),   // ParameterType.1
+    s(968, 1, 1, 0, false),    // ParameterType.2
+    s(970, 1, 1, 0, false),    // ParameterType.3
+    s(972, 1, 1, 0, false),    // ParameterType.4
+    s(974, 1, 1, 0, false),    // ParameterType.5
+    s(976, 1, 1, 0, false),    // ParameterType.6
+    s(978, 1, 1, 0, false),    // ParameterType.7
+    s(980, 1, 1, 255, true),   // PnC_AReqAuthorizationModeType.0
+    s(982, 1, 1, 255, true),   // PnC_AReqAuthorizationModeType.1
+    s(984, 1, 1, 255, false),  // PnC_AReqAuthorizationModeType.2
+    s(986, 1, 1, 0, false),    // PnC_AReqAuthorizationModeType.3
+    s(988, 1, 1, 255, true),   // PnC_ASResAuthorizationModeType.0
+    s(990, 2, 2, 1, false),    // PnC_ASResAuthorizationModeType.1
+    s(994, 1, 1, 0, false),    // PnC_ASResAuthorizationModeType.2
+    s(996, 1, 1, 255, true),   // PowerDeliveryReqType.0
+    s(998, 1, 1, 255, false),  // PowerDeliveryReqType.1
+    s(1000, 1, 1, 255, false), // PowerDeliveryReqType.2
+    s(1002, 3, 2, 2, false),   // PowerDeliveryReqType.3
+    s(1006, 2, 2, 1, false),   // PowerDeliveryReqType.4
+    s(1010, 1, 1, 0, false),   // PowerDeliveryReqType.5
+    s(1012, 1, 1, 255, true),  // PowerDeliveryResType.0
+    s(1014, 1, 1, 255, false), // PowerDeliveryResType.1
+    s(1016, 2, 2, 1, false),   // PowerDeliveryResType.2
+    s(1020, 1, 1, 0, false),   // PowerDeliveryResType.3
+    s(1022, 1, 1, 255, true),  // PowerScheduleEntryListType.0
+    s(1024, 2, 2, 1, false),   // PowerScheduleEntryListType.1
+    s(1028, 1, 1, 0, false),   // PowerScheduleEntryListType.2
+    s(1030, 1, 1, 255, true),  // PowerScheduleEntryType.0
+    s(1032, 1, 1, 255, false), // PowerScheduleEntryType.1
+    s(1034, 3, 2, 2, false),   // PowerScheduleEntryType.2
+    s(1038, 2, 2, 1, false),   // PowerScheduleEntryType.3
+    s(1042, 1, 1, 0, false),   // PowerScheduleEntryType.4
+    s(1044, 1, 1, 255, true),  // PowerScheduleType.0
+    s(1046, 3, 2, 255, false), // PowerScheduleType.1
+    s(1050, 2, 2, 255, false), // PowerScheduleType.2
+    s(1054, 1, 1, 255, false), // PowerScheduleType.3
+    s(1056, 1, 1, 0, false),   // PowerScheduleType.4
+    s(1058, 1, 1, 255, true),  // PriceLevelScheduleEntryListType.0
+    s(1060, 2, 2, 1, false),   // PriceLevelScheduleEntryListType.1
+    s(1064, 1, 1, 0, false),   // PriceLevelScheduleEntryListType.2
+    s(1066, 1, 1, 255, true),  // PriceLevelScheduleEntryType.0
+    s(1068, 1, 1, 255, false), // PriceLevelScheduleEntryType.1
+    s(1070, 1, 1, 0, false),   // PriceLevelScheduleEntryType.2
+    s(1072, 2, 2, 255, true),  // PriceLevelScheduleType.0
+    s(1076, 1, 1, 255, true),  // PriceLevelScheduleType.1
+    s(1078, 1, 1, 255, false), // PriceLevelScheduleType.2
+    s(1080, 2, 2, 255, false), // PriceLevelScheduleType.3
+    s(1084, 1, 1, 255, false), // PriceLevelScheduleType.4
+    s(1086, 1, 1, 255, false), // PriceLevelScheduleType.5
+    s(1088, 1, 1, 0, false),   // PriceLevelScheduleType.6
+    s(1090, 1, 1, 255, true),  // PriceRuleStackListType.0
+    s(1092, 2, 2, 1, false),   // PriceRuleStackListType.1
+    s(1096, 1, 1, 0, false),   // PriceRuleStackListType.2
+    s(1098, 1, 1, 255, true),  // PriceRuleStackType.0
+    s(1100, 1, 1, 255, false), // PriceRuleStackType.1
+    s(1102, 2, 2, 1, false),   // PriceRuleStackType.2
+    s(1106, 1, 1, 0, false),   // PriceRuleStackType.3
+    s(1108, 1, 1, 255, true),  // PriceRuleType.0
+    s(1110, 5, 3, 255, false), // PriceRuleType.1
+    s(1118, 4, 3, 255, false), // PriceRuleType.2
+    s(1126, 3, 2, 255, false), // PriceRuleType.3
+    s(1130, 2, 2, 255, false), // PriceRuleType.4
+    s(1134, 1, 1, 255, false), // PriceRuleType.5
+    s(1136, 1, 1, 0, false),   // PriceRuleType.6
+    s(1138, 1, 1, 255, true),  // PriceScheduleType.0
+    s(1140, 1, 1, 255, false), // PriceScheduleType.1
+    s(1142, 2, 2, 1, false),   // PriceScheduleType.2
+    s(1146, 1, 1, 0, false),   // PriceScheduleType.3
+    s(1148, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(1150, 1, 1, 255, false), // RSAKeyValueType.1
+    s(1152, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(1154, 1, 1, 255, true),  // RationalNumberType.0
+    s(1156, 1, 1, 255, false), // RationalNumberType.1
+    s(1158, 1, 1, 0, false),   // RationalNumberType.2
+    s(1160, 1, 1, 255, true),  // ReceiptType.0
+    s(1162, 6, 3, 5, false),   // ReceiptType.1
+    s(1170, 5, 3, 4, false),   // ReceiptType.2
+    s(1178, 4, 3, 3, false),   // ReceiptType.3
+    s(1186, 3, 2, 2, false),   // ReceiptType.4
+    s(1190, 2, 2, 1, false),   // ReceiptType.5
+    s(1194, 2, 2, 1, false),   // ReceiptType.6
+    s(1198, 1, 1, 0, false),   // ReceiptType.7
+    s(1200, 5, 3, 255, true),  // ReferenceType.0
+    s(1208, 4, 3, 255, true),  // ReferenceType.1
+    s(1216, 3, 2, 255, true),  // ReferenceType.2
+    s(1220, 2, 2, 255, true),  // ReferenceType.3
+    s(1224, 1, 1, 255, false), // ReferenceType.4
+    s(1226, 1, 1, 255, false), // ReferenceType.5
+    s(1228, 1, 1, 0, false),   // ReferenceType.6
+    s(1230, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(1238, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(1242, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(1246, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(1248, 1, 1, 255, true),  // SPKIDataType.0
+    s(1250, 3, 2, 2, false),   // SPKIDataType.1
+    s(1254, 2, 2, 1, false),   // SPKIDataType.2
+    s(1258, 1, 1, 255, true),  // ScheduleExchangeReqType.0
+    s(1260, 1, 1, 255, false), // ScheduleExchangeReqType.1
+    s(1262, 2, 2, 255, false), // ScheduleExchangeReqType.2
+    s(1266, 1, 1, 0, false),   // ScheduleExchangeReqType.3
+    s(1268, 1, 1, 0, false),   // ScheduleExchangeReqType.4
+    s(1270, 1, 1, 255, true),  // ScheduleExchangeResType.0
+    s(1272, 1, 1, 255, false), // ScheduleExchangeResType.1
+    s(1274, 1, 1, 255, false), // ScheduleExchangeResType.2
+    s(1276, 3, 2, 255, false), // ScheduleExchangeResType.3
+    s(1280, 2, 2, 255, false), // ScheduleExchangeResType.4
+    s(1284, 1, 1, 0, false),   // ScheduleExchangeResType.5
+    s(1286, 1, 1, 0, false),   // ScheduleExchangeResType.6
+    s(1288, 1, 1, 255, true),  // ScheduleTupleType.0
+    s(1290, 1, 1, 255, false), // ScheduleTupleType.1
+    s(1292, 2, 2, 1, false),   // ScheduleTupleType.2
+    s(1296, 1, 1, 0, false),   // ScheduleTupleType.3
+    s(1298, 4, 3, 3, true),    // Scheduled_CLReqControlModeType.0
+    s(1306, 3, 2, 2, false),   // Scheduled_CLReqControlModeType.1
+    s(1310, 2, 2, 1, false),   // Scheduled_CLReqControlModeType.2
+    s(1314, 1, 1, 0, false),   // Scheduled_CLReqControlModeType.3
+    s(1316, 1, 1, 0, true),    // Scheduled_CLResControlModeType.0
+    s(1318, 1, 1, 255, true),  // Scheduled_EVPPTControlModeType.0
+    s(1320, 2, 2, 1, false),   // Scheduled_EVPPTControlModeType.1
+    s(1324, 1, 1, 0, false),   // Scheduled_EVPPTControlModeType.2
+    s(1326, 6, 3, 5, true),    // Scheduled_SEReqControlModeType.0
+    s(1334, 5, 3, 4, false),   // Scheduled_SEReqControlModeType.1
+    s(1342, 4, 3, 3, false),   // Scheduled_SEReqControlModeType.2
+    s(1350, 3, 2, 2, false),   // Scheduled_SEReqControlModeType.3
+    s(1354, 2, 2, 1, false),   // Scheduled_SEReqControlModeType.4
+    s(1358, 1, 1, 0, false),   // Scheduled_SEReqControlModeType.5
+    s(1360, 1, 1, 255, true),  // Scheduled_SEResControlModeType.0
+    s(1362, 2, 2, 1, false),   // Scheduled_SEResControlModeType.1
+    s(1366, 1, 1, 0, false),   // Scheduled_SEResControlModeType.2
+    s(1368, 1, 1, 255, true),  // Scheduled_SMDTControlModeType.0
+    s(1370, 1, 1, 0, false),   // Scheduled_SMDTControlModeType.1
+    s(1372, 1, 1, 255, true),  // SelectedServiceListType.0
+    s(1374, 2, 2, 1, false),   // SelectedServiceListType.1
+    s(1378, 1, 1, 0, false),   // SelectedServiceListType.2
+    s(1380, 1, 1, 255, true),  // SelectedServiceType.0
+    s(1382, 1, 1, 255, false), // SelectedServiceType.1
+    s(1384, 1, 1, 0, false),   // SelectedServiceType.2
+    s(1386, 1, 1, 255, true),  // ServiceDetailReqType.0
+    s(1388, 1, 1, 255, false), // ServiceDetailReqType.1
+    s(1390, 1, 1, 0, false),   // ServiceDetailReqType.2
+    s(1392, 1, 1, 255, true),  // ServiceDetailResType.0
+    s(1394, 1, 1, 255, false), // ServiceDetailResType.1
+    s(1396, 1, 1, 255, false), // ServiceDetailResType.2
+    s(1398, 1, 1, 255, false), // ServiceDetailResType.3
+    s(1400, 1, 1, 0, false),   // ServiceDetailResType.4
+    s(1402, 1, 1, 255, true),  // ServiceDiscoveryReqType.0
+    s(1404, 2, 2, 1, false),   // ServiceDiscoveryReqType.1
+    s(1408, 1, 1, 0, false),   // ServiceDiscoveryReqType.2
+    s(1410, 1, 1, 255, true),  // ServiceDiscoveryResType.0
+    s(1412, 1, 1, 255, false), // ServiceDiscoveryResType.1
+    s(1414, 1, 1, 255, false), // ServiceDiscoveryResType.2
+    s(1416, 1, 1, 255, false), // ServiceDiscoveryResType.3
+    s(1418, 2, 2, 1, false),   // ServiceDiscoveryResType.4
+    s(1422, 1, 1, 0, false),   // ServiceDiscoveryResType.5
+    s(1424, 1, 1, 255, true),  // ServiceIDListType.0
+    s(1426, 2, 2, 1, false),   // ServiceIDListType.1
+    s(1430, 1, 1, 0, false),   // ServiceIDListType.2
+    s(1432, 1, 1, 255, true),  // ServiceListType.0
+    s(1434, 2, 2, 1, false),   // ServiceListType.1
+    s(1438, 1, 1, 0, false),   // ServiceListType.2
+    s(1440, 1, 1, 255, true),  // ServiceParameterListType.0
+    s(1442, 2, 2, 1, false),   // ServiceParameterListType.1
+    s(1446, 1, 1, 0, false),   // ServiceParameterListType.2
+    s(1448, 1, 1, 255, true),  // ServiceSelectionReqType.0
+    s(1450, 1, 1, 255, false), // ServiceSelectionReqType.1
+    s(1452, 2, 2, 1, false),   // ServiceSelectionReqType.2
+    s(1456, 1, 1, 0, false),   // ServiceSelectionReqType.3
+    s(1458, 1, 1, 255, true),  // ServiceSelectionResType.0
+    s(1460, 1, 1, 255, false), // ServiceSelectionResType.1
+    s(1462, 1, 1, 0, false),   // ServiceSelectionResType.2
+    s(1464, 1, 1, 255, true),  // ServiceType.0
+    s(1466, 1, 1, 255, false), // ServiceType.1
+    s(1468, 1, 1, 0, false),   // ServiceType.2
+    s(1470, 1, 1, 255, true),  // SessionSetupReqType.0
+    s(1472, 1, 1, 255, false), // SessionSetupReqType.1
+    s(1474, 1, 1, 0, false),   // SessionSetupReqType.2
+    s(1476, 1, 1, 255, true),  // SessionSetupResType.0
+    s(1478, 1, 1, 255, false), // SessionSetupResType.1
+    s(1480, 1, 1, 255, false), // SessionSetupResType.2
+    s(1482, 1, 1, 0, false),   // SessionSetupResType.3
+    s(1484, 1, 1, 255, true),  // SessionStopReqType.0
+    s(1486, 1, 1, 255, false), // SessionStopReqType.1
+    s(1488, 3, 2, 2, false),   // SessionStopReqType.2
+    s(1492, 2, 2, 1, false),   // SessionStopReqType.3
+    s(1496, 1, 1, 0, false),   // SessionStopReqType.4
+    s(1498, 1, 1, 255, true),  // SessionStopResType.0
+    s(1500, 1, 1, 255, false), // SessionStopResType.1
+    s(1502, 1, 1, 0, false),   // SessionStopResType.2
+    s(1504, 1, 1, 255, true),  // SignatureMethodType.0
+    s(1506, 4, 3, 2, true),    // SignatureMethodType.1
+    s(1514, 3, 2, 1, false),   // SignatureMethodType.2
+    s(1518, 3, 2, 1, false),   // SignatureMethodType.3
+    s(1522, 4, 3, 2, false),   // SignatureMethodType.4
+    s(1530, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(1534, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(1536, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(1540, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(1544, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(1546, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(1550, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(1554, 2, 2, 255, false), // SignaturePropertyType.4
+    s(1558, 2, 2, 255, true),  // SignatureType.0
+    s(1562, 1, 1, 255, true),  // SignatureType.1
+    s(1564, 1, 1, 255, false), // SignatureType.2
+    s(1566, 3, 2, 2, false),   // SignatureType.3
+    s(1570, 2, 2, 1, false),   // SignatureType.4
+    s(1574, 2, 2, 1, false),   // SignatureType.5
+    s(1578, 2, 2, 255, true),  // SignatureValueType.0
+    s(1582, 1, 1, 255, true),  // SignatureValueType.1
+    s(1584, 1, 1, 0, false),   // SignatureValueType.2
+    s(1586, 1, 1, 255, true),  // SignedCertificateChainType.0
+    s(1588, 1, 1, 255, true),  // SignedCertificateChainType.1
+    s(1590, 2, 2, 1, false),   // SignedCertificateChainType.2
+    s(1594, 1, 1, 0, false),   // SignedCertificateChainType.3
+    s(1596, 2, 2, 255, true),  // SignedInfoType.0
+    s(1600, 1, 1, 255, true),  // SignedInfoType.1
+    s(1602, 1, 1, 255, false), // SignedInfoType.2
+    s(1604, 1, 1, 255, false), // SignedInfoType.3
+    s(1606, 2, 2, 1, false),   // SignedInfoType.4
+    s(1610, 1, 1, 255, true),  // SignedInstallationDataType.0
+    s(1612, 1, 1, 255, true),  // SignedInstallationDataType.1
+    s(1614, 1, 1, 255, false), // SignedInstallationDataType.2
+    s(1616, 1, 1, 255, false), // SignedInstallationDataType.3
+    s(1618, 3, 2, 255, false), // SignedInstallationDataType.4
+    s(1622, 1, 1, 0, false),   // SignedInstallationDataType.5
+    s(1624, 1, 1, 0, false),   // SignedInstallationDataType.6
+    s(1626, 1, 1, 0, false),   // SignedInstallationDataType.7
+    s(1628, 1, 1, 255, true),  // SignedMeteringDataType.0
+    s(1630, 1, 1, 255, true),  // SignedMeteringDataType.1
+    s(1632, 1, 1, 255, false), // SignedMeteringDataType.2
+    s(1634, 3, 2, 255, false), // SignedMeteringDataType.3
+    s(1638, 2, 2, 255, false), // SignedMeteringDataType.4
+    s(1642, 1, 1, 0, false),   // SignedMeteringDataType.5
+    s(1644, 1, 1, 0, false),   // SignedMeteringDataType.6
+    s(1646, 1, 1, 255, true),  // SubCertificatesType.0
+    s(1648, 2, 2, 1, false),   // SubCertificatesType.1
+    s(1652, 1, 1, 0, false),   // SubCertificatesType.2
+    s(1654, 1, 1, 255, true),  // SupportedProvidersListType.0
+    s(1656, 2, 2, 1, false),   // SupportedProvidersListType.1
+    s(1660, 1, 1, 0, false),   // SupportedProvidersListType.2
+    s(1662, 1, 1, 255, true),  // TargetPositionType.0
+    s(1664, 1, 1, 255, false), // TargetPositionType.1
+    s(1666, 1, 1, 0, false),   // TargetPositionType.2
+    s(1668, 1, 1, 255, true),  // TaxRuleListType.0
+    s(1670, 2, 2, 1, false),   // TaxRuleListType.1
+    s(1674, 1, 1, 0, false),   // TaxRuleListType.2
+    s(1676, 1, 1, 255, true),  // TaxRuleType.0
+    s(1678, 2, 2, 255, false), // TaxRuleType.1
+    s(1682, 1, 1, 255, false), // TaxRuleType.2
+    s(1684, 2, 2, 255, false), // TaxRuleType.3
+    s(1688, 1, 1, 255, false), // TaxRuleType.4
+    s(1690, 1, 1, 255, false), // TaxRuleType.5
+    s(1692, 1, 1, 255, false), // TaxRuleType.6
+    s(1694, 1, 1, 255, false), // TaxRuleType.7
+    s(1696, 1, 1, 0, false),   // TaxRuleType.8
+    s(1698, 1, 1, 255, true),  // TransformType.0
+    s(1700, 4, 3, 2, true),    // TransformType.1
+    s(1708, 4, 3, 2, false),   // TransformType.2
+    s(1716, 4, 3, 2, false),   // TransformType.3
+    s(1724, 4, 3, 2, false),   // TransformType.4
+    s(1732, 1, 1, 255, true),  // TransformsType.0
+    s(1734, 2, 2, 1, false),   // TransformsType.1
+    s(1738, 1, 1, 255, true),  // V2GMessageType.0
+    s(1740, 1, 1, 0, false),   // V2GMessageType.1
+    s(1742, 1, 1, 255, true),  // V2GRequestType.0
+    s(1744, 1, 1, 0, false),   // V2GRequestType.1
+    s(1746, 1, 1, 255, true),  // V2GResponseType.0
+    s(1748, 1, 1, 255, false), // V2GResponseType.1
+    s(1750, 1, 1, 0, false),   // V2GResponseType.2
+    s(1752, 1, 1, 255, true),  // VehicleCheckInReqType.0
+    s(1754, 1, 1, 255, false), // VehicleCheckInReqType.1
+    s(1756, 1, 1, 255, false), // VehicleCheckInReqType.2
+    s(1758, 4, 3, 3, false),   // VehicleCheckInReqType.3
+    s(1766, 3, 2, 2, false),   // VehicleCheckInReqType.4
+    s(1770, 2, 2, 1, false),   // VehicleCheckInReqType.5
+    s(1774, 1, 1, 0, false),   // VehicleCheckInReqType.6
+    s(1776, 1, 1, 255, true),  // VehicleCheckInResType.0
+    s(1778, 1, 1, 255, false), // VehicleCheckInResType.1
+    s(1780, 4, 3, 3, false),   // VehicleCheckInResType.2
+    s(1788, 3, 2, 2, false),   // VehicleCheckInResType.3
+    s(1792, 2, 2, 1, false),   // VehicleCheckInResType.4
+    s(1796, 1, 1, 0, false),   // VehicleCheckInResType.5
+    s(1798, 1, 1, 255, true),  // VehicleCheckOutReqType.0
+    s(1800, 1, 1, 255, false), // VehicleCheckOutReqType.1
+    s(1802, 1, 1, 255, false), // VehicleCheckOutReqType.2
+    s(1804, 1, 1, 0, false),   // VehicleCheckOutReqType.3
+    s(1806, 1, 1, 255, true),  // VehicleCheckOutResType.0
+    s(1808, 1, 1, 255, false), // VehicleCheckOutResType.1
+    s(1810, 1, 1, 255, false), // VehicleCheckOutResType.2
+    s(1812, 1, 1, 0, false),   // VehicleCheckOutResType.3
+    s(1814, 6, 3, 255, true),  // X509DataType.0
+    s(1822, 7, 3, 6, false),   // X509DataType.1
+    s(1830, 7, 3, 6, false),   // X509DataType.2
+    s(1838, 7, 3, 6, false),   // X509DataType.3
+    s(1846, 7, 3, 6, false),   // X509DataType.4
+    s(1854, 7, 3, 6, false),   // X509DataType.5
+    s(1862, 7, 3, 6, false),   // X509DataType.6
+    s(1870, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(1872, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(1874, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 1876] = [
-    p(K::Attribute, 0, Slot::Single, 0, 0, 1, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 1, 1, 2, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 1, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.0: Id
+    p(K::Simple, 1, Slot::Single, 1, 1, 2, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AbsolutePriceScheduleType.0: TimeAnchor
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 1, 1, 2, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 1, 1, 2, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AbsolutePriceScheduleType.1: TimeAnchor
     E,
-    p(K::Simple, 2, Slot::Single, 2, 2, 3, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 2, 2, 3, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.2: PriceScheduleID
     E,
-    p(K::Simple, 3, Slot::Single, 3, 3, 4, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 4, 4, 5, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 3, 3, 4, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.3: PriceScheduleDescription
+    p(K::Simple, 4, Slot::Single, 4, 4, 5, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.3: Currency
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 4, 4, 5, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 4, 4, 5, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.4: Currency
     E,
-    p(K::Simple, 5, Slot::Single, 5, 4, 6, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 5, 4, 6, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.5: Language
     E,
-    p(K::Simple, 6, Slot::Single, 6, 5, 7, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 6, 5, 7, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.6: PriceAlgorithm
     E,
-    p(K::Complex, 7, Slot::Single, 7, 73, 8, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 8, Slot::Single, 8, 73, 9, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 9, Slot::Single, 9, 115, 10, Count::None, 0, 0, LONG, 493, 0, false),
-    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false),
+    p(K::Complex, 7, Slot::Single, 7, 73, 8, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // AbsolutePriceScheduleType.7: MinimumCost
+    p(K::Complex, 8, Slot::Single, 8, 73, 9, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // AbsolutePriceScheduleType.7: MaximumCost
+    p(K::Complex, 9, Slot::Single, 9, 115, 10, Count::None, 0, 0, LONG, 493, 0, false), // AbsolutePriceScheduleType.7: TaxRules
+    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false), // AbsolutePriceScheduleType.7: PriceRuleStacks
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 8, 73, 9, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 9, Slot::Single, 9, 115, 10, Count::None, 0, 0, LONG, 493, 0, false),
-    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false),
+    p(K::Complex, 8, Slot::Single, 8, 73, 9, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // AbsolutePriceScheduleType.8: MaximumCost
+    p(K::Complex, 9, Slot::Single, 9, 115, 10, Count::None, 0, 0, LONG, 493, 0, false), // AbsolutePriceScheduleType.8: TaxRules
+    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false), // AbsolutePriceScheduleType.8: PriceRuleStacks
     E,
-    p(K::Complex, 9, Slot::Single, 9, 115, 10, Count::None, 0, 0, LONG, 493, 0, false),
-    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false),
+    p(K::Complex, 9, Slot::Single, 9, 115, 10, Count::None, 0, 0, LONG, 493, 0, false), // AbsolutePriceScheduleType.9: TaxRules
+    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false), // AbsolutePriceScheduleType.9: PriceRuleStacks
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false),
+    p(K::Complex, 10, Slot::Single, 10, 68, 11, Count::None, 0, 0, LONG, 300, 0, false), // AbsolutePriceScheduleType.10: PriceRuleStacks
     E,
-    p(K::Complex, 11, Slot::Single, 11, 53, 12, Count::None, 0, 0, LONG, 229, 0, false),
-    p(K::Complex, 12, Slot::Single, 12, 1, 13, Count::None, 0, 0, LONG, 14, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 11, 53, 12, Count::None, 0, 0, LONG, 229, 0, false), // AbsolutePriceScheduleType.11: OverstayRules
+    p(K::Complex, 12, Slot::Single, 12, 1, 13, Count::None, 0, 0, LONG, 14, 0, true), // AbsolutePriceScheduleType.11: AdditionalSelectedServices
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 12, 1, 13, Count::None, 0, 0, LONG, 14, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 12, 1, 13, Count::None, 0, 0, LONG, 14, 0, true), // AbsolutePriceScheduleType.12: AdditionalSelectedServices
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AbsolutePriceScheduleType.13: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 13, 2, 15, Count::Set, 1, 0, LONG, 17, 0, false),
+    p(K::Complex, 0, Slot::List, 13, 2, 15, Count::Set, 1, 0, LONG, 17, 0, false), // AdditionalServiceListType.0: AdditionalService
     E,
-    p(K::Complex, 0, Slot::List, 13, 2, 15, Count::Step, 5, 16, LONG, 17, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 13, 2, 15, Count::Step, 5, 16, LONG, 17, 0, false), // AdditionalServiceListType.1: AdditionalService
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AdditionalServiceListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AdditionalServiceListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 14, 6, 18, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 14, 6, 18, Count::None, 0, 0, LONG, 0, 0, false), // AdditionalServiceType.0: ServiceName
     E,
-    p(K::Complex, 1, Slot::Single, 15, 73, 19, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 1, Slot::Single, 15, 73, 19, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // AdditionalServiceType.1: ServiceFee
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AdditionalServiceType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 21, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 21, Count::None, 0, 0, LONG, 204, 0, false), // AuthorizationReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 17, 7, 22, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 17, 7, 22, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // AuthorizationReqType.1: SelectedAuthorizationService
     E,
-    p(K::Complex, 2, Slot::Single, 18, 30, 23, Count::None, 0, 0, LONG, 139, 0, true),
-    p(K::Complex, 3, Slot::Single, 19, 58, 24, Count::None, 0, 0, LONG, 257, 0, true),
+    p(K::Complex, 2, Slot::Single, 18, 30, 23, Count::None, 0, 0, LONG, 139, 0, true), // AuthorizationReqType.2: EIM_AReqAuthorizationMode
+    p(K::Complex, 3, Slot::Single, 19, 58, 24, Count::None, 0, 0, LONG, 257, 0, true), // AuthorizationReqType.2: PnC_AReqAuthorizationMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationReqType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 26, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 26, Count::None, 0, 0, LONG, 204, 0, false), // AuthorizationResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 27, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AuthorizationResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 21, 9, 28, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 21, 9, 28, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // AuthorizationResType.2: EVSEProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 30, Count::None, 0, 0, LONG, 204, 0, true),
+    p(K::Complex, 0, Slot::Single, 16, 48, 30, Count::None, 0, 0, LONG, 204, 0, true), // AuthorizationSetupReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationSetupReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 32, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 32, Count::None, 0, 0, LONG, 204, 0, false), // AuthorizationSetupResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 33, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 33, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // AuthorizationSetupResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::List, 22, 7, 34, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::List, 22, 7, 34, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // AuthorizationSetupResType.2: AuthorizationServices
     E,
-    p(K::Simple, 2, Slot::List, 22, 7, 35, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 23, 10, 36, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::List, 22, 7, 35, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // AuthorizationSetupResType.3: AuthorizationServices
+    p(K::Simple, 3, Slot::Single, 23, 10, 36, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AuthorizationSetupResType.3: CertificateInstallationService
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 23, 10, 36, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 23, 10, 36, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // AuthorizationSetupResType.4: CertificateInstallationService
     E,
-    p(K::Complex, 4, Slot::Single, 24, 31, 37, Count::None, 0, 0, LONG, 140, 0, true),
-    p(K::Complex, 5, Slot::Single, 25, 59, 38, Count::None, 0, 0, LONG, 261, 0, true),
+    p(K::Complex, 4, Slot::Single, 24, 31, 37, Count::None, 0, 0, LONG, 140, 0, true), // AuthorizationSetupResType.5: EIM_ASResAuthorizationMode
+    p(K::Complex, 5, Slot::Single, 25, 59, 38, Count::None, 0, 0, LONG, 261, 0, true), // AuthorizationSetupResType.5: PnC_ASResAuthorizationMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationSetupResType.6: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AuthorizationSetupResType.7: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 26, 0, 42, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 26, 0, 42, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 43, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 27, 11, 46, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 27, 11, 46, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.0: Certificate
     E,
-    p(K::Complex, 1, Slot::Single, 28, 112, 47, Count::None, 0, 0, LONG, 484, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 28, 112, 47, Count::None, 0, 0, LONG, 484, 0, true), // CertificateChainType.1: SubCertificates
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateChainType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 49, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 49, Count::None, 0, 0, LONG, 204, 0, false), // CertificateInstallationReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 29, 108, 50, Count::None, 0, 0, LONG, 460, 0, false),
+    p(K::Complex, 1, Slot::Single, 29, 108, 50, Count::None, 0, 0, LONG, 460, 0, false), // CertificateInstallationReqType.1: OEMProvisioningCertificateChain
     E,
-    p(K::Complex, 2, Slot::Single, 30, 46, 51, Count::None, 0, 0, LONG, 198, 0, false),
+    p(K::Complex, 2, Slot::Single, 30, 46, 51, Count::None, 0, 0, LONG, 198, 0, false), // CertificateInstallationReqType.2: ListOfRootCertificateIDs
     E,
-    p(K::Simple, 3, Slot::Single, 31, 12, 52, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 31, 12, 52, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // CertificateInstallationReqType.3: MaximumContractCertificateChains
     E,
-    p(K::Complex, 4, Slot::Single, 32, 32, 53, Count::None, 0, 0, LONG, 141, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 32, 32, 53, Count::None, 0, 0, LONG, 141, 0, true), // CertificateInstallationReqType.4: PrioritizedEMAIDs
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationReqType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 55, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 55, Count::None, 0, 0, LONG, 204, 0, false), // CertificateInstallationResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 56, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 56, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // CertificateInstallationResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 21, 9, 57, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 21, 9, 57, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // CertificateInstallationResType.2: EVSEProcessing
     E,
-    p(K::Complex, 3, Slot::Single, 33, 10, 58, Count::None, 0, 0, LONG, 45, 0, false),
+    p(K::Complex, 3, Slot::Single, 33, 10, 58, Count::None, 0, 0, LONG, 45, 0, false), // CertificateInstallationResType.3: CPSCertificateChain
     E,
-    p(K::Complex, 4, Slot::Single, 34, 110, 59, Count::None, 0, 0, LONG, 469, 0, false),
+    p(K::Complex, 4, Slot::Single, 34, 110, 59, Count::None, 0, 0, LONG, 469, 0, false), // CertificateInstallationResType.4: SignedInstallationData
     E,
-    p(K::Simple, 5, Slot::Single, 35, 12, 60, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 35, 12, 60, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // CertificateInstallationResType.5: RemainingContractCertificateChains
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CertificateInstallationResType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 62, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 62, Count::None, 0, 0, LONG, 204, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 36, 23, 63, Count::None, 0, 0, LONG, 101, 0, false),
-    p(K::Simple, 2, Slot::Single, 37, 10, 64, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 36, 23, 63, Count::None, 0, 0, LONG, 101, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 37, 10, 64, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 37, 10, 64, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 37, 10, 64, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 66, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 66, Count::None, 0, 0, LONG, 204, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 67, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 67, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 38, 43, 68, Count::None, 0, 0, LONG, 179, 0, false),
-    p(K::Complex, 3, Slot::Single, 39, 49, 69, Count::None, 0, 0, LONG, 208, 0, false),
-    p(K::Complex, 4, Slot::Single, 40, 74, 70, Count::None, 0, 0, LONG, 324, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 38, 43, 68, Count::None, 0, 0, LONG, 179, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 39, 49, 69, Count::None, 0, 0, LONG, 208, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 40, 74, 70, Count::None, 0, 0, LONG, 324, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 39, 49, 69, Count::None, 0, 0, LONG, 208, 0, false),
-    p(K::Complex, 4, Slot::Single, 40, 74, 70, Count::None, 0, 0, LONG, 324, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 39, 49, 69, Count::None, 0, 0, LONG, 208, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 40, 74, 70, Count::None, 0, 0, LONG, 324, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 40, 74, 70, Count::None, 0, 0, LONG, 324, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 40, 74, 70, Count::None, 0, 0, LONG, 324, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 72, Count::None, 0, 0, LONG, 204, 0, true),
+    p(K::Complex, 0, Slot::Single, 16, 48, 72, Count::None, 0, 0, LONG, 204, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 74, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 74, Count::None, 0, 0, LONG, 204, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 75, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 20, 8, 75, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 41, 64, 77, Count::None, 0, 0, LONG, 282, 0, false),
+    p(K::Complex, 0, Slot::Single, 41, 64, 77, Count::None, 0, 0, LONG, 282, 0, false), // ChargingScheduleType.0: PowerSchedule
     E,
-    p(K::Complex, 1, Slot::Single, 42, 0, 78, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 2, Slot::Single, 43, 67, 79, Count::None, 0, 0, LONG, 293, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 42, 0, 78, Count::None, 0, 0, LONG, 0, 0, true), // ChargingScheduleType.1: AbsolutePriceSchedule
+    p(K::Complex, 2, Slot::Single, 43, 67, 79, Count::None, 0, 0, LONG, 293, 0, true), // ChargingScheduleType.1: PriceLevelSchedule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingScheduleType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingScheduleType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargingScheduleType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 27, 11, 81, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 27, 11, 81, Count::None, 0, 0, LONG, 0, 0, false), // ContractCertificateChainType.0: Certificate
     E,
-    p(K::Complex, 1, Slot::Single, 28, 112, 82, Count::None, 0, 0, LONG, 484, 0, true),
+    p(K::Complex, 1, Slot::Single, 28, 112, 82, Count::None, 0, 0, LONG, 484, 0, true), // ContractCertificateChainType.1: SubCertificates
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ContractCertificateChainType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 44, 13, 84, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 45, 13, 86, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 46, 13, 87, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 44, 13, 84, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 45, 13, 86, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 46, 13, 87, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 47, 13, 85, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 47, 13, 85, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 45, 13, 86, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 46, 13, 87, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 45, 13, 86, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 46, 13, 87, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 46, 13, 87, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 46, 13, 87, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 48, 13, 88, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 49, 13, 89, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 48, 13, 88, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 49, 13, 89, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 49, 13, 89, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 49, 13, 89, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 50, 13, 90, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 50, 13, 90, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 51, 73, 92, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 0, Slot::Single, 51, 73, 92, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 52, 73, 93, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 1, Slot::Single, 52, 73, 93, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 53, 2, 95, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 53, 2, 95, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 51, 73, 96, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 1, Slot::Single, 51, 73, 96, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 26, 0, 98, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 26, 0, 98, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 100, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 100, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 100, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 99, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 100, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 54, 14, 102, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 55, 14, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 56, 14, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 54, 14, 102, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 55, 14, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 56, 14, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 55, 14, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 56, 14, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 55, 14, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 56, 14, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 56, 14, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 56, 14, 104, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -2266,14 +2266,14 @@ static PRODUCTIONS: [Production; 1876] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 57, 14, 105, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -2282,271 +2282,271 @@ static PRODUCTIONS: [Production; 1876] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 58, 15, 106, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 59, 15, 107, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 60, 15, 108, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 61, 10, 109, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 62, 73, 110, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 63, 10, 111, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 64, 15, 113, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 65, 73, 114, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Simple, 0, Slot::Single, 64, 15, 113, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 65, 73, 114, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 65, 73, 114, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 1, Slot::Single, 65, 73, 114, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 66, 73, 115, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 2, Slot::Single, 66, 73, 115, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 67, 73, 116, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 3, Slot::Single, 67, 73, 116, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 64, 15, 118, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 55, 14, 119, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 56, 14, 120, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 64, 15, 118, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 55, 14, 119, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 56, 14, 120, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 55, 14, 119, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 56, 14, 120, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 55, 14, 119, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 56, 14, 120, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 56, 14, 120, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 56, 14, 120, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 68, 16, 121, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_EVPPTControlModeType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 69, 15, 124, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 69, 15, 124, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_SEReqControlModeType.0: DepartureTime
     E,
-    p(K::Simple, 1, Slot::Single, 70, 14, 125, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 71, 14, 126, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 72, 73, 127, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Simple, 1, Slot::Single, 70, 14, 125, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEReqControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 71, 14, 126, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEReqControlModeType.1: TargetSOC
+    p(K::Complex, 3, Slot::Single, 72, 73, 127, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_SEReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Simple, 2, Slot::Single, 71, 14, 126, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 72, 73, 127, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Simple, 2, Slot::Single, 71, 14, 126, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEReqControlModeType.2: TargetSOC
+    p(K::Complex, 3, Slot::Single, 72, 73, 127, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_SEReqControlModeType.2: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 72, 73, 127, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 3, Slot::Single, 72, 73, 127, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_SEReqControlModeType.3: EVTargetEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 73, 73, 128, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 4, Slot::Single, 73, 73, 128, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_SEReqControlModeType.4: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 5, Slot::Single, 74, 73, 129, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 5, Slot::Single, 74, 73, 129, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_SEReqControlModeType.5: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 6, Slot::Single, 75, 73, 130, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 7, Slot::Single, 76, 73, 131, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 75, 73, 130, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Dynamic_SEReqControlModeType.6: EVMaximumV2XEnergyRequest
+    p(K::Complex, 7, Slot::Single, 76, 73, 131, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // Dynamic_SEReqControlModeType.6: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEReqControlModeType.6: EndElement
     E,
-    p(K::Complex, 7, Slot::Single, 76, 73, 131, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 76, 73, 131, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // Dynamic_SEReqControlModeType.7: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEReqControlModeType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEReqControlModeType.8: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 69, 15, 133, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 70, 14, 134, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 71, 14, 135, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 69, 15, 133, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_SEResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 70, 14, 134, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 71, 14, 135, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEResControlModeType.0: TargetSOC
+    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_SEResControlModeType.0: AbsolutePriceSchedule
+    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true), // Dynamic_SEResControlModeType.0: PriceLevelSchedule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEResControlModeType.0: EndElement
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 70, 14, 134, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 71, 14, 135, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 70, 14, 134, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 71, 14, 135, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEResControlModeType.1: TargetSOC
+    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_SEResControlModeType.1: AbsolutePriceSchedule
+    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true), // Dynamic_SEResControlModeType.1: PriceLevelSchedule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEResControlModeType.1: EndElement
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 71, 14, 135, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 71, 14, 135, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_SEResControlModeType.2: TargetSOC
+    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_SEResControlModeType.2: AbsolutePriceSchedule
+    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true), // Dynamic_SEResControlModeType.2: PriceLevelSchedule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEResControlModeType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 42, 0, 136, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_SEResControlModeType.3: AbsolutePriceSchedule
+    p(K::Complex, 4, Slot::Single, 43, 67, 137, Count::None, 0, 0, LONG, 293, 0, true), // Dynamic_SEResControlModeType.3: PriceLevelSchedule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEResControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEResControlModeType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SEResControlModeType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_SMDTControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EIM_AReqAuthorizationModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EIM_ASResAuthorizationModeType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 77, 5, 142, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 77, 5, 142, Count::Set, 1, 0, LONG, 0, 0, false), // EMAIDListType.0: EMAID
     E,
-    p(K::Simple, 0, Slot::List, 77, 5, 142, Count::Step, 8, 143, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 77, 5, 142, Count::Step, 8, 143, LONG, 0, 0, false), // EMAIDListType.1: EMAID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EMAIDListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EMAIDListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 1, 1, 145, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 1, 145, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // EVAbsolutePriceScheduleType.0: TimeAnchor
     E,
-    p(K::Simple, 1, Slot::Single, 4, 4, 146, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 4, 4, 146, Count::None, 0, 0, LONG, 0, 0, false), // EVAbsolutePriceScheduleType.1: Currency
     E,
-    p(K::Simple, 2, Slot::Single, 6, 5, 147, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 6, 5, 147, Count::None, 0, 0, LONG, 0, 0, false), // EVAbsolutePriceScheduleType.2: PriceAlgorithm
     E,
-    p(K::Complex, 3, Slot::Single, 78, 40, 148, Count::None, 0, 0, LONG, 169, 0, true),
+    p(K::Complex, 3, Slot::Single, 78, 40, 148, Count::None, 0, 0, LONG, 169, 0, true), // EVAbsolutePriceScheduleType.3: EVPriceRuleStacks
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVAbsolutePriceScheduleType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 79, 39, 150, Count::None, 0, 0, LONG, 166, 0, false),
+    p(K::Complex, 0, Slot::Single, 79, 39, 150, Count::None, 0, 0, LONG, 166, 0, false), // EVEnergyOfferType.0: EVPowerSchedule
     E,
-    p(K::Complex, 1, Slot::Single, 80, 33, 151, Count::None, 0, 0, LONG, 144, 0, true),
+    p(K::Complex, 1, Slot::Single, 80, 33, 151, Count::None, 0, 0, LONG, 144, 0, true), // EVEnergyOfferType.1: EVAbsolutePriceSchedule
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVEnergyOfferType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 81, 63, 153, Count::Set, 1, 0, LONG, 277, 0, false),
+    p(K::Complex, 0, Slot::List, 81, 63, 153, Count::Set, 1, 0, LONG, 277, 0, false), // EVPowerProfileEntryListType.0: EVPowerProfileEntry
     E,
-    p(K::Complex, 0, Slot::List, 81, 63, 153, Count::Soft, 2048, 154, LONG, 277, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 81, 63, 153, Count::Soft, 2048, 154, LONG, 277, 0, false), // EVPowerProfileEntryListType.1: EVPowerProfileEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerProfileEntryListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerProfileEntryListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 1, 1, 156, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 1, 156, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // EVPowerProfileType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 82, 26, 157, Count::None, 0, 0, LONG, 122, 0, false),
-    p(K::Complex, 2, Slot::Single, 83, 83, 158, Count::None, 0, 0, LONG, 367, 0, false),
+    p(K::Complex, 1, Slot::Single, 82, 26, 157, Count::None, 0, 0, LONG, 122, 0, false), // EVPowerProfileType.1: Dynamic_EVPPTControlMode
+    p(K::Complex, 2, Slot::Single, 83, 83, 158, Count::None, 0, 0, LONG, 367, 0, false), // EVPowerProfileType.1: Scheduled_EVPPTControlMode
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 84, 35, 159, Count::None, 0, 0, LONG, 152, 0, true),
+    p(K::Complex, 3, Slot::Single, 84, 35, 159, Count::None, 0, 0, LONG, 152, 0, true), // EVPowerProfileType.2: EVPowerProfileEntries
     E,
-    p(K::Complex, 3, Slot::Single, 84, 35, 159, Count::None, 0, 0, LONG, 152, 0, true),
+    p(K::Complex, 3, Slot::Single, 84, 35, 159, Count::None, 0, 0, LONG, 152, 0, true), // EVPowerProfileType.3: EVPowerProfileEntries
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerProfileType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 85, 38, 161, Count::Set, 1, 0, LONG, 163, 0, false),
+    p(K::Complex, 0, Slot::List, 85, 38, 161, Count::Set, 1, 0, LONG, 163, 0, false), // EVPowerScheduleEntryListType.0: EVPowerScheduleEntry
     E,
-    p(K::Complex, 0, Slot::List, 85, 38, 161, Count::Soft, 1024, 162, LONG, 163, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 85, 38, 161, Count::Soft, 1024, 162, LONG, 163, 0, false), // EVPowerScheduleEntryListType.1: EVPowerScheduleEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerScheduleEntryListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerScheduleEntryListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 86, 15, 164, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 86, 15, 164, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // EVPowerScheduleEntryType.0: Duration
     E,
-    p(K::Complex, 1, Slot::Single, 87, 73, 165, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 1, Slot::Single, 87, 73, 165, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // EVPowerScheduleEntryType.1: Power
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerScheduleEntryType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 1, 1, 167, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 1, 167, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // EVPowerScheduleType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 88, 37, 168, Count::None, 0, 0, LONG, 160, 0, true),
+    p(K::Complex, 1, Slot::Single, 88, 37, 168, Count::None, 0, 0, LONG, 160, 0, true), // EVPowerScheduleType.1: EVPowerScheduleEntries
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPowerScheduleType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 89, 41, 170, Count::Set, 1, 0, LONG, 172, 0, false),
+    p(K::Complex, 0, Slot::List, 89, 41, 170, Count::Set, 1, 0, LONG, 172, 0, false), // EVPriceRuleStackListType.0: EVPriceRuleStack
     E,
-    p(K::Complex, 0, Slot::List, 89, 41, 170, Count::Soft, 1024, 171, LONG, 172, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 89, 41, 170, Count::Soft, 1024, 171, LONG, 172, 0, false), // EVPriceRuleStackListType.1: EVPriceRuleStack
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPriceRuleStackListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPriceRuleStackListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 86, 15, 173, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 86, 15, 173, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // EVPriceRuleStackType.0: Duration
     E,
-    p(K::Complex, 1, Slot::List, 90, 42, 174, Count::Set, 1, 0, LONG, 176, 0, false),
+    p(K::Complex, 1, Slot::List, 90, 42, 174, Count::Set, 1, 0, LONG, 176, 0, false), // EVPriceRuleStackType.1: EVPriceRule
     E,
-    p(K::Complex, 1, Slot::List, 90, 42, 174, Count::Step, 8, 175, LONG, 176, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 90, 42, 174, Count::Step, 8, 175, LONG, 176, 0, false), // EVPriceRuleStackType.2: EVPriceRule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPriceRuleStackType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPriceRuleStackType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 91, 73, 177, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 0, Slot::Single, 91, 73, 177, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // EVPriceRuleType.0: EnergyFee
     E,
-    p(K::Complex, 1, Slot::Single, 92, 73, 178, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 1, Slot::Single, 92, 73, 178, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // EVPriceRuleType.1: PowerRangeStart
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVPriceRuleType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 93, 16, 180, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 93, 16, 180, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 94, 17, 181, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 94, 17, 181, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 183, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 183, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -2554,143 +2554,143 @@ static PRODUCTIONS: [Production; 1876] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 185, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 185, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 186, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 186, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 187, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 187, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 188, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 188, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 189, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 189, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false),
-    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false),
-    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false),
-    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false),
-    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false),
-    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 96, 0, 184, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 97, 45, 185, Count::None, 0, 0, LONG, 193, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 98, 76, 186, Count::None, 0, 0, LONG, 339, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 99, 126, 187, Count::None, 0, 0, LONG, 540, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 100, 55, 188, Count::None, 0, 0, LONG, 239, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 101, 77, 189, Count::None, 0, 0, LONG, 343, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 102, 0, 190, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 191, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 192, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -2698,1135 +2698,1135 @@ static PRODUCTIONS: [Production; 1876] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 103, 19, 194, Count::None, 0, 0, LONG, 83, 0, false),
-    p(K::Complex, 0, Slot::Items, 104, 72, 195, Count::None, 0, 0, LONG, 318, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 197, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 103, 19, 194, Count::None, 0, 0, LONG, 83, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 104, 72, 195, Count::None, 0, 0, LONG, 318, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 197, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 194, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 195, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 195, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 103, 19, 194, Count::None, 0, 0, LONG, 83, 0, false),
-    p(K::Complex, 0, Slot::Items, 104, 72, 195, Count::None, 0, 0, LONG, 318, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 197, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 103, 19, 194, Count::None, 0, 0, LONG, 83, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 104, 72, 195, Count::None, 0, 0, LONG, 318, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 196, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 197, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 105, 127, 199, Count::Set, 1, 0, LONG, 547, 0, false),
+    p(K::Complex, 0, Slot::List, 105, 127, 199, Count::Set, 1, 0, LONG, 547, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 105, 127, 199, Count::Step, 20, 200, LONG, 547, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 105, 127, 199, Count::Step, 20, 200, LONG, 547, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 202, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 106, 75, 203, Count::Set, 1, 0, LONG, 332, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 202, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 106, 75, 203, Count::Set, 1, 0, LONG, 332, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 106, 75, 203, Count::Set, 1, 0, LONG, 332, 0, false),
+    p(K::Complex, 1, Slot::List, 106, 75, 203, Count::Set, 1, 0, LONG, 332, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 106, 75, 203, Count::Step, 0, 0, LONG, 332, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 106, 75, 203, Count::Step, 0, 0, LONG, 332, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 107, 18, 205, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 107, 18, 205, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 108, 1, 206, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 108, 1, 206, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 109, 106, 207, Count::None, 0, 0, LONG, 451, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 109, 106, 207, Count::None, 0, 0, LONG, 451, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 110, 19, 209, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 110, 19, 209, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 111, 1, 210, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 111, 1, 210, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 112, 1, 211, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 113, 1, 212, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 114, 1, 213, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 112, 1, 211, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 113, 1, 212, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 114, 1, 213, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 113, 1, 212, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 114, 1, 213, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 113, 1, 212, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 114, 1, 213, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 114, 1, 213, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 114, 1, 213, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 115, 20, 214, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 116, 21, 215, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 117, 1, 216, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 218, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 218, Count::None, 0, 0, LONG, 204, 0, false), // MeteringConfirmationReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 118, 111, 219, Count::None, 0, 0, LONG, 477, 0, true),
+    p(K::Complex, 1, Slot::Single, 118, 111, 219, Count::None, 0, 0, LONG, 477, 0, true), // MeteringConfirmationReqType.1: SignedMeteringData
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeteringConfirmationReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 221, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 221, Count::None, 0, 0, LONG, 204, 0, false), // MeteringConfirmationResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 222, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 20, 8, 222, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // MeteringConfirmationResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeteringConfirmationResType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 119, 0, 224, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 95, 0, 225, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 120, 0, 226, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 119, 0, 224, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 95, 0, 225, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 120, 0, 226, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 95, 0, 225, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 120, 0, 226, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 95, 0, 225, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 120, 0, 226, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 120, 0, 226, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 120, 0, 226, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Single, 121, 15, 230, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 122, 73, 231, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Set, 1, 0, LONG, 234, 0, false),
+    p(K::Simple, 0, Slot::Single, 121, 15, 230, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // OverstayRuleListType.0: OverstayTimeThreshold
+    p(K::Complex, 1, Slot::Single, 122, 73, 231, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // OverstayRuleListType.0: OverstayPowerThreshold
+    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Set, 1, 0, LONG, 234, 0, false), // OverstayRuleListType.0: OverstayRule
     E,
-    p(K::Complex, 1, Slot::Single, 122, 73, 231, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Set, 1, 0, LONG, 234, 0, false),
+    p(K::Complex, 1, Slot::Single, 122, 73, 231, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // OverstayRuleListType.1: OverstayPowerThreshold
+    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Set, 1, 0, LONG, 234, 0, false), // OverstayRuleListType.1: OverstayRule
     E,
     E,
-    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Set, 1, 0, LONG, 234, 0, false),
+    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Set, 1, 0, LONG, 234, 0, false), // OverstayRuleListType.2: OverstayRule
     E,
-    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Step, 5, 233, LONG, 234, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::List, 123, 54, 232, Count::Step, 5, 233, LONG, 234, 0, false), // OverstayRuleListType.3: OverstayRule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // OverstayRuleListType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // OverstayRuleListType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 124, 3, 235, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 125, 15, 236, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 124, 3, 235, Count::None, 0, 0, LONG, 0, 0, false), // OverstayRuleType.0: OverstayRuleDescription
+    p(K::Simple, 1, Slot::Single, 125, 15, 236, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // OverstayRuleType.0: StartTime
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 125, 15, 236, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 125, 15, 236, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // OverstayRuleType.1: StartTime
     E,
-    p(K::Complex, 2, Slot::Single, 126, 73, 237, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 2, Slot::Single, 126, 73, 237, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // OverstayRuleType.2: OverstayFee
     E,
-    p(K::Simple, 3, Slot::Single, 127, 15, 238, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 127, 15, 238, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // OverstayRuleType.3: OverstayFeePeriod
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // OverstayRuleType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 128, 13, 240, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 129, 13, 243, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 128, 13, 240, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 129, 13, 243, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 129, 13, 241, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 129, 13, 241, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false),   // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 242, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 244, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 244, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 244, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 244, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 130, 16, 246, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 130, 16, 246, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.0: ParameterSetID
     E,
-    p(K::Complex, 1, Slot::List, 131, 57, 247, Count::Set, 1, 0, LONG, 249, 0, false),
+    p(K::Complex, 1, Slot::List, 131, 57, 247, Count::Set, 1, 0, LONG, 249, 0, false), // ParameterSetType.1: Parameter
     E,
-    p(K::Complex, 1, Slot::List, 131, 57, 247, Count::Step, 32, 248, LONG, 249, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 131, 57, 247, Count::Step, 32, 248, LONG, 249, 0, false), // ParameterSetType.2: Parameter
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterSetType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 132, 6, 250, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 132, 6, 250, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.0: Name
     E,
-    p(K::Simple, 1, Slot::Single, 133, 10, 251, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::Simple, 2, Slot::Single, 134, 22, 252, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, true),
-    p(K::Simple, 3, Slot::Single, 135, 21, 253, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Simple, 4, Slot::Single, 136, 23, 254, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true),
-    p(K::Complex, 5, Slot::Single, 137, 73, 255, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::Simple, 6, Slot::Single, 138, 6, 256, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 133, 10, 251, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ParameterType.1: boolValue
+    p(K::Simple, 2, Slot::Single, 134, 22, 252, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, true), // ParameterType.1: byteValue
+    p(K::Simple, 3, Slot::Single, 135, 21, 253, Count::None, 0, 0, LONG, 0, 0, true), // ParameterType.1: shortValue
+    p(K::Simple, 4, Slot::Single, 136, 23, 254, Count::None, 0, 0, (0, V::Signed, 0, 0), 0, 0, true), // ParameterType.1: intValue
+    p(K::Complex, 5, Slot::Single, 137, 73, 255, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // ParameterType.1: rationalNumber
+    p(K::Simple, 6, Slot::Single, 138, 6, 256, Count::None, 0, 0, LONG, 0, 0, true), // ParameterType.1: finiteString
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.6: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ParameterType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 258, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 258, Count::None, 0, 0, LONG, 0, 0, false), // PnC_AReqAuthorizationModeType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 139, 24, 259, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 139, 24, 259, Count::None, 0, 0, LONG, 0, 0, false), // PnC_AReqAuthorizationModeType.1: GenChallenge
     E,
-    p(K::Complex, 2, Slot::Single, 140, 18, 260, Count::None, 0, 0, LONG, 80, 0, true),
+    p(K::Complex, 2, Slot::Single, 140, 18, 260, Count::None, 0, 0, LONG, 80, 0, true), // PnC_AReqAuthorizationModeType.2: ContractCertificateChain
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PnC_AReqAuthorizationModeType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 139, 24, 262, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 139, 24, 262, Count::None, 0, 0, LONG, 0, 0, false), // PnC_ASResAuthorizationModeType.0: GenChallenge
     E,
-    p(K::Complex, 1, Slot::Single, 141, 113, 263, Count::None, 0, 0, LONG, 487, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 141, 113, 263, Count::None, 0, 0, LONG, 487, 0, true), // PnC_ASResAuthorizationModeType.1: SupportedProviders
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PnC_ASResAuthorizationModeType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PnC_ASResAuthorizationModeType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 265, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 265, Count::None, 0, 0, LONG, 204, 0, false), // PowerDeliveryReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 142, 9, 266, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 142, 9, 266, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // PowerDeliveryReqType.1: EVProcessing
     E,
-    p(K::Simple, 2, Slot::Single, 143, 25, 267, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 143, 25, 267, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // PowerDeliveryReqType.2: ChargeProgress
     E,
-    p(K::Complex, 3, Slot::Single, 144, 36, 268, Count::None, 0, 0, LONG, 155, 0, false),
-    p(K::Simple, 4, Slot::Single, 145, 26, 269, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 144, 36, 268, Count::None, 0, 0, LONG, 155, 0, false), // PowerDeliveryReqType.3: EVPowerProfile
+    p(K::Simple, 4, Slot::Single, 145, 26, 269, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // PowerDeliveryReqType.3: BPT_ChannelSelection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.3: EndElement
     E,
-    p(K::Simple, 4, Slot::Single, 145, 26, 269, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 145, 26, 269, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // PowerDeliveryReqType.4: BPT_ChannelSelection
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryReqType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 271, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 271, Count::None, 0, 0, LONG, 204, 0, false), // PowerDeliveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 272, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 272, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // PowerDeliveryResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 146, 43, 273, Count::None, 0, 0, LONG, 179, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 146, 43, 273, Count::None, 0, 0, LONG, 179, 0, true), // PowerDeliveryResType.2: EVSEStatus
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryResType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerDeliveryResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 147, 63, 275, Count::Set, 1, 0, LONG, 277, 0, false),
+    p(K::Complex, 0, Slot::List, 147, 63, 275, Count::Set, 1, 0, LONG, 277, 0, false), // PowerScheduleEntryListType.0: PowerScheduleEntry
     E,
-    p(K::Complex, 0, Slot::List, 147, 63, 275, Count::Soft, 1024, 276, LONG, 277, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 147, 63, 275, Count::Soft, 1024, 276, LONG, 277, 0, false), // PowerScheduleEntryListType.1: PowerScheduleEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerScheduleEntryListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerScheduleEntryListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 86, 15, 278, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 86, 15, 278, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PowerScheduleEntryType.0: Duration
     E,
-    p(K::Complex, 1, Slot::Single, 87, 73, 279, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 1, Slot::Single, 87, 73, 279, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PowerScheduleEntryType.1: Power
     E,
-    p(K::Complex, 2, Slot::Single, 148, 73, 280, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 3, Slot::Single, 149, 73, 281, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 148, 73, 280, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PowerScheduleEntryType.2: Power_L2
+    p(K::Complex, 3, Slot::Single, 149, 73, 281, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PowerScheduleEntryType.2: Power_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerScheduleEntryType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 149, 73, 281, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 149, 73, 281, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PowerScheduleEntryType.3: Power_L3
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerScheduleEntryType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerScheduleEntryType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 1, 1, 283, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 1, 283, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PowerScheduleType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 150, 73, 284, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::Single, 151, 73, 285, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 3, Slot::Single, 152, 62, 286, Count::None, 0, 0, LONG, 274, 0, true),
+    p(K::Complex, 1, Slot::Single, 150, 73, 284, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PowerScheduleType.1: AvailableEnergy
+    p(K::Complex, 2, Slot::Single, 151, 73, 285, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PowerScheduleType.1: PowerTolerance
+    p(K::Complex, 3, Slot::Single, 152, 62, 286, Count::None, 0, 0, LONG, 274, 0, true), // PowerScheduleType.1: PowerScheduleEntries
     E,
-    p(K::Complex, 2, Slot::Single, 151, 73, 285, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 3, Slot::Single, 152, 62, 286, Count::None, 0, 0, LONG, 274, 0, true),
+    p(K::Complex, 2, Slot::Single, 151, 73, 285, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PowerScheduleType.2: PowerTolerance
+    p(K::Complex, 3, Slot::Single, 152, 62, 286, Count::None, 0, 0, LONG, 274, 0, true), // PowerScheduleType.2: PowerScheduleEntries
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 152, 62, 286, Count::None, 0, 0, LONG, 274, 0, true),
+    p(K::Complex, 3, Slot::Single, 152, 62, 286, Count::None, 0, 0, LONG, 274, 0, true), // PowerScheduleType.3: PowerScheduleEntries
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PowerScheduleType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 153, 66, 288, Count::Set, 1, 0, LONG, 290, 0, false),
+    p(K::Complex, 0, Slot::List, 153, 66, 288, Count::Set, 1, 0, LONG, 290, 0, false), // PriceLevelScheduleEntryListType.0: PriceLevelScheduleEntry
     E,
-    p(K::Complex, 0, Slot::List, 153, 66, 288, Count::Soft, 1024, 289, LONG, 290, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 153, 66, 288, Count::Soft, 1024, 289, LONG, 290, 0, false), // PriceLevelScheduleEntryListType.1: PriceLevelScheduleEntry
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleEntryListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleEntryListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 86, 15, 291, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 86, 15, 291, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceLevelScheduleEntryType.0: Duration
     E,
-    p(K::Simple, 1, Slot::Single, 154, 12, 292, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 154, 12, 292, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // PriceLevelScheduleEntryType.1: PriceLevel
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleEntryType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 294, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 1, 1, 295, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 294, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleType.0: Id
+    p(K::Simple, 1, Slot::Single, 1, 1, 295, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceLevelScheduleType.0: TimeAnchor
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 1, 1, 295, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 1, 1, 295, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceLevelScheduleType.1: TimeAnchor
     E,
-    p(K::Simple, 2, Slot::Single, 2, 2, 296, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 2, 2, 296, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleType.2: PriceScheduleID
     E,
-    p(K::Simple, 3, Slot::Single, 3, 3, 297, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 155, 12, 298, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 3, 3, 297, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleType.3: PriceScheduleDescription
+    p(K::Simple, 4, Slot::Single, 155, 12, 298, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // PriceLevelScheduleType.3: NumberOfPriceLevels
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 155, 12, 298, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 155, 12, 298, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // PriceLevelScheduleType.4: NumberOfPriceLevels
     E,
-    p(K::Complex, 5, Slot::Single, 156, 65, 299, Count::None, 0, 0, LONG, 287, 0, true),
+    p(K::Complex, 5, Slot::Single, 156, 65, 299, Count::None, 0, 0, LONG, 287, 0, true), // PriceLevelScheduleType.5: PriceLevelScheduleEntries
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceLevelScheduleType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 157, 69, 301, Count::Set, 1, 0, LONG, 303, 0, false),
+    p(K::Complex, 0, Slot::List, 157, 69, 301, Count::Set, 1, 0, LONG, 303, 0, false), // PriceRuleStackListType.0: PriceRuleStack
     E,
-    p(K::Complex, 0, Slot::List, 157, 69, 301, Count::Soft, 1024, 302, LONG, 303, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 157, 69, 301, Count::Soft, 1024, 302, LONG, 303, 0, false), // PriceRuleStackListType.1: PriceRuleStack
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleStackListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleStackListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 86, 15, 304, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 86, 15, 304, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceRuleStackType.0: Duration
     E,
-    p(K::Complex, 1, Slot::List, 158, 70, 305, Count::Set, 1, 0, LONG, 307, 0, false),
+    p(K::Complex, 1, Slot::List, 158, 70, 305, Count::Set, 1, 0, LONG, 307, 0, false), // PriceRuleStackType.1: PriceRule
     E,
-    p(K::Complex, 1, Slot::List, 158, 70, 305, Count::Step, 8, 306, LONG, 307, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 158, 70, 305, Count::Step, 8, 306, LONG, 307, 0, false), // PriceRuleStackType.2: PriceRule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleStackType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleStackType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 91, 73, 308, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 0, Slot::Single, 91, 73, 308, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PriceRuleType.0: EnergyFee
     E,
-    p(K::Complex, 1, Slot::Single, 159, 73, 309, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Simple, 2, Slot::Single, 160, 15, 310, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 161, 16, 311, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 1, Slot::Single, 159, 73, 309, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // PriceRuleType.1: ParkingFee
+    p(K::Simple, 2, Slot::Single, 160, 15, 310, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceRuleType.1: ParkingFeePeriod
+    p(K::Simple, 3, Slot::Single, 161, 16, 311, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleType.1: CarbonDioxideEmission
+    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // PriceRuleType.1: RenewableGenerationPercentage
+    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PriceRuleType.1: PowerRangeStart
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 160, 15, 310, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 161, 16, 311, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Simple, 2, Slot::Single, 160, 15, 310, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceRuleType.2: ParkingFeePeriod
+    p(K::Simple, 3, Slot::Single, 161, 16, 311, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleType.2: CarbonDioxideEmission
+    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // PriceRuleType.2: RenewableGenerationPercentage
+    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PriceRuleType.2: PowerRangeStart
     E,
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 161, 16, 311, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Simple, 3, Slot::Single, 161, 16, 311, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleType.3: CarbonDioxideEmission
+    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // PriceRuleType.3: RenewableGenerationPercentage
+    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PriceRuleType.3: PowerRangeStart
     E,
-    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
-    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Simple, 4, Slot::Single, 162, 12, 312, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // PriceRuleType.4: RenewableGenerationPercentage
+    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PriceRuleType.4: PowerRangeStart
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
+    p(K::Complex, 5, Slot::Single, 92, 73, 313, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // PriceRuleType.5: PowerRangeStart
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceRuleType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 1, 1, 315, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 1, 315, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // PriceScheduleType.0: TimeAnchor
     E,
-    p(K::Simple, 1, Slot::Single, 2, 2, 316, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 2, 316, Count::None, 0, 0, LONG, 0, 0, false), // PriceScheduleType.1: PriceScheduleID
     E,
-    p(K::Simple, 2, Slot::Single, 3, 3, 317, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 3, 3, 317, Count::None, 0, 0, LONG, 0, 0, true), // PriceScheduleType.2: PriceScheduleDescription
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceScheduleType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PriceScheduleType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 163, 13, 319, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 163, 13, 319, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 164, 13, 320, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 164, 13, 320, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 165, 22, 322, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 165, 22, 322, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 166, 21, 323, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 166, 21, 323, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 167, 1, 325, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 167, 1, 325, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 168, 20, 326, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 2, Slot::Single, 169, 20, 327, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 3, Slot::Single, 170, 20, 328, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 168, 20, 326, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 169, 20, 327, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 170, 20, 328, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 169, 20, 327, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 3, Slot::Single, 170, 20, 328, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 169, 20, 327, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 170, 20, 328, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 170, 20, 328, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 170, 20, 328, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false),
-    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 171, 20, 329, Count::None, 0, 0, LONG, 91, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Set, 1, 0, LONG, 94, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Step, 10, 331, LONG, 94, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 172, 21, 330, Count::Step, 10, 331, LONG, 94, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 333, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 173, 0, 334, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 174, 0, 335, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 333, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 173, 0, 334, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 174, 0, 335, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 173, 0, 334, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 174, 0, 335, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false),
+    p(K::Attribute, 1, Slot::Single, 173, 0, 334, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 174, 0, 335, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 174, 0, 335, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false),
+    p(K::Attribute, 2, Slot::Single, 174, 0, 335, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false),
-    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false),
+    p(K::Complex, 3, Slot::Single, 175, 118, 336, Count::None, 0, 0, LONG, 510, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false),
+    p(K::Complex, 4, Slot::Single, 176, 22, 337, Count::None, 0, 0, LONG, 97, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 177, 13, 338, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 177, 13, 338, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 173, 0, 340, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 174, 0, 341, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 175, 118, 342, Count::None, 0, 0, LONG, 510, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 173, 0, 340, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 174, 0, 341, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 175, 118, 342, Count::None, 0, 0, LONG, 510, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 174, 0, 341, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 175, 118, 342, Count::None, 0, 0, LONG, 510, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 174, 0, 341, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 175, 118, 342, Count::None, 0, 0, LONG, 510, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 175, 118, 342, Count::None, 0, 0, LONG, 510, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 175, 118, 342, Count::None, 0, 0, LONG, 510, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 178, 13, 344, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 178, 13, 344, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 178, 13, 344, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 178, 13, 344, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),   // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 178, 13, 344, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 178, 13, 344, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 347, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 347, Count::None, 0, 0, LONG, 204, 0, false), // ScheduleExchangeReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 179, 27, 348, Count::None, 0, 0, (10, V::Number, 12, 1012), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 179, 27, 348, Count::None, 0, 0, (10, V::Number, 12, 1012), 0, 0, false), // ScheduleExchangeReqType.1: MaximumSupportingPoints
     E,
-    p(K::Complex, 2, Slot::Single, 180, 27, 349, Count::None, 0, 0, LONG, 123, 0, true),
-    p(K::Complex, 3, Slot::Single, 181, 84, 350, Count::None, 0, 0, LONG, 370, 0, true),
+    p(K::Complex, 2, Slot::Single, 180, 27, 349, Count::None, 0, 0, LONG, 123, 0, true), // ScheduleExchangeReqType.2: Dynamic_SEReqControlMode
+    p(K::Complex, 3, Slot::Single, 181, 84, 350, Count::None, 0, 0, LONG, 370, 0, true), // ScheduleExchangeReqType.2: Scheduled_SEReqControlMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleExchangeReqType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleExchangeReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 352, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 352, Count::None, 0, 0, LONG, 204, 0, false), // ScheduleExchangeResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 353, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 353, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ScheduleExchangeResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 21, 9, 354, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 21, 9, 354, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // ScheduleExchangeResType.2: EVSEProcessing
     E,
-    p(K::Simple, 3, Slot::Single, 182, 10, 355, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 183, 28, 356, Count::None, 0, 0, LONG, 132, 0, true),
-    p(K::Complex, 5, Slot::Single, 184, 85, 357, Count::None, 0, 0, LONG, 376, 0, true),
+    p(K::Simple, 3, Slot::Single, 182, 10, 355, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ScheduleExchangeResType.3: GoToPause
+    p(K::Complex, 4, Slot::Single, 183, 28, 356, Count::None, 0, 0, LONG, 132, 0, true), // ScheduleExchangeResType.3: Dynamic_SEResControlMode
+    p(K::Complex, 5, Slot::Single, 184, 85, 357, Count::None, 0, 0, LONG, 376, 0, true), // ScheduleExchangeResType.3: Scheduled_SEResControlMode
     E,
-    p(K::Complex, 4, Slot::Single, 183, 28, 356, Count::None, 0, 0, LONG, 132, 0, true),
-    p(K::Complex, 5, Slot::Single, 184, 85, 357, Count::None, 0, 0, LONG, 376, 0, true),
+    p(K::Complex, 4, Slot::Single, 183, 28, 356, Count::None, 0, 0, LONG, 132, 0, true), // ScheduleExchangeResType.4: Dynamic_SEResControlMode
+    p(K::Complex, 5, Slot::Single, 184, 85, 357, Count::None, 0, 0, LONG, 376, 0, true), // ScheduleExchangeResType.4: Scheduled_SEResControlMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleExchangeResType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleExchangeResType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 185, 2, 359, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 185, 2, 359, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleTupleType.0: ScheduleTupleID
     E,
-    p(K::Complex, 1, Slot::Single, 186, 17, 360, Count::None, 0, 0, LONG, 76, 0, false),
+    p(K::Complex, 1, Slot::Single, 186, 17, 360, Count::None, 0, 0, LONG, 76, 0, false), // ScheduleTupleType.1: ChargingSchedule
     E,
-    p(K::Complex, 2, Slot::Single, 187, 17, 361, Count::None, 0, 0, LONG, 76, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 187, 17, 361, Count::None, 0, 0, LONG, 76, 0, true), // ScheduleTupleType.2: DischargingSchedule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleTupleType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ScheduleTupleType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 65, 73, 363, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 1, Slot::Single, 66, 73, 364, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::Single, 67, 73, 365, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 65, 73, 363, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 66, 73, 364, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 67, 73, 365, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 66, 73, 364, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::Single, 67, 73, 365, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 66, 73, 364, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 67, 73, 365, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 67, 73, 365, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 67, 73, 365, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 188, 2, 368, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 188, 2, 368, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_EVPPTControlModeType.0: SelectedScheduleTupleID
     E,
-    p(K::Simple, 1, Slot::Single, 189, 28, 369, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 189, 28, 369, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // Scheduled_EVPPTControlModeType.1: PowerToleranceAcceptance
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_EVPPTControlModeType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_EVPPTControlModeType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 69, 15, 371, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 72, 73, 372, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::Single, 73, 73, 373, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 69, 15, 371, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Scheduled_SEReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 72, 73, 372, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 2, Slot::Single, 73, 73, 373, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true), // Scheduled_SEReqControlModeType.0: EVEnergyOffer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEReqControlModeType.0: EndElement
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 72, 73, 372, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 2, Slot::Single, 73, 73, 373, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 72, 73, 372, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.1: EVTargetEnergyRequest
+    p(K::Complex, 2, Slot::Single, 73, 73, 373, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true), // Scheduled_SEReqControlModeType.1: EVEnergyOffer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEReqControlModeType.1: EndElement
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 73, 73, 373, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 73, 73, 373, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.2: EVMaximumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true), // Scheduled_SEReqControlModeType.2: EVEnergyOffer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEReqControlModeType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
-    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 74, 73, 374, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // Scheduled_SEReqControlModeType.3: EVMinimumEnergyRequest
+    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true), // Scheduled_SEReqControlModeType.3: EVEnergyOffer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEReqControlModeType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 190, 34, 375, Count::None, 0, 0, LONG, 149, 0, true), // Scheduled_SEReqControlModeType.4: EVEnergyOffer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEReqControlModeType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEReqControlModeType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 191, 80, 377, Count::Set, 1, 0, LONG, 358, 0, false),
+    p(K::Complex, 0, Slot::List, 191, 80, 377, Count::Set, 1, 0, LONG, 358, 0, false), // Scheduled_SEResControlModeType.0: ScheduleTuple
     E,
-    p(K::Complex, 0, Slot::List, 191, 80, 377, Count::Step, 3, 378, LONG, 358, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 191, 80, 377, Count::Step, 3, 378, LONG, 358, 0, false), // Scheduled_SEResControlModeType.1: ScheduleTuple
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEResControlModeType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SEResControlModeType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 188, 2, 380, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 188, 2, 380, Count::None, 0, 0, LONG, 0, 0, true), // Scheduled_SMDTControlModeType.0: SelectedScheduleTupleID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_SMDTControlModeType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 192, 88, 382, Count::Set, 1, 0, LONG, 384, 0, false),
+    p(K::Complex, 0, Slot::List, 192, 88, 382, Count::Set, 1, 0, LONG, 384, 0, false), // SelectedServiceListType.0: SelectedService
     E,
-    p(K::Complex, 0, Slot::List, 192, 88, 382, Count::Step, 16, 383, LONG, 384, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 192, 88, 382, Count::Step, 16, 383, LONG, 384, 0, false), // SelectedServiceListType.1: SelectedService
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 193, 16, 385, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 193, 16, 385, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 130, 16, 386, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 130, 16, 386, Count::None, 0, 0, LONG, 0, 0, true), // SelectedServiceType.1: ParameterSetID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SelectedServiceType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 388, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 388, Count::None, 0, 0, LONG, 204, 0, false), // ServiceDetailReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 193, 16, 389, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 193, 16, 389, Count::None, 0, 0, LONG, 0, 0, true), // ServiceDetailReqType.1: ServiceID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 391, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 391, Count::None, 0, 0, LONG, 204, 0, false), // ServiceDetailResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 392, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 392, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ServiceDetailResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 193, 16, 393, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 193, 16, 393, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.2: ServiceID
     E,
-    p(K::Complex, 3, Slot::Single, 194, 95, 394, Count::None, 0, 0, LONG, 410, 0, true),
+    p(K::Complex, 3, Slot::Single, 194, 95, 394, Count::None, 0, 0, LONG, 410, 0, true), // ServiceDetailResType.3: ServiceParameterList
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDetailResType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 396, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 396, Count::None, 0, 0, LONG, 204, 0, false), // ServiceDiscoveryReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 195, 93, 397, Count::None, 0, 0, LONG, 404, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 195, 93, 397, Count::None, 0, 0, LONG, 404, 0, true), // ServiceDiscoveryReqType.1: SupportedServiceIDs
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 399, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 399, Count::None, 0, 0, LONG, 204, 0, false), // ServiceDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 400, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 400, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ServiceDiscoveryResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 196, 10, 401, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 196, 10, 401, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // ServiceDiscoveryResType.2: ServiceRenegotiationSupported
     E,
-    p(K::Complex, 3, Slot::Single, 197, 94, 402, Count::None, 0, 0, LONG, 407, 0, false),
+    p(K::Complex, 3, Slot::Single, 197, 94, 402, Count::None, 0, 0, LONG, 407, 0, false), // ServiceDiscoveryResType.3: EnergyTransferServiceList
     E,
-    p(K::Complex, 4, Slot::Single, 198, 94, 403, Count::None, 0, 0, LONG, 407, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 198, 94, 403, Count::None, 0, 0, LONG, 407, 0, true), // ServiceDiscoveryResType.4: VASList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceDiscoveryResType.5: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 193, 16, 405, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 193, 16, 405, Count::Set, 1, 0, LONG, 0, 0, false), // ServiceIDListType.0: ServiceID
     E,
-    p(K::Simple, 0, Slot::List, 193, 16, 405, Count::Step, 16, 406, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 193, 16, 405, Count::Step, 16, 406, LONG, 0, 0, false), // ServiceIDListType.1: ServiceID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceIDListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceIDListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 199, 98, 408, Count::Set, 1, 0, LONG, 420, 0, false),
+    p(K::Complex, 0, Slot::List, 199, 98, 408, Count::Set, 1, 0, LONG, 420, 0, false), // ServiceListType.0: Service
     E,
-    p(K::Complex, 0, Slot::List, 199, 98, 408, Count::Step, 8, 409, LONG, 420, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 199, 98, 408, Count::Step, 8, 409, LONG, 420, 0, false), // ServiceListType.1: Service
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 200, 56, 411, Count::Set, 1, 0, LONG, 245, 0, false),
+    p(K::Complex, 0, Slot::List, 200, 56, 411, Count::Set, 1, 0, LONG, 245, 0, false), // ServiceParameterListType.0: ParameterSet
     E,
-    p(K::Complex, 0, Slot::List, 200, 56, 411, Count::Step, 32, 412, LONG, 245, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 200, 56, 411, Count::Step, 32, 412, LONG, 245, 0, false), // ServiceParameterListType.1: ParameterSet
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceParameterListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceParameterListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 414, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 414, Count::None, 0, 0, LONG, 204, 0, false), // ServiceSelectionReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 201, 88, 415, Count::None, 0, 0, LONG, 384, 0, false),
+    p(K::Complex, 1, Slot::Single, 201, 88, 415, Count::None, 0, 0, LONG, 384, 0, false), // ServiceSelectionReqType.1: SelectedEnergyTransferService
     E,
-    p(K::Complex, 2, Slot::Single, 202, 87, 416, Count::None, 0, 0, LONG, 381, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 202, 87, 416, Count::None, 0, 0, LONG, 381, 0, true), // ServiceSelectionReqType.2: SelectedVASList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceSelectionReqType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceSelectionReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 418, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 418, Count::None, 0, 0, LONG, 204, 0, false), // ServiceSelectionResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 419, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 20, 8, 419, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ServiceSelectionResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceSelectionResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 193, 16, 421, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 193, 16, 421, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.0: ServiceID
     E,
-    p(K::Simple, 1, Slot::Single, 203, 10, 422, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 203, 10, 422, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ServiceType.1: FreeService
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ServiceType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 424, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 424, Count::None, 0, 0, LONG, 204, 0, false), // SessionSetupReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 204, 5, 425, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 204, 5, 425, Count::None, 0, 0, LONG, 0, 0, true), // SessionSetupReqType.1: EVCCID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 427, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 427, Count::None, 0, 0, LONG, 204, 0, false), // SessionSetupResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 428, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 428, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // SessionSetupResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 205, 5, 429, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 205, 5, 429, Count::None, 0, 0, LONG, 0, 0, true), // SessionSetupResType.2: EVSEID
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionSetupResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 431, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 431, Count::None, 0, 0, LONG, 204, 0, false), // SessionStopReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 206, 29, 432, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 206, 29, 432, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // SessionStopReqType.1: ChargingSession
     E,
-    p(K::Simple, 2, Slot::Single, 207, 6, 433, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 208, 3, 434, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 207, 6, 433, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopReqType.2: EVTerminationCode
+    p(K::Simple, 3, Slot::Single, 208, 3, 434, Count::None, 0, 0, LONG, 0, 0, true), // SessionStopReqType.2: EVTerminationExplanation
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopReqType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 208, 3, 434, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 208, 3, 434, Count::None, 0, 0, LONG, 0, 0, true), // SessionStopReqType.3: EVTerminationExplanation
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopReqType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 436, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 436, Count::None, 0, 0, LONG, 204, 0, false), // SessionStopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 437, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 20, 8, 437, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // SessionStopResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SessionStopResType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 26, 0, 439, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 26, 0, 439, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 209, 30, 440, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 442, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 209, 30, 440, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 442, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 440, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 440, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 209, 30, 440, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 442, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 209, 30, 440, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 441, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 442, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 444, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 210, 105, 445, Count::Set, 1, 0, LONG, 446, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 444, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 210, 105, 445, Count::Set, 1, 0, LONG, 446, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 210, 105, 445, Count::Set, 1, 0, LONG, 446, 0, false),
+    p(K::Complex, 1, Slot::List, 210, 105, 445, Count::Set, 1, 0, LONG, 446, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 210, 105, 445, Count::Step, 0, 0, LONG, 446, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 210, 105, 445, Count::Step, 0, 0, LONG, 446, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 447, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 211, 0, 448, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 447, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 211, 0, 448, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 211, 0, 448, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 211, 0, 448, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 450, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 450, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 450, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 449, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 450, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 452, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 212, 109, 453, Count::None, 0, 0, LONG, 464, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 452, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 212, 109, 453, Count::None, 0, 0, LONG, 464, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 212, 109, 453, Count::None, 0, 0, LONG, 464, 0, false),
+    p(K::Complex, 1, Slot::Single, 212, 109, 453, Count::None, 0, 0, LONG, 464, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 213, 107, 454, Count::None, 0, 0, LONG, 457, 0, false),
+    p(K::Complex, 2, Slot::Single, 213, 107, 454, Count::None, 0, 0, LONG, 457, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 214, 44, 455, Count::None, 0, 0, LONG, 182, 0, false),
-    p(K::Complex, 4, Slot::List, 215, 52, 456, Count::Set, 1, 0, LONG, 223, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 214, 44, 455, Count::None, 0, 0, LONG, 182, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 215, 52, 456, Count::Set, 1, 0, LONG, 223, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 215, 52, 456, Count::Set, 1, 0, LONG, 223, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 215, 52, 456, Count::Set, 1, 0, LONG, 223, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 215, 52, 456, Count::Step, 0, 0, LONG, 223, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 215, 52, 456, Count::Step, 0, 0, LONG, 223, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 458, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 13, 459, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 458, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 13, 459, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 13, 459, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 13, 459, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 461, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 461, Count::None, 0, 0, LONG, 0, 0, false), // SignedCertificateChainType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 27, 11, 462, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 27, 11, 462, Count::None, 0, 0, LONG, 0, 0, false), // SignedCertificateChainType.1: Certificate
     E,
-    p(K::Complex, 2, Slot::Single, 28, 112, 463, Count::None, 0, 0, LONG, 484, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 28, 112, 463, Count::None, 0, 0, LONG, 484, 0, true), // SignedCertificateChainType.2: SubCertificates
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedCertificateChainType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedCertificateChainType.3: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 95, 0, 465, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 216, 9, 466, Count::None, 0, 0, LONG, 41, 0, false),
+    p(K::Attribute, 0, Slot::Single, 95, 0, 465, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 216, 9, 466, Count::None, 0, 0, LONG, 41, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 216, 9, 466, Count::None, 0, 0, LONG, 41, 0, false),
+    p(K::Complex, 1, Slot::Single, 216, 9, 466, Count::None, 0, 0, LONG, 41, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 217, 103, 467, Count::None, 0, 0, LONG, 438, 0, false),
+    p(K::Complex, 2, Slot::Single, 217, 103, 467, Count::None, 0, 0, LONG, 438, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 106, 75, 468, Count::Set, 1, 0, LONG, 332, 0, false),
+    p(K::Complex, 3, Slot::List, 106, 75, 468, Count::Set, 1, 0, LONG, 332, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 106, 75, 468, Count::Step, 0, 0, LONG, 332, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 106, 75, 468, Count::Step, 0, 0, LONG, 332, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 470, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 470, Count::None, 0, 0, LONG, 0, 0, false), // SignedInstallationDataType.0: Id
     E,
-    p(K::Complex, 1, Slot::Single, 140, 18, 471, Count::None, 0, 0, LONG, 80, 0, false),
+    p(K::Complex, 1, Slot::Single, 140, 18, 471, Count::None, 0, 0, LONG, 80, 0, false), // SignedInstallationDataType.1: ContractCertificateChain
     E,
-    p(K::Simple, 2, Slot::Single, 218, 31, 472, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 218, 31, 472, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, false), // SignedInstallationDataType.2: ECDHCurve
     E,
-    p(K::Simple, 3, Slot::Single, 219, 32, 473, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 219, 32, 473, Count::None, 0, 0, LONG, 0, 0, false), // SignedInstallationDataType.3: DHPublicKey
     E,
-    p(K::Simple, 4, Slot::Single, 220, 33, 474, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Simple, 5, Slot::Single, 221, 34, 475, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Simple, 6, Slot::Single, 222, 35, 476, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 4, Slot::Single, 220, 33, 474, Count::None, 0, 0, LONG, 0, 0, true), // SignedInstallationDataType.4: SECP521_EncryptedPrivateKey
+    p(K::Simple, 5, Slot::Single, 221, 34, 475, Count::None, 0, 0, LONG, 0, 0, true), // SignedInstallationDataType.4: X448_EncryptedPrivateKey
+    p(K::Simple, 6, Slot::Single, 222, 35, 476, Count::None, 0, 0, LONG, 0, 0, true), // SignedInstallationDataType.4: TPM_EncryptedPrivateKey
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInstallationDataType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInstallationDataType.6: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInstallationDataType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 478, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 478, Count::None, 0, 0, LONG, 0, 0, false), // SignedMeteringDataType.0: Id
     E,
-    p(K::Simple, 1, Slot::Single, 223, 18, 479, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 223, 18, 479, Count::None, 0, 0, LONG, 0, 0, false), // SignedMeteringDataType.1: SessionID
     E,
-    p(K::Complex, 2, Slot::Single, 224, 49, 480, Count::None, 0, 0, LONG, 208, 0, false),
+    p(K::Complex, 2, Slot::Single, 224, 49, 480, Count::None, 0, 0, LONG, 208, 0, false), // SignedMeteringDataType.2: MeterInfo
     E,
-    p(K::Complex, 3, Slot::Single, 225, 74, 481, Count::None, 0, 0, LONG, 324, 0, false),
-    p(K::Complex, 4, Slot::Single, 226, 29, 482, Count::None, 0, 0, LONG, 138, 0, true),
-    p(K::Complex, 5, Slot::Single, 227, 86, 483, Count::None, 0, 0, LONG, 379, 0, true),
+    p(K::Complex, 3, Slot::Single, 225, 74, 481, Count::None, 0, 0, LONG, 324, 0, false), // SignedMeteringDataType.3: Receipt
+    p(K::Complex, 4, Slot::Single, 226, 29, 482, Count::None, 0, 0, LONG, 138, 0, true), // SignedMeteringDataType.3: Dynamic_SMDTControlMode
+    p(K::Complex, 5, Slot::Single, 227, 86, 483, Count::None, 0, 0, LONG, 379, 0, true), // SignedMeteringDataType.3: Scheduled_SMDTControlMode
     E,
-    p(K::Complex, 4, Slot::Single, 226, 29, 482, Count::None, 0, 0, LONG, 138, 0, true),
-    p(K::Complex, 5, Slot::Single, 227, 86, 483, Count::None, 0, 0, LONG, 379, 0, true),
+    p(K::Complex, 4, Slot::Single, 226, 29, 482, Count::None, 0, 0, LONG, 138, 0, true), // SignedMeteringDataType.4: Dynamic_SMDTControlMode
+    p(K::Complex, 5, Slot::Single, 227, 86, 483, Count::None, 0, 0, LONG, 379, 0, true), // SignedMeteringDataType.4: Scheduled_SMDTControlMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedMeteringDataType.5: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedMeteringDataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 27, 11, 485, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 27, 11, 485, Count::Set, 1, 0, LONG, 0, 0, false), // SubCertificatesType.0: Certificate
     E,
-    p(K::Simple, 0, Slot::List, 27, 11, 485, Count::Step, 3, 486, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 27, 11, 485, Count::Step, 3, 486, LONG, 0, 0, false), // SubCertificatesType.1: Certificate
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SubCertificatesType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SubCertificatesType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 228, 6, 488, Count::Set, 1, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 228, 6, 488, Count::Set, 1, 0, LONG, 0, 0, false), // SupportedProvidersListType.0: ProviderID
     E,
-    p(K::Simple, 0, Slot::List, 228, 6, 488, Count::Step, 128, 489, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 228, 6, 488, Count::Step, 128, 489, LONG, 0, 0, false), // SupportedProvidersListType.1: ProviderID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SupportedProvidersListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SupportedProvidersListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 229, 16, 491, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 229, 16, 491, Count::None, 0, 0, LONG, 0, 0, false), // TargetPositionType.0: TargetOffsetX
     E,
-    p(K::Simple, 1, Slot::Single, 230, 16, 492, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 230, 16, 492, Count::None, 0, 0, LONG, 0, 0, true), // TargetPositionType.1: TargetOffsetY
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TargetPositionType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 231, 116, 494, Count::Set, 1, 0, LONG, 496, 0, false),
+    p(K::Complex, 0, Slot::List, 231, 116, 494, Count::Set, 1, 0, LONG, 496, 0, false), // TaxRuleListType.0: TaxRule
     E,
-    p(K::Complex, 0, Slot::List, 231, 116, 494, Count::Step, 10, 495, LONG, 496, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 231, 116, 494, Count::Step, 10, 495, LONG, 496, 0, false), // TaxRuleListType.1: TaxRule
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TaxRuleListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TaxRuleListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 232, 2, 497, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 232, 2, 497, Count::None, 0, 0, LONG, 0, 0, false), // TaxRuleType.0: TaxRuleID
     E,
-    p(K::Simple, 1, Slot::Single, 233, 6, 498, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 234, 73, 499, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Simple, 1, Slot::Single, 233, 6, 498, Count::None, 0, 0, LONG, 0, 0, false), // TaxRuleType.1: TaxRuleName
+    p(K::Complex, 2, Slot::Single, 234, 73, 499, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // TaxRuleType.1: TaxRate
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 234, 73, 499, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false),
+    p(K::Complex, 2, Slot::Single, 234, 73, 499, Count::None, 0, 0, (16, V::No, 0, 0), 321, 1, false), // TaxRuleType.2: TaxRate
     E,
-    p(K::Simple, 3, Slot::Single, 235, 10, 500, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 236, 10, 501, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 235, 10, 500, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // TaxRuleType.3: TaxIncludedInPrice
+    p(K::Simple, 4, Slot::Single, 236, 10, 501, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // TaxRuleType.3: AppliesToEnergyFee
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 236, 10, 501, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 236, 10, 501, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // TaxRuleType.4: AppliesToEnergyFee
     E,
-    p(K::Simple, 5, Slot::Single, 237, 10, 502, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 237, 10, 502, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // TaxRuleType.5: AppliesToParkingFee
     E,
-    p(K::Simple, 6, Slot::Single, 238, 10, 503, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 238, 10, 503, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // TaxRuleType.6: AppliesToOverstayFee
     E,
-    p(K::Simple, 7, Slot::Single, 239, 10, 504, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 7, Slot::Single, 239, 10, 504, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // TaxRuleType.7: AppliesMinimumMaximumCost
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TaxRuleType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 26, 0, 506, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 26, 0, 506, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 508, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 508, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 240, 0, 508, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 507, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 509, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 241, 117, 511, Count::Set, 1, 0, LONG, 505, 0, false),
+    p(K::Complex, 0, Slot::List, 241, 117, 511, Count::Set, 1, 0, LONG, 505, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 241, 117, 511, Count::Step, 0, 0, LONG, 505, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 241, 117, 511, Count::Step, 0, 0, LONG, 505, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 513, Count::None, 0, 0, LONG, 204, 0, true),
+    p(K::Complex, 0, Slot::Single, 16, 48, 513, Count::None, 0, 0, LONG, 204, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 515, Count::None, 0, 0, LONG, 204, 0, true),
+    p(K::Complex, 0, Slot::Single, 16, 48, 515, Count::None, 0, 0, LONG, 204, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 517, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 517, Count::None, 0, 0, LONG, 204, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 518, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 20, 8, 518, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 520, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 520, Count::None, 0, 0, LONG, 204, 0, false), // VehicleCheckInReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 242, 36, 521, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 242, 36, 521, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // VehicleCheckInReqType.1: EVCheckInStatus
     E,
-    p(K::Simple, 2, Slot::Single, 243, 37, 522, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 243, 37, 522, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // VehicleCheckInReqType.2: ParkingMethod
     E,
-    p(K::Simple, 3, Slot::Single, 244, 21, 523, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 245, 21, 524, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 246, 21, 525, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 244, 21, 523, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.3: VehicleFrame
+    p(K::Simple, 4, Slot::Single, 245, 21, 524, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.3: DeviceOffset
+    p(K::Simple, 5, Slot::Single, 246, 21, 525, Count::None, 0, 0, LONG, 0, 0, true), // VehicleCheckInReqType.3: VehicleTravel
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 245, 21, 524, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 246, 21, 525, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 245, 21, 524, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.4: DeviceOffset
+    p(K::Simple, 5, Slot::Single, 246, 21, 525, Count::None, 0, 0, LONG, 0, 0, true), // VehicleCheckInReqType.4: VehicleTravel
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 246, 21, 525, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 246, 21, 525, Count::None, 0, 0, LONG, 0, 0, true), // VehicleCheckInReqType.5: VehicleTravel
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInReqType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 527, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 527, Count::None, 0, 0, LONG, 204, 0, false), // VehicleCheckInResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 528, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 528, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // VehicleCheckInResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 247, 21, 529, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 248, 21, 530, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 249, 21, 531, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 247, 21, 529, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.2: ParkingSpace
+    p(K::Simple, 3, Slot::Single, 248, 21, 530, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.2: DeviceLocation
+    p(K::Simple, 4, Slot::Single, 249, 21, 531, Count::None, 0, 0, LONG, 0, 0, true), // VehicleCheckInResType.2: TargetDistance
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 248, 21, 530, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 249, 21, 531, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 248, 21, 530, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.3: DeviceLocation
+    p(K::Simple, 4, Slot::Single, 249, 21, 531, Count::None, 0, 0, LONG, 0, 0, true), // VehicleCheckInResType.3: TargetDistance
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.3: EndElement
     E,
-    p(K::Simple, 4, Slot::Single, 249, 21, 531, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 249, 21, 531, Count::None, 0, 0, LONG, 0, 0, true), // VehicleCheckInResType.4: TargetDistance
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckInResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 533, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 533, Count::None, 0, 0, LONG, 204, 0, false), // VehicleCheckOutReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 250, 38, 534, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 250, 38, 534, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // VehicleCheckOutReqType.1: EVCheckOutStatus
     E,
-    p(K::Simple, 2, Slot::Single, 251, 1, 535, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 251, 1, 535, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // VehicleCheckOutReqType.2: CheckOutTime
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckOutReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 16, 48, 537, Count::None, 0, 0, LONG, 204, 0, false),
+    p(K::Complex, 0, Slot::Single, 16, 48, 537, Count::None, 0, 0, LONG, 204, 0, false), // VehicleCheckOutResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 20, 8, 538, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 20, 8, 538, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // VehicleCheckOutResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 252, 39, 539, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 252, 39, 539, Count::None, 0, 0, (1, V::Literal, 0, 1), 0, 0, true), // VehicleCheckOutResType.2: EVSECheckOutStatus
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // VehicleCheckOutResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false),
-    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 253, 127, 541, Count::None, 0, 0, LONG, 547, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 254, 13, 542, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 255, 0, 543, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 256, 13, 544, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 257, 13, 545, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 546, Count::None, 0, 0, LONG, 0, 0, false),   // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 258, 0, 548, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 258, 0, 548, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 259, 30, 549, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 259, 30, 549, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

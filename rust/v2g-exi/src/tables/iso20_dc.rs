@@ -513,72 +513,72 @@ static DATATYPES: [Datatype; 17] = [
 ];
 
 static TYPES: [Type; 66] = [
-    t("BPT_DC_CPDReqEnergyTransferModeType", 3, 13, 0, 0, 11, false, false, 0),
-    t("BPT_DC_CPDResEnergyTransferModeType", 3, 14, 12, 11, 11, false, false, 0),
-    t("BPT_Dynamic_DC_CLReqControlModeType", 3, 32, 24, 22, 14, false, false, 0),
-    t("BPT_Dynamic_DC_CLResControlModeType", 3, 33, 39, 36, 12, false, false, 0),
-    t("BPT_Scheduled_DC_CLReqControlModeType", 3, 51, 52, 48, 13, false, false, 0),
-    t("BPT_Scheduled_DC_CLResControlModeType", 3, 52, 66, 61, 8, false, false, 0),
-    t("CLReqControlModeType", 2, 65535, 75, 69, 0, true, false, 0),
-    t("CLResControlModeType", 2, 65535, 76, 69, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 77, 69, 2, false, false, 0),
-    t("ChargeLoopReqType", 2, 62, 81, 71, 3, true, false, 0),
-    t("ChargeLoopResType", 2, 63, 85, 74, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 2, 62, 91, 79, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 2, 63, 93, 80, 2, true, false, 0),
-    t("DC_CPDReqEnergyTransferModeType", 3, 65535, 96, 82, 7, false, false, 0),
-    t("DC_CPDResEnergyTransferModeType", 3, 65535, 104, 89, 7, false, false, 0),
-    t("DC_CableCheckReqType", 3, 62, 112, 96, 1, false, false, 0),
-    t("DC_CableCheckResType", 3, 63, 114, 97, 3, false, false, 0),
-    t("DC_ChargeLoopReqType", 3, 9, 118, 100, 5, false, false, 0),
-    t("DC_ChargeLoopResType", 3, 10, 124, 105, 11, false, false, 0),
-    t("DC_ChargeParameterDiscoveryReqType", 3, 11, 136, 116, 2, false, false, 0),
-    t("DC_ChargeParameterDiscoveryResType", 3, 12, 139, 118, 3, false, false, 0),
-    t("DC_PreChargeReqType", 3, 62, 143, 121, 4, false, false, 0),
-    t("DC_PreChargeResType", 3, 63, 148, 125, 3, false, false, 0),
-    t("DC_WeldingDetectionReqType", 3, 62, 152, 128, 2, false, false, 0),
-    t("DC_WeldingDetectionResType", 3, 63, 155, 130, 3, false, false, 0),
-    t("DSAKeyValueType", 1, 65535, 159, 133, 7, false, false, 0),
-    t("DetailedCostType", 2, 65535, 167, 140, 2, false, false, 0),
-    t("DetailedTaxType", 2, 65535, 170, 142, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 173, 144, 2, false, false, 0),
-    t("DisplayParametersType", 2, 65535, 177, 146, 10, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 2, 6, 188, 156, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 2, 7, 193, 160, 4, true, false, 0),
-    t("Dynamic_DC_CLReqControlModeType", 3, 30, 198, 164, 9, false, false, 0),
-    t("Dynamic_DC_CLResControlModeType", 3, 31, 208, 173, 8, false, false, 0),
-    t("EVSEStatusType", 2, 65535, 217, 181, 2, false, false, 0),
-    t("KeyInfoType", 1, 65535, 220, 183, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 231, 185, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 2, 65535, 236, 186, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 239, 187, 2, false, false, 0),
-    t("MessageHeaderType", 2, 65535, 242, 189, 3, false, false, 0),
-    t("MeterInfoType", 2, 65535, 246, 192, 8, false, false, 0),
-    t("ObjectType", 1, 65535, 255, 200, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 261, 204, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 267, 205, 2, false, false, 0),
-    t("RationalNumberType", 2, 65535, 270, 207, 2, false, false, 1),
-    t("ReceiptType", 2, 65535, 273, 209, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 281, 215, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 288, 221, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 292, 224, 1, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 2, 6, 295, 225, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 2, 7, 299, 228, 0, true, false, 0),
-    t("Scheduled_DC_CLReqControlModeType", 3, 49, 300, 228, 10, false, false, 0),
-    t("Scheduled_DC_CLResControlModeType", 3, 50, 311, 238, 4, false, false, 0),
-    t("SignatureMethodType", 1, 65535, 316, 242, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 321, 244, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 324, 246, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 329, 249, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 335, 254, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 338, 256, 4, false, false, 0),
-    t("TransformType", 1, 65535, 343, 260, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 348, 262, 1, false, false, 0),
-    t("V2GMessageType", 2, 65535, 350, 263, 1, true, false, 0),
-    t("V2GRequestType", 2, 61, 352, 264, 1, true, false, 0),
-    t("V2GResponseType", 2, 61, 354, 265, 2, true, false, 0),
-    t("X509DataType", 1, 65535, 357, 267, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 364, 268, 2, false, false, 0),
+    t("BPT_DC_CPDReqEnergyTransferModeType", 3, 13, 0, 0, 11, false, false, 0), // 0
+    t("BPT_DC_CPDResEnergyTransferModeType", 3, 14, 12, 11, 11, false, false, 0), // 1
+    t("BPT_Dynamic_DC_CLReqControlModeType", 3, 32, 24, 22, 14, false, false, 0), // 2
+    t("BPT_Dynamic_DC_CLResControlModeType", 3, 33, 39, 36, 12, false, false, 0), // 3
+    t("BPT_Scheduled_DC_CLReqControlModeType", 3, 51, 52, 48, 13, false, false, 0), // 4
+    t("BPT_Scheduled_DC_CLResControlModeType", 3, 52, 66, 61, 8, false, false, 0), // 5
+    t("CLReqControlModeType", 2, 65535, 75, 69, 0, true, false, 0),             // 6
+    t("CLResControlModeType", 2, 65535, 76, 69, 0, true, false, 0),             // 7
+    t("CanonicalizationMethodType", 1, 65535, 77, 69, 2, false, false, 0),      // 8
+    t("ChargeLoopReqType", 2, 62, 81, 71, 3, true, false, 0),                   // 9
+    t("ChargeLoopResType", 2, 63, 85, 74, 5, true, false, 0),                   // 10
+    t("ChargeParameterDiscoveryReqType", 2, 62, 91, 79, 1, true, false, 0),     // 11
+    t("ChargeParameterDiscoveryResType", 2, 63, 93, 80, 2, true, false, 0),     // 12
+    t("DC_CPDReqEnergyTransferModeType", 3, 65535, 96, 82, 7, false, false, 0), // 13
+    t("DC_CPDResEnergyTransferModeType", 3, 65535, 104, 89, 7, false, false, 0), // 14
+    t("DC_CableCheckReqType", 3, 62, 112, 96, 1, false, false, 0),              // 15
+    t("DC_CableCheckResType", 3, 63, 114, 97, 3, false, false, 0),              // 16
+    t("DC_ChargeLoopReqType", 3, 9, 118, 100, 5, false, false, 0),              // 17
+    t("DC_ChargeLoopResType", 3, 10, 124, 105, 11, false, false, 0),            // 18
+    t("DC_ChargeParameterDiscoveryReqType", 3, 11, 136, 116, 2, false, false, 0), // 19
+    t("DC_ChargeParameterDiscoveryResType", 3, 12, 139, 118, 3, false, false, 0), // 20
+    t("DC_PreChargeReqType", 3, 62, 143, 121, 4, false, false, 0),              // 21
+    t("DC_PreChargeResType", 3, 63, 148, 125, 3, false, false, 0),              // 22
+    t("DC_WeldingDetectionReqType", 3, 62, 152, 128, 2, false, false, 0),       // 23
+    t("DC_WeldingDetectionResType", 3, 63, 155, 130, 3, false, false, 0),       // 24
+    t("DSAKeyValueType", 1, 65535, 159, 133, 7, false, false, 0),               // 25
+    t("DetailedCostType", 2, 65535, 167, 140, 2, false, false, 0),              // 26
+    t("DetailedTaxType", 2, 65535, 170, 142, 2, false, false, 0),               // 27
+    t("DigestMethodType", 1, 65535, 173, 144, 2, false, false, 0),              // 28
+    t("DisplayParametersType", 2, 65535, 177, 146, 10, false, false, 0),        // 29
+    t("Dynamic_CLReqControlModeType", 2, 6, 188, 156, 4, true, false, 0),       // 30
+    t("Dynamic_CLResControlModeType", 2, 7, 193, 160, 4, true, false, 0),       // 31
+    t("Dynamic_DC_CLReqControlModeType", 3, 30, 198, 164, 9, false, false, 0),  // 32
+    t("Dynamic_DC_CLResControlModeType", 3, 31, 208, 173, 8, false, false, 0),  // 33
+    t("EVSEStatusType", 2, 65535, 217, 181, 2, false, false, 0),                // 34
+    t("KeyInfoType", 1, 65535, 220, 183, 2, false, false, 0),                   // 35
+    t("KeyValueType", 1, 65535, 231, 185, 1, false, false, 0),                  // 36
+    t("ListOfRootCertificateIDsType", 2, 65535, 236, 186, 1, false, false, 0),  // 37
+    t("ManifestType", 1, 65535, 239, 187, 2, false, false, 0),                  // 38
+    t("MessageHeaderType", 2, 65535, 242, 189, 3, false, false, 0),             // 39
+    t("MeterInfoType", 2, 65535, 246, 192, 8, false, false, 0),                 // 40
+    t("ObjectType", 1, 65535, 255, 200, 4, false, false, 0),                    // 41
+    t("PGPDataType", 1, 65535, 261, 204, 1, false, false, 0),                   // 42
+    t("RSAKeyValueType", 1, 65535, 267, 205, 2, false, false, 0),               // 43
+    t("RationalNumberType", 2, 65535, 270, 207, 2, false, false, 1),            // 44
+    t("ReceiptType", 2, 65535, 273, 209, 6, false, false, 0),                   // 45
+    t("ReferenceType", 1, 65535, 281, 215, 6, false, false, 0),                 // 46
+    t("RetrievalMethodType", 1, 65535, 288, 221, 3, false, false, 0),           // 47
+    t("SPKIDataType", 1, 65535, 292, 224, 1, false, false, 0),                  // 48
+    t("Scheduled_CLReqControlModeType", 2, 6, 295, 225, 3, true, false, 0),     // 49
+    t("Scheduled_CLResControlModeType", 2, 7, 299, 228, 0, true, false, 0),     // 50
+    t("Scheduled_DC_CLReqControlModeType", 3, 49, 300, 228, 10, false, false, 0), // 51
+    t("Scheduled_DC_CLResControlModeType", 3, 50, 311, 238, 4, false, false, 0), // 52
+    t("SignatureMethodType", 1, 65535, 316, 242, 2, false, false, 0),           // 53
+    t("SignaturePropertiesType", 1, 65535, 321, 244, 2, false, false, 0),       // 54
+    t("SignaturePropertyType", 1, 65535, 324, 246, 3, false, false, 0),         // 55
+    t("SignatureType", 1, 65535, 329, 249, 5, false, false, 0),                 // 56
+    t("SignatureValueType", 1, 65535, 335, 254, 2, false, false, 0),            // 57
+    t("SignedInfoType", 1, 65535, 338, 256, 4, false, false, 0),                // 58
+    t("TransformType", 1, 65535, 343, 260, 2, false, false, 0),                 // 59
+    t("TransformsType", 1, 65535, 348, 262, 1, false, false, 0),                // 60
+    t("V2GMessageType", 2, 65535, 350, 263, 1, true, false, 0),                 // 61
+    t("V2GRequestType", 2, 61, 352, 264, 1, true, false, 0),                    // 62
+    t("V2GResponseType", 2, 61, 354, 265, 2, true, false, 0),                   // 63
+    t("X509DataType", 1, 65535, 357, 267, 1, false, false, 0),                  // 64
+    t("X509IssuerSerialType", 1, 65535, 364, 268, 2, false, false, 0),          // 65
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -864,535 +864,535 @@ static SLOTS: [Slot; 270] = [
 ];
 
 static STATES: [State; 367] = [
-    s(0, 1, 1, 255, true),
-    s(2, 1, 1, 255, false),
-    s(4, 1, 1, 255, false),
-    s(6, 1, 1, 255, false),
-    s(8, 1, 1, 255, false),
-    s(10, 1, 1, 255, false),
-    s(12, 2, 2, 255, false),
-    s(16, 1, 1, 255, false),
-    s(18, 1, 1, 255, false),
-    s(20, 1, 1, 255, false),
-    s(22, 1, 1, 255, false),
-    s(24, 1, 1, 0, false),
-    s(26, 1, 1, 255, true),
-    s(28, 1, 1, 255, false),
-    s(30, 1, 1, 255, false),
-    s(32, 1, 1, 255, false),
-    s(34, 1, 1, 255, false),
-    s(36, 1, 1, 255, false),
-    s(38, 2, 2, 255, false),
-    s(42, 1, 1, 255, false),
-    s(44, 1, 1, 255, false),
-    s(46, 1, 1, 255, false),
-    s(48, 1, 1, 255, false),
-    s(50, 1, 1, 0, false),
-    s(52, 2, 2, 255, true),
-    s(56, 1, 1, 255, false),
-    s(58, 1, 1, 255, false),
-    s(60, 1, 1, 255, false),
-    s(62, 1, 1, 255, false),
-    s(64, 1, 1, 255, false),
-    s(66, 1, 1, 255, false),
-    s(68, 1, 1, 255, false),
-    s(70, 1, 1, 255, false),
-    s(72, 1, 1, 255, false),
-    s(74, 1, 1, 255, false),
-    s(76, 1, 1, 255, false),
-    s(78, 3, 2, 2, false),
-    s(82, 2, 2, 1, false),
-    s(86, 1, 1, 0, false),
-    s(88, 5, 3, 255, true),
-    s(96, 4, 3, 255, false),
-    s(104, 3, 2, 255, false),
-    s(108, 2, 2, 255, false),
-    s(112, 1, 1, 255, false),
-    s(114, 1, 1, 255, false),
-    s(116, 1, 1, 255, false),
-    s(118, 1, 1, 255, false),
-    s(120, 1, 1, 255, false),
-    s(122, 1, 1, 255, false),
-    s(124, 1, 1, 255, false),
-    s(126, 1, 1, 255, false),
-    s(128, 1, 1, 0, false),
-    s(130, 4, 3, 255, true),
-    s(138, 3, 2, 255, false),
-    s(142, 2, 2, 255, false),
-    s(146, 1, 1, 255, false),
-    s(148, 1, 1, 255, false),
-    s(150, 9, 4, 8, false),
-    s(166, 8, 4, 7, false),
-    s(182, 7, 3, 6, false),
-    s(190, 6, 3, 5, false),
-    s(198, 5, 3, 4, false),
-    s(206, 4, 3, 3, false),
-    s(214, 3, 2, 2, false),
-    s(218, 2, 2, 1, false),
-    s(222, 1, 1, 0, false),
-    s(224, 9, 4, 8, true),
-    s(240, 8, 4, 7, false),
-    s(256, 7, 3, 6, false),
-    s(264, 6, 3, 5, false),
-    s(272, 5, 3, 4, false),
-    s(280, 4, 3, 3, false),
-    s(288, 3, 2, 2, false),
-    s(292, 2, 2, 1, false),
-    s(296, 1, 1, 0, false),
-    s(298, 1, 1, 0, true),
-    s(300, 1, 1, 0, true),
-    s(302, 1, 1, 255, true),
-    s(304, 3, 2, 1, true),
-    s(308, 3, 2, 1, false),
-    s(312, 3, 2, 1, false),
-    s(316, 1, 1, 255, true),
-    s(318, 2, 2, 255, false),
-    s(322, 1, 1, 255, false),
-    s(324, 1, 1, 0, false),
-    s(326, 1, 1, 255, true),
-    s(328, 1, 1, 255, false),
-    s(330, 4, 3, 3, false),
-    s(338, 3, 2, 2, false),
-    s(342, 2, 2, 1, false),
-    s(346, 1, 1, 0, false),
-    s(348, 1, 1, 255, true),
-    s(350, 1, 1, 0, false),
-    s(352, 1, 1, 255, true),
-    s(354, 1, 1, 255, false),
-    s(356, 1, 1, 0, false),
-    s(358, 1, 1, 255, true),
-    s(360, 1, 1, 255, false),
-    s(362, 1, 1, 255, false),
-    s(364, 1, 1, 255, false),
-    s(366, 1, 1, 255, false),
-    s(368, 1, 1, 255, false),
-    s(370, 2, 2, 1, false),
-    s(374, 1, 1, 0, false),
-    s(376, 1, 1, 255, true),
-    s(378, 1, 1, 255, false),
-    s(380, 1, 1, 255, false),
-    s(382, 1, 1, 255, false),
-    s(384, 1, 1, 255, false),
-    s(386, 1, 1, 255, false),
-    s(388, 2, 2, 1, false),
-    s(392, 1, 1, 0, false),
-    s(394, 1, 1, 255, true),
-    s(396, 1, 1, 0, false),
-    s(398, 1, 1, 255, true),
-    s(400, 1, 1, 255, false),
-    s(402, 1, 1, 255, false),
-    s(404, 1, 1, 0, false),
-    s(406, 1, 1, 255, true),
-    s(408, 2, 2, 255, false),
-    s(412, 1, 1, 255, false),
-    s(414, 1, 1, 255, false),
-    s(416, 5, 3, 255, false),
-    s(424, 1, 1, 0, false),
-    s(426, 1, 1, 255, true),
-    s(428, 1, 1, 255, false),
-    s(430, 4, 3, 255, false),
-    s(438, 3, 2, 255, false),
-    s(442, 2, 2, 255, false),
-    s(446, 1, 1, 255, false),
-    s(448, 1, 1, 255, false),
-    s(450, 1, 1, 255, false),
-    s(452, 1, 1, 255, false),
-    s(454, 1, 1, 255, false),
-    s(456, 5, 3, 255, false),
-    s(464, 1, 1, 0, false),
-    s(466, 1, 1, 255, true),
-    s(468, 2, 2, 255, false),
-    s(472, 1, 1, 0, false),
-    s(474, 1, 1, 255, true),
-    s(476, 1, 1, 255, false),
-    s(478, 2, 2, 255, false),
-    s(482, 1, 1, 0, false),
-    s(484, 1, 1, 255, true),
-    s(486, 1, 1, 255, false),
-    s(488, 1, 1, 255, false),
-    s(490, 1, 1, 255, false),
-    s(492, 1, 1, 0, false),
-    s(494, 1, 1, 255, true),
-    s(496, 1, 1, 255, false),
-    s(498, 1, 1, 255, false),
-    s(500, 1, 1, 0, false),
-    s(502, 1, 1, 255, true),
-    s(504, 1, 1, 255, false),
-    s(506, 1, 1, 0, false),
-    s(508, 1, 1, 255, true),
-    s(510, 1, 1, 255, false),
-    s(512, 1, 1, 255, false),
-    s(514, 1, 1, 0, false),
-    s(516, 3, 2, 255, true),
-    s(520, 1, 1, 255, false),
-    s(522, 2, 2, 255, false),
-    s(526, 1, 1, 255, false),
-    s(528, 3, 2, 2, false),
-    s(532, 2, 2, 1, false),
-    s(536, 1, 1, 255, false),
-    s(538, 1, 1, 0, false),
-    s(540, 1, 1, 255, true),
-    s(542, 1, 1, 255, false),
-    s(544, 1, 1, 0, false),
-    s(546, 1, 1, 255, true),
-    s(548, 1, 1, 255, false),
-    s(550, 1, 1, 0, false),
-    s(552, 1, 1, 255, true),
-    s(554, 3, 2, 1, true),
-    s(558, 3, 2, 1, false),
-    s(562, 3, 2, 1, false),
-    s(566, 11, 4, 10, true),
-    s(582, 10, 4, 9, false),
-    s(598, 9, 4, 8, false),
-    s(614, 8, 4, 7, false),
-    s(630, 7, 3, 6, false),
-    s(638, 6, 3, 5, false),
-    s(646, 5, 3, 4, false),
-    s(654, 4, 3, 3, false),
-    s(662, 3, 2, 2, false),
-    s(666, 2, 2, 1, false),
-    s(670, 1, 1, 0, false),
-    s(672, 2, 2, 255, true),
-    s(676, 1, 1, 255, false),
-    s(678, 1, 1, 255, false),
-    s(680, 1, 1, 255, false),
-    s(682, 1, 1, 0, false),
-    s(684, 5, 3, 4, true),
-    s(692, 4, 3, 3, false),
-    s(700, 3, 2, 2, false),
-    s(704, 2, 2, 1, false),
-    s(708, 1, 1, 0, false),
-    s(710, 2, 2, 255, true),
-    s(714, 1, 1, 255, false),
-    s(716, 1, 1, 255, false),
-    s(718, 1, 1, 255, false),
-    s(720, 1, 1, 255, false),
-    s(722, 1, 1, 255, false),
-    s(724, 1, 1, 255, false),
-    s(726, 1, 1, 255, false),
-    s(728, 1, 1, 255, false),
-    s(730, 1, 1, 0, false),
-    s(732, 5, 3, 255, true),
-    s(740, 4, 3, 255, false),
-    s(748, 3, 2, 255, false),
-    s(752, 2, 2, 255, false),
-    s(756, 1, 1, 255, false),
-    s(758, 1, 1, 255, false),
-    s(760, 1, 1, 255, false),
-    s(762, 1, 1, 255, false),
-    s(764, 1, 1, 0, false),
-    s(766, 1, 1, 255, true),
-    s(768, 1, 1, 255, false),
-    s(770, 1, 1, 0, false),
-    s(772, 10, 4, 255, true),
-    s(788, 9, 4, 255, true),
-    s(804, 10, 4, 8, false),
-    s(820, 10, 4, 8, false),
-    s(836, 10, 4, 8, false),
-    s(852, 10, 4, 8, false),
-    s(868, 10, 4, 8, false),
-    s(884, 10, 4, 8, false),
-    s(900, 10, 4, 8, false),
-    s(916, 10, 4, 8, false),
-    s(932, 9, 4, 255, false),
-    s(948, 4, 3, 255, true),
-    s(956, 2, 2, 0, false),
-    s(960, 2, 2, 0, false),
-    s(964, 2, 2, 0, false),
-    s(968, 4, 3, 255, false),
-    s(976, 1, 1, 255, true),
-    s(978, 2, 2, 1, false),
-    s(982, 1, 1, 0, false),
-    s(984, 2, 2, 255, true),
-    s(988, 1, 1, 255, true),
-    s(990, 2, 2, 1, false),
-    s(994, 1, 1, 255, true),
-    s(996, 1, 1, 255, false),
-    s(998, 2, 2, 1, false),
-    s(1002, 1, 1, 0, false),
-    s(1004, 1, 1, 255, true),
-    s(1006, 1, 1, 255, false),
-    s(1008, 7, 3, 6, false),
-    s(1016, 6, 3, 5, false),
-    s(1024, 5, 3, 4, false),
-    s(1032, 4, 3, 3, false),
-    s(1040, 3, 2, 2, false),
-    s(1044, 2, 2, 1, false),
-    s(1048, 1, 1, 0, false),
-    s(1050, 6, 3, 4, true),
-    s(1058, 5, 3, 3, true),
-    s(1066, 4, 3, 2, true),
-    s(1074, 3, 2, 1, true),
-    s(1078, 3, 2, 1, false),
-    s(1082, 3, 2, 1, false),
-    s(1086, 2, 2, 255, true),
-    s(1090, 3, 2, 2, false),
-    s(1094, 2, 2, 1, false),
-    s(1098, 2, 2, 1, false),
-    s(1102, 2, 2, 1, false),
-    s(1106, 2, 2, 1, false),
-    s(1110, 1, 1, 255, true),
-    s(1112, 1, 1, 255, false),
-    s(1114, 1, 1, 0, false),
-    s(1116, 1, 1, 255, true),
-    s(1118, 1, 1, 255, false),
-    s(1120, 1, 1, 0, false),
-    s(1122, 1, 1, 255, true),
-    s(1124, 6, 3, 5, false),
-    s(1132, 5, 3, 4, false),
-    s(1140, 4, 3, 3, false),
-    s(1148, 3, 2, 2, false),
-    s(1152, 2, 2, 1, false),
-    s(1156, 2, 2, 1, false),
-    s(1160, 1, 1, 0, false),
-    s(1162, 5, 3, 255, true),
-    s(1170, 4, 3, 255, true),
-    s(1178, 3, 2, 255, true),
-    s(1182, 2, 2, 255, true),
-    s(1186, 1, 1, 255, false),
-    s(1188, 1, 1, 255, false),
-    s(1190, 1, 1, 0, false),
-    s(1192, 4, 3, 3, true),
-    s(1200, 3, 2, 2, true),
-    s(1204, 2, 2, 1, true),
-    s(1208, 1, 1, 0, false),
-    s(1210, 1, 1, 255, true),
-    s(1212, 3, 2, 2, false),
-    s(1216, 2, 2, 1, false),
-    s(1220, 4, 3, 3, true),
-    s(1228, 3, 2, 2, false),
-    s(1232, 2, 2, 1, false),
-    s(1236, 1, 1, 0, false),
-    s(1238, 1, 1, 0, true),
-    s(1240, 4, 3, 255, true),
-    s(1248, 3, 2, 255, false),
-    s(1252, 2, 2, 255, false),
-    s(1256, 1, 1, 255, false),
-    s(1258, 1, 1, 255, false),
-    s(1260, 6, 3, 5, false),
-    s(1268, 5, 3, 4, false),
-    s(1276, 4, 3, 3, false),
-    s(1284, 3, 2, 2, false),
-    s(1288, 2, 2, 1, false),
-    s(1292, 1, 1, 0, false),
-    s(1294, 5, 3, 4, true),
-    s(1302, 4, 3, 3, false),
-    s(1310, 3, 2, 2, false),
-    s(1314, 2, 2, 1, false),
-    s(1318, 1, 1, 0, false),
-    s(1320, 1, 1, 255, true),
-    s(1322, 4, 3, 2, true),
-    s(1330, 3, 2, 1, false),
-    s(1334, 3, 2, 1, false),
-    s(1338, 4, 3, 2, false),
-    s(1346, 2, 2, 255, true),
-    s(1350, 1, 1, 255, true),
-    s(1352, 2, 2, 1, false),
-    s(1356, 2, 2, 255, true),
-    s(1360, 1, 1, 255, true),
-    s(1362, 2, 2, 255, true),
-    s(1366, 3, 2, 1, false),
-    s(1370, 2, 2, 255, false),
-    s(1374, 2, 2, 255, true),
-    s(1378, 1, 1, 255, true),
-    s(1380, 1, 1, 255, false),
-    s(1382, 3, 2, 2, false),
-    s(1386, 2, 2, 1, false),
-    s(1390, 2, 2, 1, false),
-    s(1394, 2, 2, 255, true),
-    s(1398, 1, 1, 255, true),
-    s(1400, 1, 1, 0, false),
-    s(1402, 2, 2, 255, true),
-    s(1406, 1, 1, 255, true),
-    s(1408, 1, 1, 255, false),
-    s(1410, 1, 1, 255, false),
-    s(1412, 2, 2, 1, false),
-    s(1416, 1, 1, 255, true),
-    s(1418, 4, 3, 2, true),
-    s(1426, 4, 3, 2, false),
-    s(1434, 4, 3, 2, false),
-    s(1442, 4, 3, 2, false),
-    s(1450, 1, 1, 255, true),
-    s(1452, 2, 2, 1, false),
-    s(1456, 1, 1, 255, true),
-    s(1458, 1, 1, 0, false),
-    s(1460, 1, 1, 255, true),
-    s(1462, 1, 1, 0, false),
-    s(1464, 1, 1, 255, true),
-    s(1466, 1, 1, 255, false),
-    s(1468, 1, 1, 0, false),
-    s(1470, 6, 3, 255, true),
-    s(1478, 7, 3, 6, false),
-    s(1486, 7, 3, 6, false),
-    s(1494, 7, 3, 6, false),
-    s(1502, 7, 3, 6, false),
-    s(1510, 7, 3, 6, false),
-    s(1518, 7, 3, 6, false),
-    s(1526, 1, 1, 255, true),
-    s(1528, 1, 1, 255, false),
-    s(1530, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // BPT_DC_CPDReqEnergyTransferModeType.0
+    s(2, 1, 1, 255, false),    // BPT_DC_CPDReqEnergyTransferModeType.1
+    s(4, 1, 1, 255, false),    // BPT_DC_CPDReqEnergyTransferModeType.2
+    s(6, 1, 1, 255, false),    // BPT_DC_CPDReqEnergyTransferModeType.3
+    s(8, 1, 1, 255, false),    // BPT_DC_CPDReqEnergyTransferModeType.4
+    s(10, 1, 1, 255, false),   // BPT_DC_CPDReqEnergyTransferModeType.5
+    s(12, 2, 2, 255, false),   // BPT_DC_CPDReqEnergyTransferModeType.6
+    s(16, 1, 1, 255, false),   // BPT_DC_CPDReqEnergyTransferModeType.7
+    s(18, 1, 1, 255, false),   // BPT_DC_CPDReqEnergyTransferModeType.8
+    s(20, 1, 1, 255, false),   // BPT_DC_CPDReqEnergyTransferModeType.9
+    s(22, 1, 1, 255, false),   // BPT_DC_CPDReqEnergyTransferModeType.10
+    s(24, 1, 1, 0, false),     // BPT_DC_CPDReqEnergyTransferModeType.11
+    s(26, 1, 1, 255, true),    // BPT_DC_CPDResEnergyTransferModeType.0
+    s(28, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.1
+    s(30, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.2
+    s(32, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.3
+    s(34, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.4
+    s(36, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.5
+    s(38, 2, 2, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.6
+    s(42, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.7
+    s(44, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.8
+    s(46, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.9
+    s(48, 1, 1, 255, false),   // BPT_DC_CPDResEnergyTransferModeType.10
+    s(50, 1, 1, 0, false),     // BPT_DC_CPDResEnergyTransferModeType.11
+    s(52, 2, 2, 255, true),    // BPT_Dynamic_DC_CLReqControlModeType.0
+    s(56, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.1
+    s(58, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.2
+    s(60, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.3
+    s(62, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.4
+    s(64, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.5
+    s(66, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.6
+    s(68, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.7
+    s(70, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.8
+    s(72, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.9
+    s(74, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.10
+    s(76, 1, 1, 255, false),   // BPT_Dynamic_DC_CLReqControlModeType.11
+    s(78, 3, 2, 2, false),     // BPT_Dynamic_DC_CLReqControlModeType.12
+    s(82, 2, 2, 1, false),     // BPT_Dynamic_DC_CLReqControlModeType.13
+    s(86, 1, 1, 0, false),     // BPT_Dynamic_DC_CLReqControlModeType.14
+    s(88, 5, 3, 255, true),    // BPT_Dynamic_DC_CLResControlModeType.0
+    s(96, 4, 3, 255, false),   // BPT_Dynamic_DC_CLResControlModeType.1
+    s(104, 3, 2, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.2
+    s(108, 2, 2, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.3
+    s(112, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.4
+    s(114, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.5
+    s(116, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.6
+    s(118, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.7
+    s(120, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.8
+    s(122, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.9
+    s(124, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.10
+    s(126, 1, 1, 255, false),  // BPT_Dynamic_DC_CLResControlModeType.11
+    s(128, 1, 1, 0, false),    // BPT_Dynamic_DC_CLResControlModeType.12
+    s(130, 4, 3, 255, true),   // BPT_Scheduled_DC_CLReqControlModeType.0
+    s(138, 3, 2, 255, false),  // BPT_Scheduled_DC_CLReqControlModeType.1
+    s(142, 2, 2, 255, false),  // BPT_Scheduled_DC_CLReqControlModeType.2
+    s(146, 1, 1, 255, false),  // BPT_Scheduled_DC_CLReqControlModeType.3
+    s(148, 1, 1, 255, false),  // BPT_Scheduled_DC_CLReqControlModeType.4
+    s(150, 9, 4, 8, false),    // BPT_Scheduled_DC_CLReqControlModeType.5
+    s(166, 8, 4, 7, false),    // BPT_Scheduled_DC_CLReqControlModeType.6
+    s(182, 7, 3, 6, false),    // BPT_Scheduled_DC_CLReqControlModeType.7
+    s(190, 6, 3, 5, false),    // BPT_Scheduled_DC_CLReqControlModeType.8
+    s(198, 5, 3, 4, false),    // BPT_Scheduled_DC_CLReqControlModeType.9
+    s(206, 4, 3, 3, false),    // BPT_Scheduled_DC_CLReqControlModeType.10
+    s(214, 3, 2, 2, false),    // BPT_Scheduled_DC_CLReqControlModeType.11
+    s(218, 2, 2, 1, false),    // BPT_Scheduled_DC_CLReqControlModeType.12
+    s(222, 1, 1, 0, false),    // BPT_Scheduled_DC_CLReqControlModeType.13
+    s(224, 9, 4, 8, true),     // BPT_Scheduled_DC_CLResControlModeType.0
+    s(240, 8, 4, 7, false),    // BPT_Scheduled_DC_CLResControlModeType.1
+    s(256, 7, 3, 6, false),    // BPT_Scheduled_DC_CLResControlModeType.2
+    s(264, 6, 3, 5, false),    // BPT_Scheduled_DC_CLResControlModeType.3
+    s(272, 5, 3, 4, false),    // BPT_Scheduled_DC_CLResControlModeType.4
+    s(280, 4, 3, 3, false),    // BPT_Scheduled_DC_CLResControlModeType.5
+    s(288, 3, 2, 2, false),    // BPT_Scheduled_DC_CLResControlModeType.6
+    s(292, 2, 2, 1, false),    // BPT_Scheduled_DC_CLResControlModeType.7
+    s(296, 1, 1, 0, false),    // BPT_Scheduled_DC_CLResControlModeType.8
+    s(298, 1, 1, 0, true),     // CLReqControlModeType.0
+    s(300, 1, 1, 0, true),     // CLResControlModeType.0
+    s(302, 1, 1, 255, true),   // CanonicalizationMethodType.0
+    s(304, 3, 2, 1, true),     // CanonicalizationMethodType.1
+    s(308, 3, 2, 1, false),    // CanonicalizationMethodType.2
+    s(312, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(316, 1, 1, 255, true),   // ChargeLoopReqType.0
+    s(318, 2, 2, 255, false),  // ChargeLoopReqType.1
+    s(322, 1, 1, 255, false),  // ChargeLoopReqType.2
+    s(324, 1, 1, 0, false),    // ChargeLoopReqType.3
+    s(326, 1, 1, 255, true),   // ChargeLoopResType.0
+    s(328, 1, 1, 255, false),  // ChargeLoopResType.1
+    s(330, 4, 3, 3, false),    // ChargeLoopResType.2
+    s(338, 3, 2, 2, false),    // ChargeLoopResType.3
+    s(342, 2, 2, 1, false),    // ChargeLoopResType.4
+    s(346, 1, 1, 0, false),    // ChargeLoopResType.5
+    s(348, 1, 1, 255, true),   // ChargeParameterDiscoveryReqType.0
+    s(350, 1, 1, 0, false),    // ChargeParameterDiscoveryReqType.1
+    s(352, 1, 1, 255, true),   // ChargeParameterDiscoveryResType.0
+    s(354, 1, 1, 255, false),  // ChargeParameterDiscoveryResType.1
+    s(356, 1, 1, 0, false),    // ChargeParameterDiscoveryResType.2
+    s(358, 1, 1, 255, true),   // DC_CPDReqEnergyTransferModeType.0
+    s(360, 1, 1, 255, false),  // DC_CPDReqEnergyTransferModeType.1
+    s(362, 1, 1, 255, false),  // DC_CPDReqEnergyTransferModeType.2
+    s(364, 1, 1, 255, false),  // DC_CPDReqEnergyTransferModeType.3
+    s(366, 1, 1, 255, false),  // DC_CPDReqEnergyTransferModeType.4
+    s(368, 1, 1, 255, false),  // DC_CPDReqEnergyTransferModeType.5
+    s(370, 2, 2, 1, false),    // DC_CPDReqEnergyTransferModeType.6
+    s(374, 1, 1, 0, false),    // DC_CPDReqEnergyTransferModeType.7
+    s(376, 1, 1, 255, true),   // DC_CPDResEnergyTransferModeType.0
+    s(378, 1, 1, 255, false),  // DC_CPDResEnergyTransferModeType.1
+    s(380, 1, 1, 255, false),  // DC_CPDResEnergyTransferModeType.2
+    s(382, 1, 1, 255, false),  // DC_CPDResEnergyTransferModeType.3
+    s(384, 1, 1, 255, false),  // DC_CPDResEnergyTransferModeType.4
+    s(386, 1, 1, 255, false),  // DC_CPDResEnergyTransferModeType.5
+    s(388, 2, 2, 1, false),    // DC_CPDResEnergyTransferModeType.6
+    s(392, 1, 1, 0, false),    // DC_CPDResEnergyTransferModeType.7
+    s(394, 1, 1, 255, true),   // DC_CableCheckReqType.0
+    s(396, 1, 1, 0, false),    // DC_CableCheckReqType.1
+    s(398, 1, 1, 255, true),   // DC_CableCheckResType.0
+    s(400, 1, 1, 255, false),  // DC_CableCheckResType.1
+    s(402, 1, 1, 255, false),  // DC_CableCheckResType.2
+    s(404, 1, 1, 0, false),    // DC_CableCheckResType.3
+    s(406, 1, 1, 255, true),   // DC_ChargeLoopReqType.0
+    s(408, 2, 2, 255, false),  // DC_ChargeLoopReqType.1
+    s(412, 1, 1, 255, false),  // DC_ChargeLoopReqType.2
+    s(414, 1, 1, 255, false),  // DC_ChargeLoopReqType.3
+    s(416, 5, 3, 255, false),  // DC_ChargeLoopReqType.4
+    s(424, 1, 1, 0, false),    // DC_ChargeLoopReqType.5
+    s(426, 1, 1, 255, true),   // DC_ChargeLoopResType.0
+    s(428, 1, 1, 255, false),  // DC_ChargeLoopResType.1
+    s(430, 4, 3, 255, false),  // DC_ChargeLoopResType.2
+    s(438, 3, 2, 255, false),  // DC_ChargeLoopResType.3
+    s(442, 2, 2, 255, false),  // DC_ChargeLoopResType.4
+    s(446, 1, 1, 255, false),  // DC_ChargeLoopResType.5
+    s(448, 1, 1, 255, false),  // DC_ChargeLoopResType.6
+    s(450, 1, 1, 255, false),  // DC_ChargeLoopResType.7
+    s(452, 1, 1, 255, false),  // DC_ChargeLoopResType.8
+    s(454, 1, 1, 255, false),  // DC_ChargeLoopResType.9
+    s(456, 5, 3, 255, false),  // DC_ChargeLoopResType.10
+    s(464, 1, 1, 0, false),    // DC_ChargeLoopResType.11
+    s(466, 1, 1, 255, true),   // DC_ChargeParameterDiscoveryReqType.0
+    s(468, 2, 2, 255, false),  // DC_ChargeParameterDiscoveryReqType.1
+    s(472, 1, 1, 0, false),    // DC_ChargeParameterDiscoveryReqType.2
+    s(474, 1, 1, 255, true),   // DC_ChargeParameterDiscoveryResType.0
+    s(476, 1, 1, 255, false),  // DC_ChargeParameterDiscoveryResType.1
+    s(478, 2, 2, 255, false),  // DC_ChargeParameterDiscoveryResType.2
+    s(482, 1, 1, 0, false),    // DC_ChargeParameterDiscoveryResType.3
+    s(484, 1, 1, 255, true),   // DC_PreChargeReqType.0
+    s(486, 1, 1, 255, false),  // DC_PreChargeReqType.1
+    s(488, 1, 1, 255, false),  // DC_PreChargeReqType.2
+    s(490, 1, 1, 255, false),  // DC_PreChargeReqType.3
+    s(492, 1, 1, 0, false),    // DC_PreChargeReqType.4
+    s(494, 1, 1, 255, true),   // DC_PreChargeResType.0
+    s(496, 1, 1, 255, false),  // DC_PreChargeResType.1
+    s(498, 1, 1, 255, false),  // DC_PreChargeResType.2
+    s(500, 1, 1, 0, false),    // DC_PreChargeResType.3
+    s(502, 1, 1, 255, true),   // DC_WeldingDetectionReqType.0
+    s(504, 1, 1, 255, false),  // DC_WeldingDetectionReqType.1
+    s(506, 1, 1, 0, false),    // DC_WeldingDetectionReqType.2
+    s(508, 1, 1, 255, true),   // DC_WeldingDetectionResType.0
+    s(510, 1, 1, 255, false),  // DC_WeldingDetectionResType.1
+    s(512, 1, 1, 255, false),  // DC_WeldingDetectionResType.2
+    s(514, 1, 1, 0, false),    // DC_WeldingDetectionResType.3
+    s(516, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(520, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(522, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(526, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(528, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(532, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(536, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(538, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(540, 1, 1, 255, true),   // DetailedCostType.0
+    s(542, 1, 1, 255, false),  // DetailedCostType.1
+    s(544, 1, 1, 0, false),    // DetailedCostType.2
+    s(546, 1, 1, 255, true),   // DetailedTaxType.0
+    s(548, 1, 1, 255, false),  // DetailedTaxType.1
+    s(550, 1, 1, 0, false),    // DetailedTaxType.2
+    s(552, 1, 1, 255, true),   // DigestMethodType.0
+    s(554, 3, 2, 1, true),     // DigestMethodType.1
+    s(558, 3, 2, 1, false),    // DigestMethodType.2
+    s(562, 3, 2, 1, false),    // DigestMethodType.3
+    s(566, 11, 4, 10, true),   // DisplayParametersType.0
+    s(582, 10, 4, 9, false),   // DisplayParametersType.1
+    s(598, 9, 4, 8, false),    // DisplayParametersType.2
+    s(614, 8, 4, 7, false),    // DisplayParametersType.3
+    s(630, 7, 3, 6, false),    // DisplayParametersType.4
+    s(638, 6, 3, 5, false),    // DisplayParametersType.5
+    s(646, 5, 3, 4, false),    // DisplayParametersType.6
+    s(654, 4, 3, 3, false),    // DisplayParametersType.7
+    s(662, 3, 2, 2, false),    // DisplayParametersType.8
+    s(666, 2, 2, 1, false),    // DisplayParametersType.9
+    s(670, 1, 1, 0, false),    // DisplayParametersType.10
+    s(672, 2, 2, 255, true),   // Dynamic_CLReqControlModeType.0
+    s(676, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.1
+    s(678, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.2
+    s(680, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.3
+    s(682, 1, 1, 0, false),    // Dynamic_CLReqControlModeType.4
+    s(684, 5, 3, 4, true),     // Dynamic_CLResControlModeType.0
+    s(692, 4, 3, 3, false),    // Dynamic_CLResControlModeType.1
+    s(700, 3, 2, 2, false),    // Dynamic_CLResControlModeType.2
+    s(704, 2, 2, 1, false),    // Dynamic_CLResControlModeType.3
+    s(708, 1, 1, 0, false),    // Dynamic_CLResControlModeType.4
+    s(710, 2, 2, 255, true),   // Dynamic_DC_CLReqControlModeType.0
+    s(714, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.1
+    s(716, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.2
+    s(718, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.3
+    s(720, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.4
+    s(722, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.5
+    s(724, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.6
+    s(726, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.7
+    s(728, 1, 1, 255, false),  // Dynamic_DC_CLReqControlModeType.8
+    s(730, 1, 1, 0, false),    // Dynamic_DC_CLReqControlModeType.9
+    s(732, 5, 3, 255, true),   // Dynamic_DC_CLResControlModeType.0
+    s(740, 4, 3, 255, false),  // Dynamic_DC_CLResControlModeType.1
+    s(748, 3, 2, 255, false),  // Dynamic_DC_CLResControlModeType.2
+    s(752, 2, 2, 255, false),  // Dynamic_DC_CLResControlModeType.3
+    s(756, 1, 1, 255, false),  // Dynamic_DC_CLResControlModeType.4
+    s(758, 1, 1, 255, false),  // Dynamic_DC_CLResControlModeType.5
+    s(760, 1, 1, 255, false),  // Dynamic_DC_CLResControlModeType.6
+    s(762, 1, 1, 255, false),  // Dynamic_DC_CLResControlModeType.7
+    s(764, 1, 1, 0, false),    // Dynamic_DC_CLResControlModeType.8
+    s(766, 1, 1, 255, true),   // EVSEStatusType.0
+    s(768, 1, 1, 255, false),  // EVSEStatusType.1
+    s(770, 1, 1, 0, false),    // EVSEStatusType.2
+    s(772, 10, 4, 255, true),  // KeyInfoType.0
+    s(788, 9, 4, 255, true),   // KeyInfoType.1
+    s(804, 10, 4, 8, false),   // KeyInfoType.2
+    s(820, 10, 4, 8, false),   // KeyInfoType.3
+    s(836, 10, 4, 8, false),   // KeyInfoType.4
+    s(852, 10, 4, 8, false),   // KeyInfoType.5
+    s(868, 10, 4, 8, false),   // KeyInfoType.6
+    s(884, 10, 4, 8, false),   // KeyInfoType.7
+    s(900, 10, 4, 8, false),   // KeyInfoType.8
+    s(916, 10, 4, 8, false),   // KeyInfoType.9
+    s(932, 9, 4, 255, false),  // KeyInfoType.10
+    s(948, 4, 3, 255, true),   // KeyValueType.0
+    s(956, 2, 2, 0, false),    // KeyValueType.1
+    s(960, 2, 2, 0, false),    // KeyValueType.2
+    s(964, 2, 2, 0, false),    // KeyValueType.3
+    s(968, 4, 3, 255, false),  // KeyValueType.4
+    s(976, 1, 1, 255, true),   // ListOfRootCertificateIDsType.0
+    s(978, 2, 2, 1, false),    // ListOfRootCertificateIDsType.1
+    s(982, 1, 1, 0, false),    // ListOfRootCertificateIDsType.2
+    s(984, 2, 2, 255, true),   // ManifestType.0
+    s(988, 1, 1, 255, true),   // ManifestType.1
+    s(990, 2, 2, 1, false),    // ManifestType.2
+    s(994, 1, 1, 255, true),   // MessageHeaderType.0
+    s(996, 1, 1, 255, false),  // MessageHeaderType.1
+    s(998, 2, 2, 1, false),    // MessageHeaderType.2
+    s(1002, 1, 1, 0, false),   // MessageHeaderType.3
+    s(1004, 1, 1, 255, true),  // MeterInfoType.0
+    s(1006, 1, 1, 255, false), // MeterInfoType.1
+    s(1008, 7, 3, 6, false),   // MeterInfoType.2
+    s(1016, 6, 3, 5, false),   // MeterInfoType.3
+    s(1024, 5, 3, 4, false),   // MeterInfoType.4
+    s(1032, 4, 3, 3, false),   // MeterInfoType.5
+    s(1040, 3, 2, 2, false),   // MeterInfoType.6
+    s(1044, 2, 2, 1, false),   // MeterInfoType.7
+    s(1048, 1, 1, 0, false),   // MeterInfoType.8
+    s(1050, 6, 3, 4, true),    // ObjectType.0
+    s(1058, 5, 3, 3, true),    // ObjectType.1
+    s(1066, 4, 3, 2, true),    // ObjectType.2
+    s(1074, 3, 2, 1, true),    // ObjectType.3
+    s(1078, 3, 2, 1, false),   // ObjectType.4
+    s(1082, 3, 2, 1, false),   // ObjectType.5
+    s(1086, 2, 2, 255, true),  // PGPDataType.0
+    s(1090, 3, 2, 2, false),   // PGPDataType.1
+    s(1094, 2, 2, 1, false),   // PGPDataType.2
+    s(1098, 2, 2, 1, false),   // PGPDataType.3
+    s(1102, 2, 2, 1, false),   // PGPDataType.4
+    s(1106, 2, 2, 1, false),   // PGPDataType.5
+    s(1110, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(1112, 1, 1, 255, false), // RSAKeyValueType.1
+    s(1114, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(1116, 1, 1, 255, true),  // RationalNumberType.0
+    s(1118, 1, 1, 255, false), // RationalNumberType.1
+    s(1120, 1, 1, 0, false),   // RationalNumberType.2
+    s(1122, 1, 1, 255, true),  // ReceiptType.0
+    s(1124, 6, 3, 5, false),   // ReceiptType.1
+    s(1132, 5, 3, 4, false),   // ReceiptType.2
+    s(1140, 4, 3, 3, false),   // ReceiptType.3
+    s(1148, 3, 2, 2, false),   // ReceiptType.4
+    s(1152, 2, 2, 1, false),   // ReceiptType.5
+    s(1156, 2, 2, 1, false),   // ReceiptType.6
+    s(1160, 1, 1, 0, false),   // ReceiptType.7
+    s(1162, 5, 3, 255, true),  // ReferenceType.0
+    s(1170, 4, 3, 255, true),  // ReferenceType.1
+    s(1178, 3, 2, 255, true),  // ReferenceType.2
+    s(1182, 2, 2, 255, true),  // ReferenceType.3
+    s(1186, 1, 1, 255, false), // ReferenceType.4
+    s(1188, 1, 1, 255, false), // ReferenceType.5
+    s(1190, 1, 1, 0, false),   // ReferenceType.6
+    s(1192, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(1200, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(1204, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(1208, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(1210, 1, 1, 255, true),  // SPKIDataType.0
+    s(1212, 3, 2, 2, false),   // SPKIDataType.1
+    s(1216, 2, 2, 1, false),   // SPKIDataType.2
+    s(1220, 4, 3, 3, true),    // Scheduled_CLReqControlModeType.0
+    s(1228, 3, 2, 2, false),   // Scheduled_CLReqControlModeType.1
+    s(1232, 2, 2, 1, false),   // Scheduled_CLReqControlModeType.2
+    s(1236, 1, 1, 0, false),   // Scheduled_CLReqControlModeType.3
+    s(1238, 1, 1, 0, true),    // Scheduled_CLResControlModeType.0
+    s(1240, 4, 3, 255, true),  // Scheduled_DC_CLReqControlModeType.0
+    s(1248, 3, 2, 255, false), // Scheduled_DC_CLReqControlModeType.1
+    s(1252, 2, 2, 255, false), // Scheduled_DC_CLReqControlModeType.2
+    s(1256, 1, 1, 255, false), // Scheduled_DC_CLReqControlModeType.3
+    s(1258, 1, 1, 255, false), // Scheduled_DC_CLReqControlModeType.4
+    s(1260, 6, 3, 5, false),   // Scheduled_DC_CLReqControlModeType.5
+    s(1268, 5, 3, 4, false),   // Scheduled_DC_CLReqControlModeType.6
+    s(1276, 4, 3, 3, false),   // Scheduled_DC_CLReqControlModeType.7
+    s(1284, 3, 2, 2, false),   // Scheduled_DC_CLReqControlModeType.8
+    s(1288, 2, 2, 1, false),   // Scheduled_DC_CLReqControlModeType.9
+    s(1292, 1, 1, 0, false),   // Scheduled_DC_CLReqControlModeType.10
+    s(1294, 5, 3, 4, true),    // Scheduled_DC_CLResControlModeType.0
+    s(1302, 4, 3, 3, false),   // Scheduled_DC_CLResControlModeType.1
+    s(1310, 3, 2, 2, false),   // Scheduled_DC_CLResControlModeType.2
+    s(1314, 2, 2, 1, false),   // Scheduled_DC_CLResControlModeType.3
+    s(1318, 1, 1, 0, false),   // Scheduled_DC_CLResControlModeType.4
+    s(1320, 1, 1, 255, true),  // SignatureMethodType.0
+    s(1322, 4, 3, 2, true),    // SignatureMethodType.1
+    s(1330, 3, 2, 1, false),   // SignatureMethodType.2
+    s(1334, 3, 2, 1, false),   // SignatureMethodType.3
+    s(1338, 4, 3, 2, false),   // SignatureMethodType.4
+    s(1346, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(1350, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(1352, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(1356, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(1360, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(1362, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(1366, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(1370, 2, 2, 255, false), // SignaturePropertyType.4
+    s(1374, 2, 2, 255, true),  // SignatureType.0
+    s(1378, 1, 1, 255, true),  // SignatureType.1
+    s(1380, 1, 1, 255, false), // SignatureType.2
+    s(1382, 3, 2, 2, false),   // SignatureType.3
+    s(1386, 2, 2, 1, false),   // SignatureType.4
+    s(1390, 2, 2, 1, false),   // SignatureType.5
+    s(1394, 2, 2, 255, true),  // SignatureValueType.0
+    s(1398, 1, 1, 255, true),  // SignatureValueType.1
+    s(1400, 1, 1, 0, false),   // SignatureValueType.2
+    s(1402, 2, 2, 255, true),  // SignedInfoType.0
+    s(1406, 1, 1, 255, true),  // SignedInfoType.1
+    s(1408, 1, 1, 255, false), // SignedInfoType.2
+    s(1410, 1, 1, 255, false), // SignedInfoType.3
+    s(1412, 2, 2, 1, false),   // SignedInfoType.4
+    s(1416, 1, 1, 255, true),  // TransformType.0
+    s(1418, 4, 3, 2, true),    // TransformType.1
+    s(1426, 4, 3, 2, false),   // TransformType.2
+    s(1434, 4, 3, 2, false),   // TransformType.3
+    s(1442, 4, 3, 2, false),   // TransformType.4
+    s(1450, 1, 1, 255, true),  // TransformsType.0
+    s(1452, 2, 2, 1, false),   // TransformsType.1
+    s(1456, 1, 1, 255, true),  // V2GMessageType.0
+    s(1458, 1, 1, 0, false),   // V2GMessageType.1
+    s(1460, 1, 1, 255, true),  // V2GRequestType.0
+    s(1462, 1, 1, 0, false),   // V2GRequestType.1
+    s(1464, 1, 1, 255, true),  // V2GResponseType.0
+    s(1466, 1, 1, 255, false), // V2GResponseType.1
+    s(1468, 1, 1, 0, false),   // V2GResponseType.2
+    s(1470, 6, 3, 255, true),  // X509DataType.0
+    s(1478, 7, 3, 6, false),   // X509DataType.1
+    s(1486, 7, 3, 6, false),   // X509DataType.2
+    s(1494, 7, 3, 6, false),   // X509DataType.3
+    s(1502, 7, 3, 6, false),   // X509DataType.4
+    s(1510, 7, 3, 6, false),   // X509DataType.5
+    s(1518, 7, 3, 6, false),   // X509DataType.6
+    s(1526, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(1528, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(1530, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 1532] = [
-    p(K::Complex, 0, Slot::Single, 0, 44, 1, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 44, 1, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 44, 2, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 44, 2, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 44, 3, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 44, 3, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.2: EVMaximumChargeCurrent
     E,
-    p(K::Complex, 3, Slot::Single, 3, 44, 4, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 44, 4, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.3: EVMinimumChargeCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 4, 44, 5, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 4, 44, 5, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.4: EVMaximumVoltage
     E,
-    p(K::Complex, 5, Slot::Single, 5, 44, 6, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 5, 44, 6, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.5: EVMinimumVoltage
     E,
-    p(K::Simple, 6, Slot::Single, 6, 0, 7, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 7, 44, 8, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 6, Slot::Single, 6, 0, 7, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_DC_CPDReqEnergyTransferModeType.6: TargetSOC
+    p(K::Complex, 7, Slot::Single, 7, 44, 8, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.6: EVMaximumDischargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 7, 44, 8, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 7, Slot::Single, 7, 44, 8, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.7: EVMaximumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 8, 44, 9, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 8, Slot::Single, 8, 44, 9, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.8: EVMinimumDischargePower
     E,
-    p(K::Complex, 9, Slot::Single, 9, 44, 10, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 9, Slot::Single, 9, 44, 10, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDReqEnergyTransferModeType.9: EVMaximumDischargeCurrent
     E,
-    p(K::Complex, 10, Slot::Single, 10, 44, 11, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 10, Slot::Single, 10, 44, 11, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_DC_CPDReqEnergyTransferModeType.10: EVMinimumDischargeCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_DC_CPDReqEnergyTransferModeType.11: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 11, 44, 13, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 11, 44, 13, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 12, 44, 14, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 12, 44, 14, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 13, 44, 15, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 13, 44, 15, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.2: EVSEMaximumChargeCurrent
     E,
-    p(K::Complex, 3, Slot::Single, 14, 44, 16, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 14, 44, 16, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.3: EVSEMinimumChargeCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 15, 44, 17, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 15, 44, 17, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.4: EVSEMaximumVoltage
     E,
-    p(K::Complex, 5, Slot::Single, 16, 44, 18, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 16, 44, 18, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.5: EVSEMinimumVoltage
     E,
-    p(K::Complex, 6, Slot::Single, 17, 44, 19, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 18, 44, 20, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 6, Slot::Single, 17, 44, 19, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.6: EVSEPowerRampLimitation
+    p(K::Complex, 7, Slot::Single, 18, 44, 20, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.6: EVSEMaximumDischargePower
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 18, 44, 20, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 7, Slot::Single, 18, 44, 20, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.7: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 8, Slot::Single, 19, 44, 21, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 8, Slot::Single, 19, 44, 21, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.8: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 9, Slot::Single, 20, 44, 22, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 9, Slot::Single, 20, 44, 22, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_DC_CPDResEnergyTransferModeType.9: EVSEMaximumDischargeCurrent
     E,
-    p(K::Complex, 10, Slot::Single, 21, 44, 23, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 10, Slot::Single, 21, 44, 23, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_DC_CPDResEnergyTransferModeType.10: EVSEMinimumDischargeCurrent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_DC_CPDResEnergyTransferModeType.11: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 1, 25, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 23, 44, 26, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 0, Slot::Single, 22, 1, 25, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_DC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 23, 44, 26, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 23, 44, 26, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 23, 44, 26, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 24, 44, 27, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 24, 44, 27, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 25, 44, 28, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 25, 44, 28, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 44, 29, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 44, 29, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 44, 30, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 44, 30, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 44, 31, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 44, 31, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.6: EVMaximumChargeCurrent
     E,
-    p(K::Complex, 7, Slot::Single, 4, 44, 32, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 44, 32, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.7: EVMaximumVoltage
     E,
-    p(K::Complex, 8, Slot::Single, 5, 44, 33, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 8, Slot::Single, 5, 44, 33, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.8: EVMinimumVoltage
     E,
-    p(K::Complex, 9, Slot::Single, 7, 44, 34, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 9, Slot::Single, 7, 44, 34, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.9: EVMaximumDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 8, 44, 35, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 10, Slot::Single, 8, 44, 35, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.10: EVMinimumDischargePower
     E,
-    p(K::Complex, 11, Slot::Single, 9, 44, 36, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 11, Slot::Single, 9, 44, 36, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.11: EVMaximumDischargeCurrent
     E,
-    p(K::Complex, 12, Slot::Single, 26, 44, 37, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 13, Slot::Single, 27, 44, 38, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 26, 44, 37, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLReqControlModeType.12: EVMaximumV2XEnergyRequest
+    p(K::Complex, 13, Slot::Single, 27, 44, 38, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Dynamic_DC_CLReqControlModeType.12: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLReqControlModeType.12: EndElement
     E,
-    p(K::Complex, 13, Slot::Single, 27, 44, 38, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 13, Slot::Single, 27, 44, 38, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Dynamic_DC_CLReqControlModeType.13: EVMinimumV2XEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLReqControlModeType.13: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLReqControlModeType.14: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 1, 40, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 28, 0, 41, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 42, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 0, Slot::Single, 22, 1, 40, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 28, 0, 41, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 42, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.0: EVSEMaximumChargePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 28, 0, 41, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 42, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 1, Slot::Single, 28, 0, 41, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 42, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.1: EVSEMaximumChargePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 29, 0, 42, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 2, Slot::Single, 29, 0, 42, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.2: EVSEMaximumChargePower
     E,
-    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 3, Slot::Single, 30, 2, 43, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.3: EVSEMaximumChargePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 11, 44, 44, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.4: EVSEMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 12, 44, 45, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 12, 44, 45, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.5: EVSEMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 13, 44, 46, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 6, Slot::Single, 13, 44, 46, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.6: EVSEMaximumChargeCurrent
     E,
-    p(K::Complex, 7, Slot::Single, 15, 44, 47, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 7, Slot::Single, 15, 44, 47, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.7: EVSEMaximumVoltage
     E,
-    p(K::Complex, 8, Slot::Single, 18, 44, 48, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 8, Slot::Single, 18, 44, 48, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.8: EVSEMaximumDischargePower
     E,
-    p(K::Complex, 9, Slot::Single, 19, 44, 49, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 9, Slot::Single, 19, 44, 49, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.9: EVSEMinimumDischargePower
     E,
-    p(K::Complex, 10, Slot::Single, 20, 44, 50, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 10, Slot::Single, 20, 44, 50, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Dynamic_DC_CLResControlModeType.10: EVSEMaximumDischargeCurrent
     E,
-    p(K::Complex, 11, Slot::Single, 16, 44, 51, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 11, Slot::Single, 16, 44, 51, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Dynamic_DC_CLResControlModeType.11: EVSEMinimumVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Dynamic_DC_CLResControlModeType.12: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 23, 44, 53, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 1, Slot::Single, 24, 44, 54, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 25, 44, 55, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 23, 44, 53, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 24, 44, 54, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 25, 44, 55, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.0: EVTargetCurrent
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 24, 44, 54, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 25, 44, 55, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 24, 44, 54, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 25, 44, 55, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.1: EVTargetCurrent
     E,
-    p(K::Complex, 2, Slot::Single, 25, 44, 55, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 25, 44, 55, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.2: EVTargetCurrent
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 31, 44, 56, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.3: EVTargetCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 32, 44, 57, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 32, 44, 57, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.4: EVTargetVoltage
     E,
-    p(K::Complex, 5, Slot::Single, 0, 44, 58, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 1, 44, 59, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 2, 44, 60, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 0, 44, 58, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMaximumChargePower
+    p(K::Complex, 6, Slot::Single, 1, 44, 59, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 2, 44, 60, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMaximumChargeCurrent
+    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMinimumVoltage
+    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMaximumDischargePower
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.5: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.5: EndElement
     E,
     E,
     E,
@@ -1400,14 +1400,14 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 1, 44, 59, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 2, 44, 60, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 1, 44, 59, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 2, 44, 60, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMaximumChargeCurrent
+    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMinimumVoltage
+    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMaximumDischargePower
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.6: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.6: EndElement
     E,
     E,
     E,
@@ -1416,57 +1416,57 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 2, 44, 60, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 2, 44, 60, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.7: EVMaximumChargeCurrent
+    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.7: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.7: EVMinimumVoltage
+    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.7: EVMaximumDischargePower
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.7: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.7: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.7: EndElement
     E,
-    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 4, 44, 61, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.8: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.8: EVMinimumVoltage
+    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.8: EVMaximumDischargePower
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.8: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.8: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.8: EndElement
     E,
     E,
-    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 5, 44, 62, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.9: EVMinimumVoltage
+    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.9: EVMaximumDischargePower
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.9: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.9: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.9: EndElement
     E,
     E,
     E,
-    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 7, 44, 63, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.10: EVMaximumDischargePower
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.10: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.10: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 8, 44, 64, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLReqControlModeType.11: EVMinimumDischargePower
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.11: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.11: EndElement
     E,
-    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 12, Slot::Single, 9, 44, 65, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLReqControlModeType.12: EVMaximumDischargeCurrent
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.12: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLReqControlModeType.13: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 11, 44, 67, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 1, Slot::Single, 12, 44, 68, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 13, 44, 69, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 11, 44, 67, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMaximumChargePower
+    p(K::Complex, 1, Slot::Single, 12, 44, 68, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMinimumChargePower
+    p(K::Complex, 2, Slot::Single, 13, 44, 69, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMaximumChargeCurrent
+    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMaximumVoltage
+    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMaximumDischargePower
+    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMinimumDischargePower
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.0: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
@@ -1474,14 +1474,14 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 12, 44, 68, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 13, 44, 69, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 12, 44, 68, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMinimumChargePower
+    p(K::Complex, 2, Slot::Single, 13, 44, 69, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMaximumChargeCurrent
+    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMaximumVoltage
+    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMaximumDischargePower
+    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMinimumDischargePower
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.1: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
@@ -1490,357 +1490,357 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 13, 44, 69, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 13, 44, 69, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.2: EVSEMaximumChargeCurrent
+    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.2: EVSEMaximumVoltage
+    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.2: EVSEMaximumDischargePower
+    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.2: EVSEMinimumDischargePower
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.2: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.2: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 15, 44, 70, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.3: EVSEMaximumVoltage
+    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.3: EVSEMaximumDischargePower
+    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.3: EVSEMinimumDischargePower
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.3: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.3: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 18, 44, 71, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.4: EVSEMaximumDischargePower
+    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.4: EVSEMinimumDischargePower
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.4: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.4: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.4: EndElement
     E,
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 19, 44, 72, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.5: EVSEMinimumDischargePower
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.5: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.5: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 20, 44, 73, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // BPT_Scheduled_DC_CLResControlModeType.6: EVSEMaximumDischargeCurrent
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.6: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.6: EndElement
     E,
-    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 16, 44, 74, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // BPT_Scheduled_DC_CLResControlModeType.7: EVSEMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // BPT_Scheduled_DC_CLResControlModeType.8: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 33, 3, 78, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 33, 3, 78, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 82, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 82, Count::None, 0, 0, LONG, 242, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 35, 29, 83, Count::None, 0, 0, LONG, 177, 0, false),
-    p(K::Simple, 2, Slot::Single, 36, 4, 84, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 35, 29, 83, Count::None, 0, 0, LONG, 177, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 36, 4, 84, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 36, 4, 84, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 36, 4, 84, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 86, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 86, Count::None, 0, 0, LONG, 242, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 87, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 37, 5, 87, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 38, 34, 88, Count::None, 0, 0, LONG, 217, 0, false),
-    p(K::Complex, 3, Slot::Single, 39, 40, 89, Count::None, 0, 0, LONG, 246, 0, false),
-    p(K::Complex, 4, Slot::Single, 40, 45, 90, Count::None, 0, 0, LONG, 273, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 38, 34, 88, Count::None, 0, 0, LONG, 217, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 39, 40, 89, Count::None, 0, 0, LONG, 246, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 40, 45, 90, Count::None, 0, 0, LONG, 273, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 39, 40, 89, Count::None, 0, 0, LONG, 246, 0, false),
-    p(K::Complex, 4, Slot::Single, 40, 45, 90, Count::None, 0, 0, LONG, 273, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 39, 40, 89, Count::None, 0, 0, LONG, 246, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 40, 45, 90, Count::None, 0, 0, LONG, 273, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 40, 45, 90, Count::None, 0, 0, LONG, 273, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 40, 45, 90, Count::None, 0, 0, LONG, 273, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 92, Count::None, 0, 0, LONG, 242, 0, true),
+    p(K::Complex, 0, Slot::Single, 34, 39, 92, Count::None, 0, 0, LONG, 242, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 94, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 94, Count::None, 0, 0, LONG, 242, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 95, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 37, 5, 95, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 0, 44, 97, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 0, 44, 97, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDReqEnergyTransferModeType.0: EVMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 1, 44, 98, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 1, 44, 98, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDReqEnergyTransferModeType.1: EVMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 2, 44, 99, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 2, 44, 99, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDReqEnergyTransferModeType.2: EVMaximumChargeCurrent
     E,
-    p(K::Complex, 3, Slot::Single, 3, 44, 100, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 3, 44, 100, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDReqEnergyTransferModeType.3: EVMinimumChargeCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 4, 44, 101, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 4, 44, 101, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDReqEnergyTransferModeType.4: EVMaximumVoltage
     E,
-    p(K::Complex, 5, Slot::Single, 5, 44, 102, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 5, 44, 102, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDReqEnergyTransferModeType.5: EVMinimumVoltage
     E,
-    p(K::Simple, 6, Slot::Single, 6, 0, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 6, 0, 103, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, true), // DC_CPDReqEnergyTransferModeType.6: TargetSOC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_CPDReqEnergyTransferModeType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_CPDReqEnergyTransferModeType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 11, 44, 105, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 11, 44, 105, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDResEnergyTransferModeType.0: EVSEMaximumChargePower
     E,
-    p(K::Complex, 1, Slot::Single, 12, 44, 106, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 12, 44, 106, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDResEnergyTransferModeType.1: EVSEMinimumChargePower
     E,
-    p(K::Complex, 2, Slot::Single, 13, 44, 107, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 13, 44, 107, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDResEnergyTransferModeType.2: EVSEMaximumChargeCurrent
     E,
-    p(K::Complex, 3, Slot::Single, 14, 44, 108, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 14, 44, 108, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDResEnergyTransferModeType.3: EVSEMinimumChargeCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 15, 44, 109, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 15, 44, 109, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDResEnergyTransferModeType.4: EVSEMaximumVoltage
     E,
-    p(K::Complex, 5, Slot::Single, 16, 44, 110, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 16, 44, 110, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_CPDResEnergyTransferModeType.5: EVSEMinimumVoltage
     E,
-    p(K::Complex, 6, Slot::Single, 17, 44, 111, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 17, 44, 111, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // DC_CPDResEnergyTransferModeType.6: EVSEPowerRampLimitation
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_CPDResEnergyTransferModeType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_CPDResEnergyTransferModeType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 113, Count::None, 0, 0, LONG, 242, 0, true),
+    p(K::Complex, 0, Slot::Single, 34, 39, 113, Count::None, 0, 0, LONG, 242, 0, true), // DC_CableCheckReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_CableCheckReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 115, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 115, Count::None, 0, 0, LONG, 242, 0, false), // DC_CableCheckResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 116, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 37, 5, 116, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // DC_CableCheckResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 41, 6, 117, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 41, 6, 117, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // DC_CableCheckResType.2: EVSEProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_CableCheckResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 119, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 119, Count::None, 0, 0, LONG, 242, 0, false), // DC_ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 35, 29, 120, Count::None, 0, 0, LONG, 177, 0, false),
-    p(K::Simple, 2, Slot::Single, 36, 4, 121, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 35, 29, 120, Count::None, 0, 0, LONG, 177, 0, false), // DC_ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 36, 4, 121, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 36, 4, 121, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 36, 4, 121, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::Complex, 3, Slot::Single, 42, 44, 122, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 42, 44, 122, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_ChargeLoopReqType.3: EVPresentVoltage
     E,
-    p(K::Complex, 4, Slot::Single, 43, 2, 123, Count::None, 0, 0, LONG, 24, 0, true),
-    p(K::Complex, 4, Slot::Single, 44, 4, 123, Count::None, 0, 0, LONG, 52, 0, true),
-    p(K::Complex, 4, Slot::Single, 45, 6, 123, Count::None, 0, 0, LONG, 75, 255, true),
-    p(K::Complex, 4, Slot::Single, 46, 32, 123, Count::None, 0, 0, LONG, 198, 0, true),
-    p(K::Complex, 4, Slot::Single, 47, 51, 123, Count::None, 0, 0, LONG, 300, 0, true),
+    p(K::Complex, 4, Slot::Single, 43, 2, 123, Count::None, 0, 0, LONG, 24, 0, true), // DC_ChargeLoopReqType.4: BPT_Dynamic_DC_CLReqControlMode
+    p(K::Complex, 4, Slot::Single, 44, 4, 123, Count::None, 0, 0, LONG, 52, 0, true), // DC_ChargeLoopReqType.4: BPT_Scheduled_DC_CLReqControlMode
+    p(K::Complex, 4, Slot::Single, 45, 6, 123, Count::None, 0, 0, LONG, 75, 255, true), // DC_ChargeLoopReqType.4: CLReqControlMode
+    p(K::Complex, 4, Slot::Single, 46, 32, 123, Count::None, 0, 0, LONG, 198, 0, true), // DC_ChargeLoopReqType.4: Dynamic_DC_CLReqControlMode
+    p(K::Complex, 4, Slot::Single, 47, 51, 123, Count::None, 0, 0, LONG, 300, 0, true), // DC_ChargeLoopReqType.4: Scheduled_DC_CLReqControlMode
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_ChargeLoopReqType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 125, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 125, Count::None, 0, 0, LONG, 242, 0, false), // DC_ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 126, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 37, 5, 126, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // DC_ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 38, 34, 127, Count::None, 0, 0, LONG, 217, 0, false),
-    p(K::Complex, 3, Slot::Single, 39, 40, 128, Count::None, 0, 0, LONG, 246, 0, false),
-    p(K::Complex, 4, Slot::Single, 40, 45, 129, Count::None, 0, 0, LONG, 273, 0, false),
-    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 38, 34, 127, Count::None, 0, 0, LONG, 217, 0, false), // DC_ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 39, 40, 128, Count::None, 0, 0, LONG, 246, 0, false), // DC_ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 40, 45, 129, Count::None, 0, 0, LONG, 273, 0, false), // DC_ChargeLoopResType.2: Receipt
+    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_ChargeLoopResType.2: EVSEPresentCurrent
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 39, 40, 128, Count::None, 0, 0, LONG, 246, 0, false),
-    p(K::Complex, 4, Slot::Single, 40, 45, 129, Count::None, 0, 0, LONG, 273, 0, false),
-    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 39, 40, 128, Count::None, 0, 0, LONG, 246, 0, false), // DC_ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 40, 45, 129, Count::None, 0, 0, LONG, 273, 0, false), // DC_ChargeLoopResType.3: Receipt
+    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_ChargeLoopResType.3: EVSEPresentCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 40, 45, 129, Count::None, 0, 0, LONG, 273, 0, false),
-    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 40, 45, 129, Count::None, 0, 0, LONG, 273, 0, false), // DC_ChargeLoopResType.4: Receipt
+    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_ChargeLoopResType.4: EVSEPresentCurrent
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 48, 44, 130, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_ChargeLoopResType.5: EVSEPresentCurrent
     E,
-    p(K::Complex, 6, Slot::Single, 49, 44, 131, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 6, Slot::Single, 49, 44, 131, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_ChargeLoopResType.6: EVSEPresentVoltage
     E,
-    p(K::Simple, 7, Slot::Single, 50, 4, 132, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 50, 4, 132, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_ChargeLoopResType.7: EVSEPowerLimitAchieved
     E,
-    p(K::Simple, 8, Slot::Single, 51, 4, 133, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 8, Slot::Single, 51, 4, 133, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_ChargeLoopResType.8: EVSECurrentLimitAchieved
     E,
-    p(K::Simple, 9, Slot::Single, 52, 4, 134, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 52, 4, 134, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DC_ChargeLoopResType.9: EVSEVoltageLimitAchieved
     E,
-    p(K::Complex, 10, Slot::Single, 53, 3, 135, Count::None, 0, 0, LONG, 39, 0, true),
-    p(K::Complex, 10, Slot::Single, 54, 5, 135, Count::None, 0, 0, LONG, 66, 0, true),
-    p(K::Complex, 10, Slot::Single, 55, 7, 135, Count::None, 0, 0, LONG, 76, 255, true),
-    p(K::Complex, 10, Slot::Single, 56, 33, 135, Count::None, 0, 0, LONG, 208, 0, true),
-    p(K::Complex, 10, Slot::Single, 57, 52, 135, Count::None, 0, 0, LONG, 311, 0, true),
+    p(K::Complex, 10, Slot::Single, 53, 3, 135, Count::None, 0, 0, LONG, 39, 0, true), // DC_ChargeLoopResType.10: BPT_Dynamic_DC_CLResControlMode
+    p(K::Complex, 10, Slot::Single, 54, 5, 135, Count::None, 0, 0, LONG, 66, 0, true), // DC_ChargeLoopResType.10: BPT_Scheduled_DC_CLResControlMode
+    p(K::Complex, 10, Slot::Single, 55, 7, 135, Count::None, 0, 0, LONG, 76, 255, true), // DC_ChargeLoopResType.10: CLResControlMode
+    p(K::Complex, 10, Slot::Single, 56, 33, 135, Count::None, 0, 0, LONG, 208, 0, true), // DC_ChargeLoopResType.10: Dynamic_DC_CLResControlMode
+    p(K::Complex, 10, Slot::Single, 57, 52, 135, Count::None, 0, 0, LONG, 311, 0, true), // DC_ChargeLoopResType.10: Scheduled_DC_CLResControlMode
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_ChargeLoopResType.11: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 137, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 137, Count::None, 0, 0, LONG, 242, 0, false), // DC_ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 58, 0, 138, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::Complex, 1, Slot::Single, 59, 13, 138, Count::None, 0, 0, LONG, 96, 0, true),
+    p(K::Complex, 1, Slot::Single, 58, 0, 138, Count::None, 0, 0, LONG, 0, 0, true), // DC_ChargeParameterDiscoveryReqType.1: BPT_DC_CPDReqEnergyTransferMode
+    p(K::Complex, 1, Slot::Single, 59, 13, 138, Count::None, 0, 0, LONG, 96, 0, true), // DC_ChargeParameterDiscoveryReqType.1: DC_CPDReqEnergyTransferMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_ChargeParameterDiscoveryReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 140, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 140, Count::None, 0, 0, LONG, 242, 0, false), // DC_ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 141, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 37, 5, 141, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // DC_ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 60, 1, 142, Count::None, 0, 0, LONG, 12, 0, true),
-    p(K::Complex, 2, Slot::Single, 61, 14, 142, Count::None, 0, 0, LONG, 104, 0, true),
+    p(K::Complex, 2, Slot::Single, 60, 1, 142, Count::None, 0, 0, LONG, 12, 0, true), // DC_ChargeParameterDiscoveryResType.2: BPT_DC_CPDResEnergyTransferMode
+    p(K::Complex, 2, Slot::Single, 61, 14, 142, Count::None, 0, 0, LONG, 104, 0, true), // DC_ChargeParameterDiscoveryResType.2: DC_CPDResEnergyTransferMode
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_ChargeParameterDiscoveryResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 144, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 144, Count::None, 0, 0, LONG, 242, 0, false), // DC_PreChargeReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 62, 6, 145, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 62, 6, 145, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // DC_PreChargeReqType.1: EVProcessing
     E,
-    p(K::Complex, 2, Slot::Single, 42, 44, 146, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 42, 44, 146, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DC_PreChargeReqType.2: EVPresentVoltage
     E,
-    p(K::Complex, 3, Slot::Single, 32, 44, 147, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 3, Slot::Single, 32, 44, 147, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // DC_PreChargeReqType.3: EVTargetVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_PreChargeReqType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 149, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 149, Count::None, 0, 0, LONG, 242, 0, false), // DC_PreChargeResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 150, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 37, 5, 150, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // DC_PreChargeResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 49, 44, 151, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 2, Slot::Single, 49, 44, 151, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // DC_PreChargeResType.2: EVSEPresentVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_PreChargeResType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 153, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 153, Count::None, 0, 0, LONG, 242, 0, false), // DC_WeldingDetectionReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 62, 6, 154, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 62, 6, 154, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, true), // DC_WeldingDetectionReqType.1: EVProcessing
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_WeldingDetectionReqType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 156, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 156, Count::None, 0, 0, LONG, 242, 0, false), // DC_WeldingDetectionResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 157, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 37, 5, 157, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // DC_WeldingDetectionResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 49, 44, 158, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 2, Slot::Single, 49, 44, 158, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // DC_WeldingDetectionResType.2: EVSEPresentVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DC_WeldingDetectionResType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 63, 7, 160, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 64, 7, 162, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 65, 7, 163, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 63, 7, 160, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 64, 7, 162, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 65, 7, 163, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 66, 7, 161, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 66, 7, 161, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 64, 7, 162, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 65, 7, 163, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 64, 7, 162, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 65, 7, 163, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 65, 7, 163, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 65, 7, 163, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 67, 7, 164, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 68, 7, 165, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 67, 7, 164, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 68, 7, 165, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 68, 7, 165, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 68, 7, 165, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 69, 7, 166, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 69, 7, 166, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 70, 44, 168, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 70, 44, 168, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 71, 44, 169, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 1, Slot::Single, 71, 44, 169, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 72, 8, 171, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 72, 8, 171, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 70, 44, 172, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 1, Slot::Single, 70, 44, 172, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 33, 3, 174, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 33, 3, 174, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 175, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 176, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 73, 0, 178, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 28, 0, 179, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 180, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 73, 0, 178, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 28, 0, 179, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 180, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 28, 0, 179, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 180, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 0, 179, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 180, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 29, 0, 180, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 29, 0, 180, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -1848,14 +1848,14 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 74, 0, 181, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -1864,173 +1864,173 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 75, 1, 182, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 76, 1, 183, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 77, 1, 184, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 78, 4, 185, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 79, 44, 186, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 80, 4, 187, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 1, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 23, 44, 190, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 0, Slot::Single, 22, 1, 189, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 23, 44, 190, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 23, 44, 190, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 23, 44, 190, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 24, 44, 191, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 24, 44, 191, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 25, 44, 192, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 3, Slot::Single, 25, 44, 192, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 1, 194, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 28, 0, 195, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 196, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 22, 1, 194, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 28, 0, 195, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 196, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 28, 0, 195, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 196, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 28, 0, 195, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 196, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 29, 0, 196, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 29, 0, 196, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 30, 2, 197, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 1, 199, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 23, 44, 200, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 0, Slot::Single, 22, 1, 199, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_DC_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 23, 44, 200, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 23, 44, 200, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 23, 44, 200, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 24, 44, 201, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 24, 44, 201, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 25, 44, 202, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 25, 44, 202, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::Complex, 4, Slot::Single, 0, 44, 203, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 0, 44, 203, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.4: EVMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 1, 44, 204, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 1, 44, 204, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.5: EVMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 2, 44, 205, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 6, Slot::Single, 2, 44, 205, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.6: EVMaximumChargeCurrent
     E,
-    p(K::Complex, 7, Slot::Single, 4, 44, 206, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 7, Slot::Single, 4, 44, 206, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLReqControlModeType.7: EVMaximumVoltage
     E,
-    p(K::Complex, 8, Slot::Single, 5, 44, 207, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 8, Slot::Single, 5, 44, 207, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Dynamic_DC_CLReqControlModeType.8: EVMinimumVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_DC_CLReqControlModeType.9: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 1, 209, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 28, 0, 210, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 211, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 0, Slot::Single, 22, 1, 209, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_DC_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 28, 0, 210, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_DC_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 211, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_DC_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_DC_CLResControlModeType.0: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.0: EVSEMaximumChargePower
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 28, 0, 210, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 29, 0, 211, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 1, Slot::Single, 28, 0, 210, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_DC_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 29, 0, 211, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_DC_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_DC_CLResControlModeType.1: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.1: EVSEMaximumChargePower
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 29, 0, 211, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 2, Slot::Single, 29, 0, 211, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_DC_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_DC_CLResControlModeType.2: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.2: EVSEMaximumChargePower
     E,
-    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Simple, 3, Slot::Single, 30, 2, 212, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_DC_CLResControlModeType.3: AckMaxDelay
+    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.3: EVSEMaximumChargePower
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 11, 44, 213, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.4: EVSEMaximumChargePower
     E,
-    p(K::Complex, 5, Slot::Single, 12, 44, 214, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 5, Slot::Single, 12, 44, 214, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.5: EVSEMinimumChargePower
     E,
-    p(K::Complex, 6, Slot::Single, 13, 44, 215, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 6, Slot::Single, 13, 44, 215, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Dynamic_DC_CLResControlModeType.6: EVSEMaximumChargeCurrent
     E,
-    p(K::Complex, 7, Slot::Single, 15, 44, 216, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
+    p(K::Complex, 7, Slot::Single, 15, 44, 216, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Dynamic_DC_CLResControlModeType.7: EVSEMaximumVoltage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_DC_CLResControlModeType.8: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 81, 2, 218, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 81, 2, 218, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 82, 9, 219, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 82, 9, 219, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 221, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 230, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 221, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 230, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 230, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 230, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -2038,143 +2038,143 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 222, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 222, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 223, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 223, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 224, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 224, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 225, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 225, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 226, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 226, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 227, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 228, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),  // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false),
-    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false),
-    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false),
-    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false),
-    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 230, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 84, 3, 222, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 85, 36, 223, Count::None, 0, 0, LONG, 231, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 86, 47, 224, Count::None, 0, 0, LONG, 288, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 87, 64, 225, Count::None, 0, 0, LONG, 357, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 88, 42, 226, Count::None, 0, 0, LONG, 261, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 89, 48, 227, Count::None, 0, 0, LONG, 292, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 90, 3, 228, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 229, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 230, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -2182,589 +2182,589 @@ static PRODUCTIONS: [Production; 1532] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 91, 25, 232, Count::None, 0, 0, LONG, 159, 0, false),
-    p(K::Complex, 0, Slot::Items, 92, 43, 233, Count::None, 0, 0, LONG, 267, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 235, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 91, 25, 232, Count::None, 0, 0, LONG, 159, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 92, 43, 233, Count::None, 0, 0, LONG, 267, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 234, Count::None, 0, 0, LONG, 0, 0, false),     // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 235, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 232, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 232, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 233, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 233, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 234, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 234, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 91, 25, 232, Count::None, 0, 0, LONG, 159, 0, false),
-    p(K::Complex, 0, Slot::Items, 92, 43, 233, Count::None, 0, 0, LONG, 267, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 234, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 235, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 91, 25, 232, Count::None, 0, 0, LONG, 159, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 92, 43, 233, Count::None, 0, 0, LONG, 267, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 234, Count::None, 0, 0, LONG, 0, 0, false),     // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 235, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 93, 65, 237, Count::Set, 1, 0, LONG, 364, 0, false),
+    p(K::Complex, 0, Slot::List, 93, 65, 237, Count::Set, 1, 0, LONG, 364, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 93, 65, 237, Count::Step, 20, 238, LONG, 364, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 93, 65, 237, Count::Step, 20, 238, LONG, 364, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 240, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 94, 46, 241, Count::Set, 1, 0, LONG, 281, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 240, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 94, 46, 241, Count::Set, 1, 0, LONG, 281, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 94, 46, 241, Count::Set, 1, 0, LONG, 281, 0, false),
+    p(K::Complex, 1, Slot::List, 94, 46, 241, Count::Set, 1, 0, LONG, 281, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 94, 46, 241, Count::Step, 0, 0, LONG, 281, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 94, 46, 241, Count::Step, 0, 0, LONG, 281, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 95, 10, 243, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 95, 10, 243, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 96, 11, 244, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 96, 11, 244, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 97, 56, 245, Count::None, 0, 0, LONG, 329, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 97, 56, 245, Count::None, 0, 0, LONG, 329, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 98, 12, 247, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 98, 12, 247, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 99, 11, 248, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 99, 11, 248, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 100, 11, 249, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 101, 11, 250, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 102, 11, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 100, 11, 249, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 101, 11, 250, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 102, 11, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 101, 11, 250, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 102, 11, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 101, 11, 250, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 102, 11, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 102, 11, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 102, 11, 251, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 103, 13, 252, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 104, 14, 253, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 105, 11, 254, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 106, 3, 256, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 83, 3, 257, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 107, 3, 258, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 106, 3, 256, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 83, 3, 257, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 107, 3, 258, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 83, 3, 257, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 107, 3, 258, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 83, 3, 257, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 107, 3, 258, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 107, 3, 258, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 107, 3, 258, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),      // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 259, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 260, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 108, 7, 262, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 109, 7, 265, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 108, 7, 262, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 109, 7, 265, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 109, 7, 263, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 264, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 109, 7, 263, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 264, Count::None, 0, 0, LONG, 0, 0, false),  // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 264, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 264, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 264, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 264, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 266, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 266, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 266, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 266, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 110, 7, 268, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 110, 7, 268, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 111, 7, 269, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 111, 7, 269, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 112, 15, 271, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 112, 15, 271, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 113, 14, 272, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 113, 14, 272, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 114, 11, 274, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 114, 11, 274, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 115, 26, 275, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 2, Slot::Single, 116, 26, 276, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 3, Slot::Single, 117, 26, 277, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 115, 26, 275, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 116, 26, 276, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 117, 26, 277, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 116, 26, 276, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 3, Slot::Single, 117, 26, 277, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 116, 26, 276, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 117, 26, 277, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 117, 26, 277, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 117, 26, 277, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false),
-    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 118, 26, 278, Count::None, 0, 0, LONG, 167, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Set, 1, 0, LONG, 170, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Step, 10, 280, LONG, 170, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 119, 27, 279, Count::Step, 10, 280, LONG, 170, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 282, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 120, 3, 283, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 121, 3, 284, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false),
-    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 282, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 120, 3, 283, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 121, 3, 284, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 120, 3, 283, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 121, 3, 284, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false),
-    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 1, Slot::Single, 120, 3, 283, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 121, 3, 284, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 121, 3, 284, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false),
-    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 2, Slot::Single, 121, 3, 284, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false),
-    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Complex, 3, Slot::Single, 122, 60, 285, Count::None, 0, 0, LONG, 348, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Complex, 4, Slot::Single, 123, 28, 286, Count::None, 0, 0, LONG, 173, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 124, 7, 287, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 124, 7, 287, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 120, 3, 289, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 121, 3, 290, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 122, 60, 291, Count::None, 0, 0, LONG, 348, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 120, 3, 289, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 121, 3, 290, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 122, 60, 291, Count::None, 0, 0, LONG, 348, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 121, 3, 290, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 122, 60, 291, Count::None, 0, 0, LONG, 348, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 121, 3, 290, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 122, 60, 291, Count::None, 0, 0, LONG, 348, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 122, 60, 291, Count::None, 0, 0, LONG, 348, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 122, 60, 291, Count::None, 0, 0, LONG, 348, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 125, 7, 293, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 125, 7, 293, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 125, 7, 293, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 294, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 125, 7, 293, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 294, Count::None, 0, 0, LONG, 0, 0, false),  // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 125, 7, 293, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 125, 7, 293, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 23, 44, 296, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 1, Slot::Single, 24, 44, 297, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 25, 44, 298, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 23, 44, 296, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 24, 44, 297, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 25, 44, 298, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 24, 44, 297, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 25, 44, 298, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 24, 44, 297, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 25, 44, 298, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 25, 44, 298, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 25, 44, 298, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 23, 44, 301, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 1, Slot::Single, 24, 44, 302, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 25, 44, 303, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 0, Slot::Single, 23, 44, 301, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 24, 44, 302, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 25, 44, 303, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.0: EVTargetCurrent
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 24, 44, 302, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 25, 44, 303, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 1, Slot::Single, 24, 44, 302, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 25, 44, 303, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.1: EVTargetCurrent
     E,
-    p(K::Complex, 2, Slot::Single, 25, 44, 303, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 2, Slot::Single, 25, 44, 303, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.2: EVTargetCurrent
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 3, Slot::Single, 31, 44, 304, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.3: EVTargetCurrent
     E,
-    p(K::Complex, 4, Slot::Single, 32, 44, 305, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
+    p(K::Complex, 4, Slot::Single, 32, 44, 305, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.4: EVTargetVoltage
     E,
-    p(K::Complex, 5, Slot::Single, 0, 44, 306, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 6, Slot::Single, 1, 44, 307, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 2, 44, 308, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::Single, 0, 44, 306, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.5: EVMaximumChargePower
+    p(K::Complex, 6, Slot::Single, 1, 44, 307, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.5: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 2, 44, 308, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.5: EVMaximumChargeCurrent
+    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.5: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLReqControlModeType.5: EVMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLReqControlModeType.5: EndElement
     E,
     E,
-    p(K::Complex, 6, Slot::Single, 1, 44, 307, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 7, Slot::Single, 2, 44, 308, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 1, 44, 307, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.6: EVMinimumChargePower
+    p(K::Complex, 7, Slot::Single, 2, 44, 308, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.6: EVMaximumChargeCurrent
+    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.6: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLReqControlModeType.6: EVMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLReqControlModeType.6: EndElement
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 2, 44, 308, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 2, 44, 308, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.7: EVMaximumChargeCurrent
+    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.7: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLReqControlModeType.7: EVMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLReqControlModeType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 4, 44, 309, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLReqControlModeType.8: EVMaximumVoltage
+    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLReqControlModeType.8: EVMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLReqControlModeType.8: EndElement
     E,
-    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 9, Slot::Single, 5, 44, 310, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLReqControlModeType.9: EVMinimumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLReqControlModeType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLReqControlModeType.10: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 11, 44, 312, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 1, Slot::Single, 12, 44, 313, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 13, 44, 314, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 11, 44, 312, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLResControlModeType.0: EVSEMaximumChargePower
+    p(K::Complex, 1, Slot::Single, 12, 44, 313, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLResControlModeType.0: EVSEMinimumChargePower
+    p(K::Complex, 2, Slot::Single, 13, 44, 314, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLResControlModeType.0: EVSEMaximumChargeCurrent
+    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLResControlModeType.0: EVSEMaximumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 12, 44, 313, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 2, Slot::Single, 13, 44, 314, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 12, 44, 313, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLResControlModeType.1: EVSEMinimumChargePower
+    p(K::Complex, 2, Slot::Single, 13, 44, 314, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLResControlModeType.1: EVSEMaximumChargeCurrent
+    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLResControlModeType.1: EVSEMaximumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 13, 44, 314, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false),
-    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 13, 44, 314, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, false), // Scheduled_DC_CLResControlModeType.2: EVSEMaximumChargeCurrent
+    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLResControlModeType.2: EVSEMaximumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLResControlModeType.2: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 15, 44, 315, Count::None, 0, 0, (16, V::No, 0, 0), 270, 1, true), // Scheduled_DC_CLResControlModeType.3: EVSEMaximumVoltage
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_DC_CLResControlModeType.4: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 33, 3, 317, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 33, 3, 317, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 126, 16, 318, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 320, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 126, 16, 318, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 320, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 318, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 318, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 126, 16, 318, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 320, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 126, 16, 318, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 319, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 320, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 322, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 127, 55, 323, Count::Set, 1, 0, LONG, 324, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 322, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 127, 55, 323, Count::Set, 1, 0, LONG, 324, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 127, 55, 323, Count::Set, 1, 0, LONG, 324, 0, false),
+    p(K::Complex, 1, Slot::List, 127, 55, 323, Count::Set, 1, 0, LONG, 324, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 127, 55, 323, Count::Step, 0, 0, LONG, 324, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 127, 55, 323, Count::Step, 0, 0, LONG, 324, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 325, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 128, 3, 326, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 325, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 128, 3, 326, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 128, 3, 326, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 128, 3, 326, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 328, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 328, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 328, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 327, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 328, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 330, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 129, 58, 331, Count::None, 0, 0, LONG, 338, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 330, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 129, 58, 331, Count::None, 0, 0, LONG, 338, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 129, 58, 331, Count::None, 0, 0, LONG, 338, 0, false),
+    p(K::Complex, 1, Slot::Single, 129, 58, 331, Count::None, 0, 0, LONG, 338, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 130, 57, 332, Count::None, 0, 0, LONG, 335, 0, false),
+    p(K::Complex, 2, Slot::Single, 130, 57, 332, Count::None, 0, 0, LONG, 335, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 131, 35, 333, Count::None, 0, 0, LONG, 220, 0, false),
-    p(K::Complex, 4, Slot::List, 132, 41, 334, Count::Set, 1, 0, LONG, 255, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 131, 35, 333, Count::None, 0, 0, LONG, 220, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 132, 41, 334, Count::Set, 1, 0, LONG, 255, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 132, 41, 334, Count::Set, 1, 0, LONG, 255, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 132, 41, 334, Count::Set, 1, 0, LONG, 255, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 132, 41, 334, Count::Step, 0, 0, LONG, 255, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 132, 41, 334, Count::Step, 0, 0, LONG, 255, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 336, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 7, 337, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 336, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 7, 337, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 7, 337, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 7, 337, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 83, 3, 339, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 133, 8, 340, Count::None, 0, 0, LONG, 77, 0, false),
+    p(K::Attribute, 0, Slot::Single, 83, 3, 339, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 133, 8, 340, Count::None, 0, 0, LONG, 77, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 133, 8, 340, Count::None, 0, 0, LONG, 77, 0, false),
+    p(K::Complex, 1, Slot::Single, 133, 8, 340, Count::None, 0, 0, LONG, 77, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 134, 53, 341, Count::None, 0, 0, LONG, 316, 0, false),
+    p(K::Complex, 2, Slot::Single, 134, 53, 341, Count::None, 0, 0, LONG, 316, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 94, 46, 342, Count::Set, 1, 0, LONG, 281, 0, false),
+    p(K::Complex, 3, Slot::List, 94, 46, 342, Count::Set, 1, 0, LONG, 281, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 94, 46, 342, Count::Step, 0, 0, LONG, 281, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 94, 46, 342, Count::Step, 0, 0, LONG, 281, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 33, 3, 344, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 33, 3, 344, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 346, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 135, 3, 346, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 345, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 347, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 136, 59, 349, Count::Set, 1, 0, LONG, 343, 0, false),
+    p(K::Complex, 0, Slot::List, 136, 59, 349, Count::Set, 1, 0, LONG, 343, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 136, 59, 349, Count::Step, 0, 0, LONG, 343, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 136, 59, 349, Count::Step, 0, 0, LONG, 343, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 351, Count::None, 0, 0, LONG, 242, 0, true),
+    p(K::Complex, 0, Slot::Single, 34, 39, 351, Count::None, 0, 0, LONG, 242, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 353, Count::None, 0, 0, LONG, 242, 0, true),
+    p(K::Complex, 0, Slot::Single, 34, 39, 353, Count::None, 0, 0, LONG, 242, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 34, 39, 355, Count::None, 0, 0, LONG, 242, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 39, 355, Count::None, 0, 0, LONG, 242, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 37, 5, 356, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 37, 5, 356, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false),
-    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 137, 65, 358, Count::None, 0, 0, LONG, 364, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 138, 7, 359, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 139, 3, 360, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 140, 7, 361, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 141, 7, 362, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 363, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 142, 3, 365, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 142, 3, 365, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 143, 16, 366, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 143, 16, 366, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

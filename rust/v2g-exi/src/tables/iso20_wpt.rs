@@ -635,84 +635,84 @@ static DATATYPES: [Datatype; 29] = [
 ];
 
 static TYPES: [Type; 78] = [
-    t("AlternativeSECCListType", 3, 65535, 0, 0, 1, false, false, 0),
-    t("AlternativeSECCType", 3, 65535, 3, 1, 4, false, false, 0),
-    t("CLReqControlModeType", 2, 65535, 8, 5, 0, true, false, 0),
-    t("CLResControlModeType", 2, 65535, 9, 5, 0, true, false, 0),
-    t("CanonicalizationMethodType", 1, 65535, 10, 5, 2, false, false, 0),
-    t("ChargeLoopReqType", 2, 42, 14, 7, 3, true, false, 0),
-    t("ChargeLoopResType", 2, 43, 18, 10, 5, true, false, 0),
-    t("ChargeParameterDiscoveryReqType", 2, 42, 24, 15, 1, true, false, 0),
-    t("ChargeParameterDiscoveryResType", 2, 43, 26, 16, 2, true, false, 0),
-    t("DSAKeyValueType", 1, 65535, 29, 18, 7, false, false, 0),
-    t("DetailedCostType", 2, 65535, 37, 25, 2, false, false, 0),
-    t("DetailedTaxType", 2, 65535, 40, 27, 2, false, false, 0),
-    t("DigestMethodType", 1, 65535, 43, 29, 2, false, false, 0),
-    t("DisplayParametersType", 2, 65535, 47, 31, 10, false, false, 0),
-    t("Dynamic_CLReqControlModeType", 2, 2, 58, 41, 4, true, false, 0),
-    t("Dynamic_CLResControlModeType", 2, 3, 63, 45, 4, true, false, 0),
-    t("EVSEStatusType", 2, 65535, 68, 49, 2, false, false, 0),
-    t("KeyInfoType", 1, 65535, 71, 51, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 82, 53, 1, false, false, 0),
-    t("ListOfRootCertificateIDsType", 2, 65535, 87, 54, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 90, 55, 2, false, false, 0),
-    t("MessageHeaderType", 2, 65535, 93, 57, 3, false, false, 0),
-    t("MeterInfoType", 2, 65535, 97, 60, 8, false, false, 0),
-    t("ObjectType", 1, 65535, 106, 68, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 112, 72, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 118, 73, 2, false, false, 0),
-    t("RationalNumberType", 2, 65535, 121, 75, 2, false, false, 1),
-    t("ReceiptType", 2, 65535, 124, 77, 6, false, false, 0),
-    t("ReferenceType", 1, 65535, 132, 83, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 139, 89, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 143, 92, 1, false, false, 0),
-    t("Scheduled_CLReqControlModeType", 2, 2, 146, 93, 3, true, false, 0),
-    t("Scheduled_CLResControlModeType", 2, 3, 150, 96, 0, true, false, 0),
-    t("SignatureMethodType", 1, 65535, 151, 96, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 156, 98, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 159, 100, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 164, 103, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 170, 108, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 173, 110, 4, false, false, 0),
-    t("TransformType", 1, 65535, 178, 114, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 183, 116, 1, false, false, 0),
-    t("V2GMessageType", 2, 65535, 185, 117, 1, true, false, 0),
-    t("V2GRequestType", 2, 41, 187, 118, 1, true, false, 0),
-    t("V2GResponseType", 2, 41, 189, 119, 2, true, false, 0),
-    t("WPT_AlignmentCheckMethodListType", 3, 65535, 192, 121, 1, false, false, 0),
-    t("WPT_AlignmentCheckReqType", 3, 42, 195, 122, 5, false, false, 0),
-    t("WPT_AlignmentCheckResType", 3, 43, 202, 127, 6, false, false, 0),
-    t("WPT_ChargeLoopReqType", 3, 5, 210, 133, 9, false, false, 0),
-    t("WPT_ChargeLoopResType", 3, 6, 221, 142, 13, false, false, 0),
-    t("WPT_ChargeParameterDiscoveryReqType", 3, 7, 236, 155, 7, false, false, 0),
-    t("WPT_ChargeParameterDiscoveryResType", 3, 8, 245, 162, 10, false, false, 0),
-    t("WPT_CoordinateXYZType", 3, 65535, 257, 172, 3, false, false, 0),
-    t("WPT_EVPCPowerControlParameterType", 3, 65535, 261, 175, 4, false, false, 0),
-    t("WPT_FinePositioningMethodListType", 3, 65535, 266, 179, 1, false, false, 0),
-    t("WPT_FinePositioningReqType", 3, 42, 269, 180, 5, false, false, 0),
-    t("WPT_FinePositioningResType", 3, 43, 276, 185, 5, false, false, 0),
-    t("WPT_FinePositioningSetupReqType", 3, 42, 283, 190, 8, false, false, 0),
-    t("WPT_FinePositioningSetupResType", 3, 43, 293, 198, 8, false, false, 0),
-    t("WPT_LF_DataPackageListType", 3, 65535, 303, 206, 2, false, false, 0),
-    t("WPT_LF_DataPackageType", 3, 65535, 306, 208, 3, false, false, 0),
-    t("WPT_LF_ReceiverDataType", 3, 65535, 310, 211, 2, false, false, 0),
-    t("WPT_LF_RxDataListType", 3, 65535, 315, 213, 1, false, false, 0),
-    t("WPT_LF_RxDataType", 3, 65535, 317, 214, 2, false, false, 0),
-    t("WPT_LF_RxRSSIListType", 3, 65535, 320, 216, 1, false, false, 0),
-    t("WPT_LF_RxRSSIType", 3, 65535, 322, 217, 2, false, false, 0),
-    t("WPT_LF_SystemSetupDataType", 3, 65535, 325, 219, 2, false, false, 0),
-    t("WPT_LF_TransmitterDataType", 3, 65535, 328, 221, 4, false, false, 0),
-    t("WPT_LF_TxDataListType", 3, 65535, 335, 225, 1, false, false, 0),
-    t("WPT_LF_TxDataType", 3, 65535, 337, 226, 2, false, false, 0),
-    t("WPT_PairingMethodListType", 3, 65535, 340, 228, 1, false, false, 0),
-    t("WPT_PairingReqType", 3, 42, 343, 229, 5, false, false, 0),
-    t("WPT_PairingResType", 3, 43, 350, 234, 6, false, false, 0),
-    t("WPT_SPCPowerControlParameterType", 3, 65535, 358, 240, 1, false, false, 0),
-    t("WPT_TxRxPackageSpecDataType", 3, 65535, 360, 241, 4, false, false, 0),
-    t("WPT_TxRxPulseOrderType", 3, 65535, 367, 245, 2, false, false, 0),
-    t("WPT_TxRxSpecDataType", 3, 65535, 370, 247, 3, false, false, 0),
-    t("X509DataType", 1, 65535, 374, 250, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 381, 251, 2, false, false, 0),
+    t("AlternativeSECCListType", 3, 65535, 0, 0, 1, false, false, 0), // 0
+    t("AlternativeSECCType", 3, 65535, 3, 1, 4, false, false, 0),     // 1
+    t("CLReqControlModeType", 2, 65535, 8, 5, 0, true, false, 0),     // 2
+    t("CLResControlModeType", 2, 65535, 9, 5, 0, true, false, 0),     // 3
+    t("CanonicalizationMethodType", 1, 65535, 10, 5, 2, false, false, 0), // 4
+    t("ChargeLoopReqType", 2, 42, 14, 7, 3, true, false, 0),          // 5
+    t("ChargeLoopResType", 2, 43, 18, 10, 5, true, false, 0),         // 6
+    t("ChargeParameterDiscoveryReqType", 2, 42, 24, 15, 1, true, false, 0), // 7
+    t("ChargeParameterDiscoveryResType", 2, 43, 26, 16, 2, true, false, 0), // 8
+    t("DSAKeyValueType", 1, 65535, 29, 18, 7, false, false, 0),       // 9
+    t("DetailedCostType", 2, 65535, 37, 25, 2, false, false, 0),      // 10
+    t("DetailedTaxType", 2, 65535, 40, 27, 2, false, false, 0),       // 11
+    t("DigestMethodType", 1, 65535, 43, 29, 2, false, false, 0),      // 12
+    t("DisplayParametersType", 2, 65535, 47, 31, 10, false, false, 0), // 13
+    t("Dynamic_CLReqControlModeType", 2, 2, 58, 41, 4, true, false, 0), // 14
+    t("Dynamic_CLResControlModeType", 2, 3, 63, 45, 4, true, false, 0), // 15
+    t("EVSEStatusType", 2, 65535, 68, 49, 2, false, false, 0),        // 16
+    t("KeyInfoType", 1, 65535, 71, 51, 2, false, false, 0),           // 17
+    t("KeyValueType", 1, 65535, 82, 53, 1, false, false, 0),          // 18
+    t("ListOfRootCertificateIDsType", 2, 65535, 87, 54, 1, false, false, 0), // 19
+    t("ManifestType", 1, 65535, 90, 55, 2, false, false, 0),          // 20
+    t("MessageHeaderType", 2, 65535, 93, 57, 3, false, false, 0),     // 21
+    t("MeterInfoType", 2, 65535, 97, 60, 8, false, false, 0),         // 22
+    t("ObjectType", 1, 65535, 106, 68, 4, false, false, 0),           // 23
+    t("PGPDataType", 1, 65535, 112, 72, 1, false, false, 0),          // 24
+    t("RSAKeyValueType", 1, 65535, 118, 73, 2, false, false, 0),      // 25
+    t("RationalNumberType", 2, 65535, 121, 75, 2, false, false, 1),   // 26
+    t("ReceiptType", 2, 65535, 124, 77, 6, false, false, 0),          // 27
+    t("ReferenceType", 1, 65535, 132, 83, 6, false, false, 0),        // 28
+    t("RetrievalMethodType", 1, 65535, 139, 89, 3, false, false, 0),  // 29
+    t("SPKIDataType", 1, 65535, 143, 92, 1, false, false, 0),         // 30
+    t("Scheduled_CLReqControlModeType", 2, 2, 146, 93, 3, true, false, 0), // 31
+    t("Scheduled_CLResControlModeType", 2, 3, 150, 96, 0, true, false, 0), // 32
+    t("SignatureMethodType", 1, 65535, 151, 96, 2, false, false, 0),  // 33
+    t("SignaturePropertiesType", 1, 65535, 156, 98, 2, false, false, 0), // 34
+    t("SignaturePropertyType", 1, 65535, 159, 100, 3, false, false, 0), // 35
+    t("SignatureType", 1, 65535, 164, 103, 5, false, false, 0),       // 36
+    t("SignatureValueType", 1, 65535, 170, 108, 2, false, false, 0),  // 37
+    t("SignedInfoType", 1, 65535, 173, 110, 4, false, false, 0),      // 38
+    t("TransformType", 1, 65535, 178, 114, 2, false, false, 0),       // 39
+    t("TransformsType", 1, 65535, 183, 116, 1, false, false, 0),      // 40
+    t("V2GMessageType", 2, 65535, 185, 117, 1, true, false, 0),       // 41
+    t("V2GRequestType", 2, 41, 187, 118, 1, true, false, 0),          // 42
+    t("V2GResponseType", 2, 41, 189, 119, 2, true, false, 0),         // 43
+    t("WPT_AlignmentCheckMethodListType", 3, 65535, 192, 121, 1, false, false, 0), // 44
+    t("WPT_AlignmentCheckReqType", 3, 42, 195, 122, 5, false, false, 0), // 45
+    t("WPT_AlignmentCheckResType", 3, 43, 202, 127, 6, false, false, 0), // 46
+    t("WPT_ChargeLoopReqType", 3, 5, 210, 133, 9, false, false, 0),   // 47
+    t("WPT_ChargeLoopResType", 3, 6, 221, 142, 13, false, false, 0),  // 48
+    t("WPT_ChargeParameterDiscoveryReqType", 3, 7, 236, 155, 7, false, false, 0), // 49
+    t("WPT_ChargeParameterDiscoveryResType", 3, 8, 245, 162, 10, false, false, 0), // 50
+    t("WPT_CoordinateXYZType", 3, 65535, 257, 172, 3, false, false, 0), // 51
+    t("WPT_EVPCPowerControlParameterType", 3, 65535, 261, 175, 4, false, false, 0), // 52
+    t("WPT_FinePositioningMethodListType", 3, 65535, 266, 179, 1, false, false, 0), // 53
+    t("WPT_FinePositioningReqType", 3, 42, 269, 180, 5, false, false, 0), // 54
+    t("WPT_FinePositioningResType", 3, 43, 276, 185, 5, false, false, 0), // 55
+    t("WPT_FinePositioningSetupReqType", 3, 42, 283, 190, 8, false, false, 0), // 56
+    t("WPT_FinePositioningSetupResType", 3, 43, 293, 198, 8, false, false, 0), // 57
+    t("WPT_LF_DataPackageListType", 3, 65535, 303, 206, 2, false, false, 0), // 58
+    t("WPT_LF_DataPackageType", 3, 65535, 306, 208, 3, false, false, 0), // 59
+    t("WPT_LF_ReceiverDataType", 3, 65535, 310, 211, 2, false, false, 0), // 60
+    t("WPT_LF_RxDataListType", 3, 65535, 315, 213, 1, false, false, 0), // 61
+    t("WPT_LF_RxDataType", 3, 65535, 317, 214, 2, false, false, 0),   // 62
+    t("WPT_LF_RxRSSIListType", 3, 65535, 320, 216, 1, false, false, 0), // 63
+    t("WPT_LF_RxRSSIType", 3, 65535, 322, 217, 2, false, false, 0),   // 64
+    t("WPT_LF_SystemSetupDataType", 3, 65535, 325, 219, 2, false, false, 0), // 65
+    t("WPT_LF_TransmitterDataType", 3, 65535, 328, 221, 4, false, false, 0), // 66
+    t("WPT_LF_TxDataListType", 3, 65535, 335, 225, 1, false, false, 0), // 67
+    t("WPT_LF_TxDataType", 3, 65535, 337, 226, 2, false, false, 0),   // 68
+    t("WPT_PairingMethodListType", 3, 65535, 340, 228, 1, false, false, 0), // 69
+    t("WPT_PairingReqType", 3, 42, 343, 229, 5, false, false, 0),     // 70
+    t("WPT_PairingResType", 3, 43, 350, 234, 6, false, false, 0),     // 71
+    t("WPT_SPCPowerControlParameterType", 3, 65535, 358, 240, 1, false, false, 0), // 72
+    t("WPT_TxRxPackageSpecDataType", 3, 65535, 360, 241, 4, false, false, 0), // 73
+    t("WPT_TxRxPulseOrderType", 3, 65535, 367, 245, 2, false, false, 0), // 74
+    t("WPT_TxRxSpecDataType", 3, 65535, 370, 247, 3, false, false, 0), // 75
+    t("X509DataType", 1, 65535, 374, 250, 1, false, false, 0),        // 76
+    t("X509IssuerSerialType", 1, 65535, 381, 251, 2, false, false, 0), // 77
 ];
 
 static RECORDS: [Record; 1] = [Record {
@@ -981,578 +981,578 @@ static SLOTS: [Slot; 253] = [
 ];
 
 static STATES: [State; 384] = [
-    s(0, 1, 1, 255, true),
-    s(2, 2, 2, 1, false),
-    s(6, 1, 1, 0, false),
-    s(8, 5, 3, 4, true),
-    s(16, 4, 3, 3, false),
-    s(24, 3, 2, 2, false),
-    s(28, 2, 2, 1, false),
-    s(32, 1, 1, 0, false),
-    s(34, 1, 1, 0, true),
-    s(36, 1, 1, 0, true),
-    s(38, 1, 1, 255, true),
-    s(40, 3, 2, 1, true),
-    s(44, 3, 2, 1, false),
-    s(48, 3, 2, 1, false),
-    s(52, 1, 1, 255, true),
-    s(54, 2, 2, 255, false),
-    s(58, 1, 1, 255, false),
-    s(60, 1, 1, 0, false),
-    s(62, 1, 1, 255, true),
-    s(64, 1, 1, 255, false),
-    s(66, 4, 3, 3, false),
-    s(74, 3, 2, 2, false),
-    s(78, 2, 2, 1, false),
-    s(82, 1, 1, 0, false),
-    s(84, 1, 1, 255, true),
-    s(86, 1, 1, 0, false),
-    s(88, 1, 1, 255, true),
-    s(90, 1, 1, 255, false),
-    s(92, 1, 1, 0, false),
-    s(94, 3, 2, 255, true),
-    s(98, 1, 1, 255, false),
-    s(100, 2, 2, 255, false),
-    s(104, 1, 1, 255, false),
-    s(106, 3, 2, 2, false),
-    s(110, 2, 2, 1, false),
-    s(114, 1, 1, 255, false),
-    s(116, 1, 1, 0, false),
-    s(118, 1, 1, 255, true),
-    s(120, 1, 1, 255, false),
-    s(122, 1, 1, 0, false),
-    s(124, 1, 1, 255, true),
-    s(126, 1, 1, 255, false),
-    s(128, 1, 1, 0, false),
-    s(130, 1, 1, 255, true),
-    s(132, 3, 2, 1, true),
-    s(136, 3, 2, 1, false),
-    s(140, 3, 2, 1, false),
-    s(144, 11, 4, 10, true),
-    s(160, 10, 4, 9, false),
-    s(176, 9, 4, 8, false),
-    s(192, 8, 4, 7, false),
-    s(208, 7, 3, 6, false),
-    s(216, 6, 3, 5, false),
-    s(224, 5, 3, 4, false),
-    s(232, 4, 3, 3, false),
-    s(240, 3, 2, 2, false),
-    s(244, 2, 2, 1, false),
-    s(248, 1, 1, 0, false),
-    s(250, 2, 2, 255, true),
-    s(254, 1, 1, 255, false),
-    s(256, 1, 1, 255, false),
-    s(258, 1, 1, 255, false),
-    s(260, 1, 1, 0, false),
-    s(262, 5, 3, 4, true),
-    s(270, 4, 3, 3, false),
-    s(278, 3, 2, 2, false),
-    s(282, 2, 2, 1, false),
-    s(286, 1, 1, 0, false),
-    s(288, 1, 1, 255, true),
-    s(290, 1, 1, 255, false),
-    s(292, 1, 1, 0, false),
-    s(294, 10, 4, 255, true),
-    s(310, 9, 4, 255, true),
-    s(326, 10, 4, 8, false),
-    s(342, 10, 4, 8, false),
-    s(358, 10, 4, 8, false),
-    s(374, 10, 4, 8, false),
-    s(390, 10, 4, 8, false),
-    s(406, 10, 4, 8, false),
-    s(422, 10, 4, 8, false),
-    s(438, 10, 4, 8, false),
-    s(454, 9, 4, 255, false),
-    s(470, 4, 3, 255, true),
-    s(478, 2, 2, 0, false),
-    s(482, 2, 2, 0, false),
-    s(486, 2, 2, 0, false),
-    s(490, 4, 3, 255, false),
-    s(498, 1, 1, 255, true),
-    s(500, 2, 2, 1, false),
-    s(504, 1, 1, 0, false),
-    s(506, 2, 2, 255, true),
-    s(510, 1, 1, 255, true),
-    s(512, 2, 2, 1, false),
-    s(516, 1, 1, 255, true),
-    s(518, 1, 1, 255, false),
-    s(520, 2, 2, 1, false),
-    s(524, 1, 1, 0, false),
-    s(526, 1, 1, 255, true),
-    s(528, 1, 1, 255, false),
-    s(530, 7, 3, 6, false),
-    s(538, 6, 3, 5, false),
-    s(546, 5, 3, 4, false),
-    s(554, 4, 3, 3, false),
-    s(562, 3, 2, 2, false),
-    s(566, 2, 2, 1, false),
-    s(570, 1, 1, 0, false),
-    s(572, 6, 3, 4, true),
-    s(580, 5, 3, 3, true),
-    s(588, 4, 3, 2, true),
-    s(596, 3, 2, 1, true),
-    s(600, 3, 2, 1, false),
-    s(604, 3, 2, 1, false),
-    s(608, 2, 2, 255, true),
-    s(612, 3, 2, 2, false),
-    s(616, 2, 2, 1, false),
-    s(620, 2, 2, 1, false),
-    s(624, 2, 2, 1, false),
-    s(628, 2, 2, 1, false),
-    s(632, 1, 1, 255, true),
-    s(634, 1, 1, 255, false),
-    s(636, 1, 1, 0, false),
-    s(638, 1, 1, 255, true),
-    s(640, 1, 1, 255, false),
-    s(642, 1, 1, 0, false),
-    s(644, 1, 1, 255, true),
-    s(646, 6, 3, 5, false),
-    s(654, 5, 3, 4, false),
-    s(662, 4, 3, 3, false),
-    s(670, 3, 2, 2, false),
-    s(674, 2, 2, 1, false),
-    s(678, 2, 2, 1, false),
-    s(682, 1, 1, 0, false),
-    s(684, 5, 3, 255, true),
-    s(692, 4, 3, 255, true),
-    s(700, 3, 2, 255, true),
-    s(704, 2, 2, 255, true),
-    s(708, 1, 1, 255, false),
-    s(710, 1, 1, 255, false),
-    s(712, 1, 1, 0, false),
-    s(714, 4, 3, 3, true),
-    s(722, 3, 2, 2, true),
-    s(726, 2, 2, 1, true),
-    s(730, 1, 1, 0, false),
-    s(732, 1, 1, 255, true),
-    s(734, 3, 2, 2, false),
-    s(738, 2, 2, 1, false),
-    s(742, 4, 3, 3, true),
-    s(750, 3, 2, 2, false),
-    s(754, 2, 2, 1, false),
-    s(758, 1, 1, 0, false),
-    s(760, 1, 1, 0, true),
-    s(762, 1, 1, 255, true),
-    s(764, 4, 3, 2, true),
-    s(772, 3, 2, 1, false),
-    s(776, 3, 2, 1, false),
-    s(780, 4, 3, 2, false),
-    s(788, 2, 2, 255, true),
-    s(792, 1, 1, 255, true),
-    s(794, 2, 2, 1, false),
-    s(798, 2, 2, 255, true),
-    s(802, 1, 1, 255, true),
-    s(804, 2, 2, 255, true),
-    s(808, 3, 2, 1, false),
-    s(812, 2, 2, 255, false),
-    s(816, 2, 2, 255, true),
-    s(820, 1, 1, 255, true),
-    s(822, 1, 1, 255, false),
-    s(824, 3, 2, 2, false),
-    s(828, 2, 2, 1, false),
-    s(832, 2, 2, 1, false),
-    s(836, 2, 2, 255, true),
-    s(840, 1, 1, 255, true),
-    s(842, 1, 1, 0, false),
-    s(844, 2, 2, 255, true),
-    s(848, 1, 1, 255, true),
-    s(850, 1, 1, 255, false),
-    s(852, 1, 1, 255, false),
-    s(854, 2, 2, 1, false),
-    s(858, 1, 1, 255, true),
-    s(860, 4, 3, 2, true),
-    s(868, 4, 3, 2, false),
-    s(876, 4, 3, 2, false),
-    s(884, 4, 3, 2, false),
-    s(892, 1, 1, 255, true),
-    s(894, 2, 2, 1, false),
-    s(898, 1, 1, 255, true),
-    s(900, 1, 1, 0, false),
-    s(902, 1, 1, 255, true),
-    s(904, 1, 1, 0, false),
-    s(906, 1, 1, 255, true),
-    s(908, 1, 1, 255, false),
-    s(910, 1, 1, 0, false),
-    s(912, 1, 1, 255, true),
-    s(914, 2, 2, 1, false),
-    s(918, 1, 1, 0, false),
-    s(920, 1, 1, 255, true),
-    s(922, 1, 1, 255, false),
-    s(924, 2, 2, 255, false),
-    s(928, 1, 1, 255, false),
-    s(930, 2, 2, 1, false),
-    s(934, 2, 2, 1, false),
-    s(938, 1, 1, 0, false),
-    s(940, 1, 1, 255, true),
-    s(942, 1, 1, 255, false),
-    s(944, 1, 1, 255, false),
-    s(946, 4, 3, 3, false),
-    s(954, 3, 2, 2, false),
-    s(958, 2, 2, 1, false),
-    s(962, 2, 2, 1, false),
-    s(966, 1, 1, 0, false),
-    s(968, 1, 1, 255, true),
-    s(970, 2, 2, 255, false),
-    s(974, 1, 1, 255, false),
-    s(976, 1, 1, 255, false),
-    s(978, 1, 1, 255, false),
-    s(980, 1, 1, 255, false),
-    s(982, 4, 3, 3, false),
-    s(990, 3, 2, 2, false),
-    s(994, 2, 2, 1, false),
-    s(998, 2, 2, 1, false),
-    s(1002, 1, 1, 0, false),
-    s(1004, 1, 1, 255, true),
-    s(1006, 1, 1, 255, false),
-    s(1008, 4, 3, 255, false),
-    s(1016, 3, 2, 255, false),
-    s(1020, 2, 2, 255, false),
-    s(1024, 1, 1, 255, false),
-    s(1026, 2, 2, 255, false),
-    s(1030, 1, 1, 255, false),
-    s(1032, 1, 1, 255, false),
-    s(1034, 1, 1, 255, false),
-    s(1036, 4, 3, 3, false),
-    s(1044, 3, 2, 2, false),
-    s(1048, 2, 2, 1, false),
-    s(1052, 2, 2, 1, false),
-    s(1056, 1, 1, 0, false),
-    s(1058, 1, 1, 255, true),
-    s(1060, 1, 1, 255, false),
-    s(1062, 1, 1, 255, false),
-    s(1064, 1, 1, 255, false),
-    s(1066, 1, 1, 255, false),
-    s(1068, 1, 1, 255, false),
-    s(1070, 2, 2, 1, false),
-    s(1074, 2, 2, 1, false),
-    s(1078, 1, 1, 0, false),
-    s(1080, 1, 1, 255, true),
-    s(1082, 1, 1, 255, false),
-    s(1084, 1, 1, 255, false),
-    s(1086, 1, 1, 255, false),
-    s(1088, 1, 1, 255, false),
-    s(1090, 1, 1, 255, false),
-    s(1092, 1, 1, 255, false),
-    s(1094, 1, 1, 255, false),
-    s(1096, 1, 1, 255, false),
-    s(1098, 2, 2, 1, false),
-    s(1102, 2, 2, 1, false),
-    s(1106, 1, 1, 0, false),
-    s(1108, 1, 1, 255, true),
-    s(1110, 1, 1, 255, false),
-    s(1112, 1, 1, 255, false),
-    s(1114, 1, 1, 0, false),
-    s(1116, 1, 1, 255, true),
-    s(1118, 1, 1, 255, false),
-    s(1120, 1, 1, 255, false),
-    s(1122, 1, 1, 255, false),
-    s(1124, 1, 1, 0, false),
-    s(1126, 1, 1, 255, true),
-    s(1128, 2, 2, 1, false),
-    s(1132, 1, 1, 0, false),
-    s(1134, 1, 1, 255, true),
-    s(1136, 1, 1, 255, false),
-    s(1138, 1, 1, 255, false),
-    s(1140, 3, 2, 2, false),
-    s(1144, 3, 2, 2, false),
-    s(1148, 2, 2, 1, false),
-    s(1152, 1, 1, 0, false),
-    s(1154, 1, 1, 255, true),
-    s(1156, 1, 1, 255, false),
-    s(1158, 1, 1, 255, false),
-    s(1160, 3, 2, 2, false),
-    s(1164, 3, 2, 2, false),
-    s(1168, 2, 2, 1, false),
-    s(1172, 1, 1, 0, false),
-    s(1174, 1, 1, 255, true),
-    s(1176, 1, 1, 255, false),
-    s(1178, 1, 1, 255, false),
-    s(1180, 1, 1, 255, false),
-    s(1182, 1, 1, 255, false),
-    s(1184, 1, 1, 255, false),
-    s(1186, 3, 2, 2, false),
-    s(1190, 3, 2, 2, false),
-    s(1194, 2, 2, 1, false),
-    s(1198, 1, 1, 0, false),
-    s(1200, 1, 1, 255, true),
-    s(1202, 1, 1, 255, false),
-    s(1204, 1, 1, 255, false),
-    s(1206, 1, 1, 255, false),
-    s(1208, 1, 1, 255, false),
-    s(1210, 1, 1, 255, false),
-    s(1212, 3, 2, 2, false),
-    s(1216, 3, 2, 2, false),
-    s(1220, 2, 2, 1, false),
-    s(1224, 1, 1, 0, false),
-    s(1226, 1, 1, 255, true),
-    s(1228, 1, 1, 255, false),
-    s(1230, 1, 1, 0, false),
-    s(1232, 1, 1, 255, true),
-    s(1234, 2, 2, 255, false),
-    s(1238, 1, 1, 0, false),
-    s(1240, 1, 1, 0, false),
-    s(1242, 1, 1, 255, true),
-    s(1244, 1, 1, 255, false),
-    s(1246, 1, 1, 255, false),
-    s(1248, 2, 2, 1, false),
-    s(1252, 1, 1, 0, false),
-    s(1254, 1, 1, 255, true),
-    s(1256, 1, 1, 0, false),
-    s(1258, 1, 1, 255, true),
-    s(1260, 1, 1, 255, false),
-    s(1262, 1, 1, 0, false),
-    s(1264, 1, 1, 255, true),
-    s(1266, 1, 1, 0, false),
-    s(1268, 1, 1, 255, true),
-    s(1270, 1, 1, 255, false),
-    s(1272, 1, 1, 0, false),
-    s(1274, 2, 2, 255, true),
-    s(1278, 1, 1, 0, false),
-    s(1280, 1, 1, 0, false),
-    s(1282, 1, 1, 255, true),
-    s(1284, 1, 1, 255, false),
-    s(1286, 1, 1, 255, false),
-    s(1288, 1, 1, 255, false),
-    s(1290, 3, 2, 2, false),
-    s(1294, 2, 2, 1, false),
-    s(1298, 1, 1, 0, false),
-    s(1300, 1, 1, 255, true),
-    s(1302, 1, 1, 0, false),
-    s(1304, 1, 1, 255, true),
-    s(1306, 1, 1, 255, false),
-    s(1308, 1, 1, 0, false),
-    s(1310, 1, 1, 255, true),
-    s(1312, 2, 2, 1, false),
-    s(1316, 1, 1, 0, false),
-    s(1318, 1, 1, 255, true),
-    s(1320, 1, 1, 255, false),
-    s(1322, 2, 2, 255, false),
-    s(1326, 1, 1, 255, false),
-    s(1328, 2, 2, 1, false),
-    s(1332, 2, 2, 1, false),
-    s(1336, 1, 1, 0, false),
-    s(1338, 1, 1, 255, true),
-    s(1340, 1, 1, 255, false),
-    s(1342, 1, 1, 255, false),
-    s(1344, 4, 3, 3, false),
-    s(1352, 3, 2, 2, false),
-    s(1356, 2, 2, 1, false),
-    s(1360, 2, 2, 1, false),
-    s(1364, 1, 1, 0, false),
-    s(1366, 1, 1, 255, true),
-    s(1368, 1, 1, 0, false),
-    s(1370, 1, 1, 255, true),
-    s(1372, 1, 1, 255, false),
-    s(1374, 2, 2, 255, false),
-    s(1378, 1, 1, 255, false),
-    s(1380, 1, 1, 255, false),
-    s(1382, 1, 1, 255, false),
-    s(1384, 1, 1, 0, false),
-    s(1386, 1, 1, 255, true),
-    s(1388, 1, 1, 255, false),
-    s(1390, 1, 1, 0, false),
-    s(1392, 1, 1, 255, true),
-    s(1394, 1, 1, 255, false),
-    s(1396, 1, 1, 255, false),
-    s(1398, 1, 1, 0, false),
-    s(1400, 6, 3, 255, true),
-    s(1408, 7, 3, 6, false),
-    s(1416, 7, 3, 6, false),
-    s(1424, 7, 3, 6, false),
-    s(1432, 7, 3, 6, false),
-    s(1440, 7, 3, 6, false),
-    s(1448, 7, 3, 6, false),
-    s(1456, 1, 1, 255, true),
-    s(1458, 1, 1, 255, false),
-    s(1460, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),     // AlternativeSECCListType.0
+    s(2, 2, 2, 1, false),      // AlternativeSECCListType.1
+    s(6, 1, 1, 0, false),      // AlternativeSECCListType.2
+    s(8, 5, 3, 4, true),       // AlternativeSECCType.0
+    s(16, 4, 3, 3, false),     // AlternativeSECCType.1
+    s(24, 3, 2, 2, false),     // AlternativeSECCType.2
+    s(28, 2, 2, 1, false),     // AlternativeSECCType.3
+    s(32, 1, 1, 0, false),     // AlternativeSECCType.4
+    s(34, 1, 1, 0, true),      // CLReqControlModeType.0
+    s(36, 1, 1, 0, true),      // CLResControlModeType.0
+    s(38, 1, 1, 255, true),    // CanonicalizationMethodType.0
+    s(40, 3, 2, 1, true),      // CanonicalizationMethodType.1
+    s(44, 3, 2, 1, false),     // CanonicalizationMethodType.2
+    s(48, 3, 2, 1, false),     // CanonicalizationMethodType.3
+    s(52, 1, 1, 255, true),    // ChargeLoopReqType.0
+    s(54, 2, 2, 255, false),   // ChargeLoopReqType.1
+    s(58, 1, 1, 255, false),   // ChargeLoopReqType.2
+    s(60, 1, 1, 0, false),     // ChargeLoopReqType.3
+    s(62, 1, 1, 255, true),    // ChargeLoopResType.0
+    s(64, 1, 1, 255, false),   // ChargeLoopResType.1
+    s(66, 4, 3, 3, false),     // ChargeLoopResType.2
+    s(74, 3, 2, 2, false),     // ChargeLoopResType.3
+    s(78, 2, 2, 1, false),     // ChargeLoopResType.4
+    s(82, 1, 1, 0, false),     // ChargeLoopResType.5
+    s(84, 1, 1, 255, true),    // ChargeParameterDiscoveryReqType.0
+    s(86, 1, 1, 0, false),     // ChargeParameterDiscoveryReqType.1
+    s(88, 1, 1, 255, true),    // ChargeParameterDiscoveryResType.0
+    s(90, 1, 1, 255, false),   // ChargeParameterDiscoveryResType.1
+    s(92, 1, 1, 0, false),     // ChargeParameterDiscoveryResType.2
+    s(94, 3, 2, 255, true),    // DSAKeyValueType.0
+    s(98, 1, 1, 255, false),   // DSAKeyValueType.1
+    s(100, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(104, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(106, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(110, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(114, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(116, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(118, 1, 1, 255, true),   // DetailedCostType.0
+    s(120, 1, 1, 255, false),  // DetailedCostType.1
+    s(122, 1, 1, 0, false),    // DetailedCostType.2
+    s(124, 1, 1, 255, true),   // DetailedTaxType.0
+    s(126, 1, 1, 255, false),  // DetailedTaxType.1
+    s(128, 1, 1, 0, false),    // DetailedTaxType.2
+    s(130, 1, 1, 255, true),   // DigestMethodType.0
+    s(132, 3, 2, 1, true),     // DigestMethodType.1
+    s(136, 3, 2, 1, false),    // DigestMethodType.2
+    s(140, 3, 2, 1, false),    // DigestMethodType.3
+    s(144, 11, 4, 10, true),   // DisplayParametersType.0
+    s(160, 10, 4, 9, false),   // DisplayParametersType.1
+    s(176, 9, 4, 8, false),    // DisplayParametersType.2
+    s(192, 8, 4, 7, false),    // DisplayParametersType.3
+    s(208, 7, 3, 6, false),    // DisplayParametersType.4
+    s(216, 6, 3, 5, false),    // DisplayParametersType.5
+    s(224, 5, 3, 4, false),    // DisplayParametersType.6
+    s(232, 4, 3, 3, false),    // DisplayParametersType.7
+    s(240, 3, 2, 2, false),    // DisplayParametersType.8
+    s(244, 2, 2, 1, false),    // DisplayParametersType.9
+    s(248, 1, 1, 0, false),    // DisplayParametersType.10
+    s(250, 2, 2, 255, true),   // Dynamic_CLReqControlModeType.0
+    s(254, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.1
+    s(256, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.2
+    s(258, 1, 1, 255, false),  // Dynamic_CLReqControlModeType.3
+    s(260, 1, 1, 0, false),    // Dynamic_CLReqControlModeType.4
+    s(262, 5, 3, 4, true),     // Dynamic_CLResControlModeType.0
+    s(270, 4, 3, 3, false),    // Dynamic_CLResControlModeType.1
+    s(278, 3, 2, 2, false),    // Dynamic_CLResControlModeType.2
+    s(282, 2, 2, 1, false),    // Dynamic_CLResControlModeType.3
+    s(286, 1, 1, 0, false),    // Dynamic_CLResControlModeType.4
+    s(288, 1, 1, 255, true),   // EVSEStatusType.0
+    s(290, 1, 1, 255, false),  // EVSEStatusType.1
+    s(292, 1, 1, 0, false),    // EVSEStatusType.2
+    s(294, 10, 4, 255, true),  // KeyInfoType.0
+    s(310, 9, 4, 255, true),   // KeyInfoType.1
+    s(326, 10, 4, 8, false),   // KeyInfoType.2
+    s(342, 10, 4, 8, false),   // KeyInfoType.3
+    s(358, 10, 4, 8, false),   // KeyInfoType.4
+    s(374, 10, 4, 8, false),   // KeyInfoType.5
+    s(390, 10, 4, 8, false),   // KeyInfoType.6
+    s(406, 10, 4, 8, false),   // KeyInfoType.7
+    s(422, 10, 4, 8, false),   // KeyInfoType.8
+    s(438, 10, 4, 8, false),   // KeyInfoType.9
+    s(454, 9, 4, 255, false),  // KeyInfoType.10
+    s(470, 4, 3, 255, true),   // KeyValueType.0
+    s(478, 2, 2, 0, false),    // KeyValueType.1
+    s(482, 2, 2, 0, false),    // KeyValueType.2
+    s(486, 2, 2, 0, false),    // KeyValueType.3
+    s(490, 4, 3, 255, false),  // KeyValueType.4
+    s(498, 1, 1, 255, true),   // ListOfRootCertificateIDsType.0
+    s(500, 2, 2, 1, false),    // ListOfRootCertificateIDsType.1
+    s(504, 1, 1, 0, false),    // ListOfRootCertificateIDsType.2
+    s(506, 2, 2, 255, true),   // ManifestType.0
+    s(510, 1, 1, 255, true),   // ManifestType.1
+    s(512, 2, 2, 1, false),    // ManifestType.2
+    s(516, 1, 1, 255, true),   // MessageHeaderType.0
+    s(518, 1, 1, 255, false),  // MessageHeaderType.1
+    s(520, 2, 2, 1, false),    // MessageHeaderType.2
+    s(524, 1, 1, 0, false),    // MessageHeaderType.3
+    s(526, 1, 1, 255, true),   // MeterInfoType.0
+    s(528, 1, 1, 255, false),  // MeterInfoType.1
+    s(530, 7, 3, 6, false),    // MeterInfoType.2
+    s(538, 6, 3, 5, false),    // MeterInfoType.3
+    s(546, 5, 3, 4, false),    // MeterInfoType.4
+    s(554, 4, 3, 3, false),    // MeterInfoType.5
+    s(562, 3, 2, 2, false),    // MeterInfoType.6
+    s(566, 2, 2, 1, false),    // MeterInfoType.7
+    s(570, 1, 1, 0, false),    // MeterInfoType.8
+    s(572, 6, 3, 4, true),     // ObjectType.0
+    s(580, 5, 3, 3, true),     // ObjectType.1
+    s(588, 4, 3, 2, true),     // ObjectType.2
+    s(596, 3, 2, 1, true),     // ObjectType.3
+    s(600, 3, 2, 1, false),    // ObjectType.4
+    s(604, 3, 2, 1, false),    // ObjectType.5
+    s(608, 2, 2, 255, true),   // PGPDataType.0
+    s(612, 3, 2, 2, false),    // PGPDataType.1
+    s(616, 2, 2, 1, false),    // PGPDataType.2
+    s(620, 2, 2, 1, false),    // PGPDataType.3
+    s(624, 2, 2, 1, false),    // PGPDataType.4
+    s(628, 2, 2, 1, false),    // PGPDataType.5
+    s(632, 1, 1, 255, true),   // RSAKeyValueType.0
+    s(634, 1, 1, 255, false),  // RSAKeyValueType.1
+    s(636, 1, 1, 0, false),    // RSAKeyValueType.2
+    s(638, 1, 1, 255, true),   // RationalNumberType.0
+    s(640, 1, 1, 255, false),  // RationalNumberType.1
+    s(642, 1, 1, 0, false),    // RationalNumberType.2
+    s(644, 1, 1, 255, true),   // ReceiptType.0
+    s(646, 6, 3, 5, false),    // ReceiptType.1
+    s(654, 5, 3, 4, false),    // ReceiptType.2
+    s(662, 4, 3, 3, false),    // ReceiptType.3
+    s(670, 3, 2, 2, false),    // ReceiptType.4
+    s(674, 2, 2, 1, false),    // ReceiptType.5
+    s(678, 2, 2, 1, false),    // ReceiptType.6
+    s(682, 1, 1, 0, false),    // ReceiptType.7
+    s(684, 5, 3, 255, true),   // ReferenceType.0
+    s(692, 4, 3, 255, true),   // ReferenceType.1
+    s(700, 3, 2, 255, true),   // ReferenceType.2
+    s(704, 2, 2, 255, true),   // ReferenceType.3
+    s(708, 1, 1, 255, false),  // ReferenceType.4
+    s(710, 1, 1, 255, false),  // ReferenceType.5
+    s(712, 1, 1, 0, false),    // ReferenceType.6
+    s(714, 4, 3, 3, true),     // RetrievalMethodType.0
+    s(722, 3, 2, 2, true),     // RetrievalMethodType.1
+    s(726, 2, 2, 1, true),     // RetrievalMethodType.2
+    s(730, 1, 1, 0, false),    // RetrievalMethodType.3
+    s(732, 1, 1, 255, true),   // SPKIDataType.0
+    s(734, 3, 2, 2, false),    // SPKIDataType.1
+    s(738, 2, 2, 1, false),    // SPKIDataType.2
+    s(742, 4, 3, 3, true),     // Scheduled_CLReqControlModeType.0
+    s(750, 3, 2, 2, false),    // Scheduled_CLReqControlModeType.1
+    s(754, 2, 2, 1, false),    // Scheduled_CLReqControlModeType.2
+    s(758, 1, 1, 0, false),    // Scheduled_CLReqControlModeType.3
+    s(760, 1, 1, 0, true),     // Scheduled_CLResControlModeType.0
+    s(762, 1, 1, 255, true),   // SignatureMethodType.0
+    s(764, 4, 3, 2, true),     // SignatureMethodType.1
+    s(772, 3, 2, 1, false),    // SignatureMethodType.2
+    s(776, 3, 2, 1, false),    // SignatureMethodType.3
+    s(780, 4, 3, 2, false),    // SignatureMethodType.4
+    s(788, 2, 2, 255, true),   // SignaturePropertiesType.0
+    s(792, 1, 1, 255, true),   // SignaturePropertiesType.1
+    s(794, 2, 2, 1, false),    // SignaturePropertiesType.2
+    s(798, 2, 2, 255, true),   // SignaturePropertyType.0
+    s(802, 1, 1, 255, true),   // SignaturePropertyType.1
+    s(804, 2, 2, 255, true),   // SignaturePropertyType.2
+    s(808, 3, 2, 1, false),    // SignaturePropertyType.3
+    s(812, 2, 2, 255, false),  // SignaturePropertyType.4
+    s(816, 2, 2, 255, true),   // SignatureType.0
+    s(820, 1, 1, 255, true),   // SignatureType.1
+    s(822, 1, 1, 255, false),  // SignatureType.2
+    s(824, 3, 2, 2, false),    // SignatureType.3
+    s(828, 2, 2, 1, false),    // SignatureType.4
+    s(832, 2, 2, 1, false),    // SignatureType.5
+    s(836, 2, 2, 255, true),   // SignatureValueType.0
+    s(840, 1, 1, 255, true),   // SignatureValueType.1
+    s(842, 1, 1, 0, false),    // SignatureValueType.2
+    s(844, 2, 2, 255, true),   // SignedInfoType.0
+    s(848, 1, 1, 255, true),   // SignedInfoType.1
+    s(850, 1, 1, 255, false),  // SignedInfoType.2
+    s(852, 1, 1, 255, false),  // SignedInfoType.3
+    s(854, 2, 2, 1, false),    // SignedInfoType.4
+    s(858, 1, 1, 255, true),   // TransformType.0
+    s(860, 4, 3, 2, true),     // TransformType.1
+    s(868, 4, 3, 2, false),    // TransformType.2
+    s(876, 4, 3, 2, false),    // TransformType.3
+    s(884, 4, 3, 2, false),    // TransformType.4
+    s(892, 1, 1, 255, true),   // TransformsType.0
+    s(894, 2, 2, 1, false),    // TransformsType.1
+    s(898, 1, 1, 255, true),   // V2GMessageType.0
+    s(900, 1, 1, 0, false),    // V2GMessageType.1
+    s(902, 1, 1, 255, true),   // V2GRequestType.0
+    s(904, 1, 1, 0, false),    // V2GRequestType.1
+    s(906, 1, 1, 255, true),   // V2GResponseType.0
+    s(908, 1, 1, 255, false),  // V2GResponseType.1
+    s(910, 1, 1, 0, false),    // V2GResponseType.2
+    s(912, 1, 1, 255, true),   // WPT_AlignmentCheckMethodListType.0
+    s(914, 2, 2, 1, false),    // WPT_AlignmentCheckMethodListType.1
+    s(918, 1, 1, 0, false),    // WPT_AlignmentCheckMethodListType.2
+    s(920, 1, 1, 255, true),   // WPT_AlignmentCheckReqType.0
+    s(922, 1, 1, 255, false),  // WPT_AlignmentCheckReqType.1
+    s(924, 2, 2, 255, false),  // WPT_AlignmentCheckReqType.2
+    s(928, 1, 1, 255, false),  // WPT_AlignmentCheckReqType.3
+    s(930, 2, 2, 1, false),    // WPT_AlignmentCheckReqType.4
+    s(934, 2, 2, 1, false),    // WPT_AlignmentCheckReqType.5
+    s(938, 1, 1, 0, false),    // WPT_AlignmentCheckReqType.6
+    s(940, 1, 1, 255, true),   // WPT_AlignmentCheckResType.0
+    s(942, 1, 1, 255, false),  // WPT_AlignmentCheckResType.1
+    s(944, 1, 1, 255, false),  // WPT_AlignmentCheckResType.2
+    s(946, 4, 3, 3, false),    // WPT_AlignmentCheckResType.3
+    s(954, 3, 2, 2, false),    // WPT_AlignmentCheckResType.4
+    s(958, 2, 2, 1, false),    // WPT_AlignmentCheckResType.5
+    s(962, 2, 2, 1, false),    // WPT_AlignmentCheckResType.6
+    s(966, 1, 1, 0, false),    // WPT_AlignmentCheckResType.7
+    s(968, 1, 1, 255, true),   // WPT_ChargeLoopReqType.0
+    s(970, 2, 2, 255, false),  // WPT_ChargeLoopReqType.1
+    s(974, 1, 1, 255, false),  // WPT_ChargeLoopReqType.2
+    s(976, 1, 1, 255, false),  // WPT_ChargeLoopReqType.3
+    s(978, 1, 1, 255, false),  // WPT_ChargeLoopReqType.4
+    s(980, 1, 1, 255, false),  // WPT_ChargeLoopReqType.5
+    s(982, 4, 3, 3, false),    // WPT_ChargeLoopReqType.6
+    s(990, 3, 2, 2, false),    // WPT_ChargeLoopReqType.7
+    s(994, 2, 2, 1, false),    // WPT_ChargeLoopReqType.8
+    s(998, 2, 2, 1, false),    // WPT_ChargeLoopReqType.9
+    s(1002, 1, 1, 0, false),   // WPT_ChargeLoopReqType.10
+    s(1004, 1, 1, 255, true),  // WPT_ChargeLoopResType.0
+    s(1006, 1, 1, 255, false), // WPT_ChargeLoopResType.1
+    s(1008, 4, 3, 255, false), // WPT_ChargeLoopResType.2
+    s(1016, 3, 2, 255, false), // WPT_ChargeLoopResType.3
+    s(1020, 2, 2, 255, false), // WPT_ChargeLoopResType.4
+    s(1024, 1, 1, 255, false), // WPT_ChargeLoopResType.5
+    s(1026, 2, 2, 255, false), // WPT_ChargeLoopResType.6
+    s(1030, 1, 1, 255, false), // WPT_ChargeLoopResType.7
+    s(1032, 1, 1, 255, false), // WPT_ChargeLoopResType.8
+    s(1034, 1, 1, 255, false), // WPT_ChargeLoopResType.9
+    s(1036, 4, 3, 3, false),   // WPT_ChargeLoopResType.10
+    s(1044, 3, 2, 2, false),   // WPT_ChargeLoopResType.11
+    s(1048, 2, 2, 1, false),   // WPT_ChargeLoopResType.12
+    s(1052, 2, 2, 1, false),   // WPT_ChargeLoopResType.13
+    s(1056, 1, 1, 0, false),   // WPT_ChargeLoopResType.14
+    s(1058, 1, 1, 255, true),  // WPT_ChargeParameterDiscoveryReqType.0
+    s(1060, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryReqType.1
+    s(1062, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryReqType.2
+    s(1064, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryReqType.3
+    s(1066, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryReqType.4
+    s(1068, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryReqType.5
+    s(1070, 2, 2, 1, false),   // WPT_ChargeParameterDiscoveryReqType.6
+    s(1074, 2, 2, 1, false),   // WPT_ChargeParameterDiscoveryReqType.7
+    s(1078, 1, 1, 0, false),   // WPT_ChargeParameterDiscoveryReqType.8
+    s(1080, 1, 1, 255, true),  // WPT_ChargeParameterDiscoveryResType.0
+    s(1082, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.1
+    s(1084, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.2
+    s(1086, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.3
+    s(1088, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.4
+    s(1090, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.5
+    s(1092, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.6
+    s(1094, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.7
+    s(1096, 1, 1, 255, false), // WPT_ChargeParameterDiscoveryResType.8
+    s(1098, 2, 2, 1, false),   // WPT_ChargeParameterDiscoveryResType.9
+    s(1102, 2, 2, 1, false),   // WPT_ChargeParameterDiscoveryResType.10
+    s(1106, 1, 1, 0, false),   // WPT_ChargeParameterDiscoveryResType.11
+    s(1108, 1, 1, 255, true),  // WPT_CoordinateXYZType.0
+    s(1110, 1, 1, 255, false), // WPT_CoordinateXYZType.1
+    s(1112, 1, 1, 255, false), // WPT_CoordinateXYZType.2
+    s(1114, 1, 1, 0, false),   // WPT_CoordinateXYZType.3
+    s(1116, 1, 1, 255, true),  // WPT_EVPCPowerControlParameterType.0
+    s(1118, 1, 1, 255, false), // WPT_EVPCPowerControlParameterType.1
+    s(1120, 1, 1, 255, false), // WPT_EVPCPowerControlParameterType.2
+    s(1122, 1, 1, 255, false), // WPT_EVPCPowerControlParameterType.3
+    s(1124, 1, 1, 0, false),   // WPT_EVPCPowerControlParameterType.4
+    s(1126, 1, 1, 255, true),  // WPT_FinePositioningMethodListType.0
+    s(1128, 2, 2, 1, false),   // WPT_FinePositioningMethodListType.1
+    s(1132, 1, 1, 0, false),   // WPT_FinePositioningMethodListType.2
+    s(1134, 1, 1, 255, true),  // WPT_FinePositioningReqType.0
+    s(1136, 1, 1, 255, false), // WPT_FinePositioningReqType.1
+    s(1138, 1, 1, 255, false), // WPT_FinePositioningReqType.2
+    s(1140, 3, 2, 2, false),   // WPT_FinePositioningReqType.3
+    s(1144, 3, 2, 2, false),   // WPT_FinePositioningReqType.4
+    s(1148, 2, 2, 1, false),   // WPT_FinePositioningReqType.5
+    s(1152, 1, 1, 0, false),   // WPT_FinePositioningReqType.6
+    s(1154, 1, 1, 255, true),  // WPT_FinePositioningResType.0
+    s(1156, 1, 1, 255, false), // WPT_FinePositioningResType.1
+    s(1158, 1, 1, 255, false), // WPT_FinePositioningResType.2
+    s(1160, 3, 2, 2, false),   // WPT_FinePositioningResType.3
+    s(1164, 3, 2, 2, false),   // WPT_FinePositioningResType.4
+    s(1168, 2, 2, 1, false),   // WPT_FinePositioningResType.5
+    s(1172, 1, 1, 0, false),   // WPT_FinePositioningResType.6
+    s(1174, 1, 1, 255, true),  // WPT_FinePositioningSetupReqType.0
+    s(1176, 1, 1, 255, false), // WPT_FinePositioningSetupReqType.1
+    s(1178, 1, 1, 255, false), // WPT_FinePositioningSetupReqType.2
+    s(1180, 1, 1, 255, false), // WPT_FinePositioningSetupReqType.3
+    s(1182, 1, 1, 255, false), // WPT_FinePositioningSetupReqType.4
+    s(1184, 1, 1, 255, false), // WPT_FinePositioningSetupReqType.5
+    s(1186, 3, 2, 2, false),   // WPT_FinePositioningSetupReqType.6
+    s(1190, 3, 2, 2, false),   // WPT_FinePositioningSetupReqType.7
+    s(1194, 2, 2, 1, false),   // WPT_FinePositioningSetupReqType.8
+    s(1198, 1, 1, 0, false),   // WPT_FinePositioningSetupReqType.9
+    s(1200, 1, 1, 255, true),  // WPT_FinePositioningSetupResType.0
+    s(1202, 1, 1, 255, false), // WPT_FinePositioningSetupResType.1
+    s(1204, 1, 1, 255, false), // WPT_FinePositioningSetupResType.2
+    s(1206, 1, 1, 255, false), // WPT_FinePositioningSetupResType.3
+    s(1208, 1, 1, 255, false), // WPT_FinePositioningSetupResType.4
+    s(1210, 1, 1, 255, false), // WPT_FinePositioningSetupResType.5
+    s(1212, 3, 2, 2, false),   // WPT_FinePositioningSetupResType.6
+    s(1216, 3, 2, 2, false),   // WPT_FinePositioningSetupResType.7
+    s(1220, 2, 2, 1, false),   // WPT_FinePositioningSetupResType.8
+    s(1224, 1, 1, 0, false),   // WPT_FinePositioningSetupResType.9
+    s(1226, 1, 1, 255, true),  // WPT_LF_DataPackageListType.0
+    s(1228, 1, 1, 255, false), // WPT_LF_DataPackageListType.1
+    s(1230, 1, 1, 0, false),   // WPT_LF_DataPackageListType.2
+    s(1232, 1, 1, 255, true),  // WPT_LF_DataPackageType.0
+    s(1234, 2, 2, 255, false), // WPT_LF_DataPackageType.1
+    s(1238, 1, 1, 0, false),   // WPT_LF_DataPackageType.2
+    s(1240, 1, 1, 0, false),   // WPT_LF_DataPackageType.3
+    s(1242, 1, 1, 255, true),  // WPT_LF_ReceiverDataType.0
+    s(1244, 1, 1, 255, false), // WPT_LF_ReceiverDataType.1
+    s(1246, 1, 1, 255, false), // WPT_LF_ReceiverDataType.2
+    s(1248, 2, 2, 1, false),   // WPT_LF_ReceiverDataType.3
+    s(1252, 1, 1, 0, false),   // WPT_LF_ReceiverDataType.4
+    s(1254, 1, 1, 255, true),  // WPT_LF_RxDataListType.0
+    s(1256, 1, 1, 0, false),   // WPT_LF_RxDataListType.1
+    s(1258, 1, 1, 255, true),  // WPT_LF_RxDataType.0
+    s(1260, 1, 1, 255, false), // WPT_LF_RxDataType.1
+    s(1262, 1, 1, 0, false),   // WPT_LF_RxDataType.2
+    s(1264, 1, 1, 255, true),  // WPT_LF_RxRSSIListType.0
+    s(1266, 1, 1, 0, false),   // WPT_LF_RxRSSIListType.1
+    s(1268, 1, 1, 255, true),  // WPT_LF_RxRSSIType.0
+    s(1270, 1, 1, 255, false), // WPT_LF_RxRSSIType.1
+    s(1272, 1, 1, 0, false),   // WPT_LF_RxRSSIType.2
+    s(1274, 2, 2, 255, true),  // WPT_LF_SystemSetupDataType.0
+    s(1278, 1, 1, 0, false),   // WPT_LF_SystemSetupDataType.1
+    s(1280, 1, 1, 0, false),   // WPT_LF_SystemSetupDataType.2
+    s(1282, 1, 1, 255, true),  // WPT_LF_TransmitterDataType.0
+    s(1284, 1, 1, 255, false), // WPT_LF_TransmitterDataType.1
+    s(1286, 1, 1, 255, false), // WPT_LF_TransmitterDataType.2
+    s(1288, 1, 1, 255, false), // WPT_LF_TransmitterDataType.3
+    s(1290, 3, 2, 2, false),   // WPT_LF_TransmitterDataType.4
+    s(1294, 2, 2, 1, false),   // WPT_LF_TransmitterDataType.5
+    s(1298, 1, 1, 0, false),   // WPT_LF_TransmitterDataType.6
+    s(1300, 1, 1, 255, true),  // WPT_LF_TxDataListType.0
+    s(1302, 1, 1, 0, false),   // WPT_LF_TxDataListType.1
+    s(1304, 1, 1, 255, true),  // WPT_LF_TxDataType.0
+    s(1306, 1, 1, 255, false), // WPT_LF_TxDataType.1
+    s(1308, 1, 1, 0, false),   // WPT_LF_TxDataType.2
+    s(1310, 1, 1, 255, true),  // WPT_PairingMethodListType.0
+    s(1312, 2, 2, 1, false),   // WPT_PairingMethodListType.1
+    s(1316, 1, 1, 0, false),   // WPT_PairingMethodListType.2
+    s(1318, 1, 1, 255, true),  // WPT_PairingReqType.0
+    s(1320, 1, 1, 255, false), // WPT_PairingReqType.1
+    s(1322, 2, 2, 255, false), // WPT_PairingReqType.2
+    s(1326, 1, 1, 255, false), // WPT_PairingReqType.3
+    s(1328, 2, 2, 1, false),   // WPT_PairingReqType.4
+    s(1332, 2, 2, 1, false),   // WPT_PairingReqType.5
+    s(1336, 1, 1, 0, false),   // WPT_PairingReqType.6
+    s(1338, 1, 1, 255, true),  // WPT_PairingResType.0
+    s(1340, 1, 1, 255, false), // WPT_PairingResType.1
+    s(1342, 1, 1, 255, false), // WPT_PairingResType.2
+    s(1344, 4, 3, 3, false),   // WPT_PairingResType.3
+    s(1352, 3, 2, 2, false),   // WPT_PairingResType.4
+    s(1356, 2, 2, 1, false),   // WPT_PairingResType.5
+    s(1360, 2, 2, 1, false),   // WPT_PairingResType.6
+    s(1364, 1, 1, 0, false),   // WPT_PairingResType.7
+    s(1366, 1, 1, 255, true),  // WPT_SPCPowerControlParameterType.0
+    s(1368, 1, 1, 0, false),   // WPT_SPCPowerControlParameterType.1
+    s(1370, 1, 1, 255, true),  // WPT_TxRxPackageSpecDataType.0
+    s(1372, 1, 1, 255, false), // WPT_TxRxPackageSpecDataType.1
+    s(1374, 2, 2, 255, false), // WPT_TxRxPackageSpecDataType.2
+    s(1378, 1, 1, 255, false), // WPT_TxRxPackageSpecDataType.3
+    s(1380, 1, 1, 255, false), // WPT_TxRxPackageSpecDataType.4
+    s(1382, 1, 1, 255, false), // WPT_TxRxPackageSpecDataType.5
+    s(1384, 1, 1, 0, false),   // WPT_TxRxPackageSpecDataType.6
+    s(1386, 1, 1, 255, true),  // WPT_TxRxPulseOrderType.0
+    s(1388, 1, 1, 255, false), // WPT_TxRxPulseOrderType.1
+    s(1390, 1, 1, 0, false),   // WPT_TxRxPulseOrderType.2
+    s(1392, 1, 1, 255, true),  // WPT_TxRxSpecDataType.0
+    s(1394, 1, 1, 255, false), // WPT_TxRxSpecDataType.1
+    s(1396, 1, 1, 255, false), // WPT_TxRxSpecDataType.2
+    s(1398, 1, 1, 0, false),   // WPT_TxRxSpecDataType.3
+    s(1400, 6, 3, 255, true),  // X509DataType.0
+    s(1408, 7, 3, 6, false),   // X509DataType.1
+    s(1416, 7, 3, 6, false),   // X509DataType.2
+    s(1424, 7, 3, 6, false),   // X509DataType.3
+    s(1432, 7, 3, 6, false),   // X509DataType.4
+    s(1440, 7, 3, 6, false),   // X509DataType.5
+    s(1448, 7, 3, 6, false),   // X509DataType.6
+    s(1456, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(1458, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(1460, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 1462] = [
-    p(K::Complex, 0, Slot::List, 0, 1, 1, Count::Set, 1, 0, LONG, 3, 0, false),
+    p(K::Complex, 0, Slot::List, 0, 1, 1, Count::Set, 1, 0, LONG, 3, 0, false), // AlternativeSECCListType.0: AlternativeSECC
     E,
-    p(K::Complex, 0, Slot::List, 0, 1, 1, Count::Step, 8, 2, LONG, 3, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 0, 1, 1, Count::Step, 8, 2, LONG, 3, 0, false), // AlternativeSECCListType.1: AlternativeSECC
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 1, 0, 4, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 0, 4, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.0: SSID
+    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.0: BSSID
+    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.0: IPAddress
+    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true), // AlternativeSECCType.0: Port
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.1: BSSID
+    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.1: IPAddress
+    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true), // AlternativeSECCType.1: Port
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 3, 2, 6, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.2: IPAddress
+    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true), // AlternativeSECCType.2: Port
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 4, 3, 7, Count::None, 0, 0, LONG, 0, 0, true), // AlternativeSECCType.3: Port
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AlternativeSECCType.4: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLReqControlModeType.0: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 5, 4, 11, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 5, 4, 11, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 13, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 13, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 13, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 12, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 13, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 15, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 15, Count::None, 0, 0, LONG, 93, 0, false), // ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 7, 13, 16, Count::None, 0, 0, LONG, 47, 0, false),
-    p(K::Simple, 2, Slot::Single, 8, 5, 17, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Complex, 1, Slot::Single, 7, 13, 16, Count::None, 0, 0, LONG, 47, 0, false), // ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 8, 5, 17, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 8, 5, 17, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 8, 5, 17, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopReqType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 19, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 19, Count::None, 0, 0, LONG, 93, 0, false), // ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 20, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 20, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 10, 16, 21, Count::None, 0, 0, LONG, 68, 0, false),
-    p(K::Complex, 3, Slot::Single, 11, 22, 22, Count::None, 0, 0, LONG, 97, 0, false),
-    p(K::Complex, 4, Slot::Single, 12, 27, 23, Count::None, 0, 0, LONG, 124, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 10, 16, 21, Count::None, 0, 0, LONG, 68, 0, false), // ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 11, 22, 22, Count::None, 0, 0, LONG, 97, 0, false), // ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 12, 27, 23, Count::None, 0, 0, LONG, 124, 0, true), // ChargeLoopResType.2: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.2: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 11, 22, 22, Count::None, 0, 0, LONG, 97, 0, false),
-    p(K::Complex, 4, Slot::Single, 12, 27, 23, Count::None, 0, 0, LONG, 124, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 11, 22, 22, Count::None, 0, 0, LONG, 97, 0, false), // ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 12, 27, 23, Count::None, 0, 0, LONG, 124, 0, true), // ChargeLoopResType.3: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 12, 27, 23, Count::None, 0, 0, LONG, 124, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 12, 27, 23, Count::None, 0, 0, LONG, 124, 0, true), // ChargeLoopResType.4: Receipt
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.4: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeLoopResType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 25, Count::None, 0, 0, LONG, 93, 0, true),
+    p(K::Complex, 0, Slot::Single, 6, 21, 25, Count::None, 0, 0, LONG, 93, 0, true), // ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryReqType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 27, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 27, Count::None, 0, 0, LONG, 93, 0, false), // ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 28, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 9, 6, 28, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ChargeParameterDiscoveryResType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 13, 7, 30, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 14, 7, 32, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 15, 7, 33, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 13, 7, 30, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 14, 7, 32, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 15, 7, 33, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 16, 7, 31, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 16, 7, 31, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 14, 7, 32, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 15, 7, 33, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 14, 7, 32, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 15, 7, 33, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 15, 7, 33, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 15, 7, 33, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 17, 7, 34, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 18, 7, 35, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 17, 7, 34, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 18, 7, 35, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 18, 7, 35, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 18, 7, 35, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 19, 7, 36, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 19, 7, 36, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 20, 26, 38, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 0, Slot::Single, 20, 26, 38, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DetailedCostType.0: Amount
     E,
-    p(K::Complex, 1, Slot::Single, 21, 26, 39, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 1, Slot::Single, 21, 26, 39, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // DetailedCostType.1: CostPerUnit
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedCostType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 22, 8, 41, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 22, 8, 41, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.0: TaxRuleID
     E,
-    p(K::Complex, 1, Slot::Single, 20, 26, 42, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 1, Slot::Single, 20, 26, 42, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // DetailedTaxType.1: Amount
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DetailedTaxType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 5, 4, 44, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 5, 4, 44, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 45, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 23, 9, 48, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 24, 9, 49, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 25, 9, 50, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 23, 9, 48, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: PresentSOC
+    p(K::Simple, 1, Slot::Single, 24, 9, 49, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 25, 9, 50, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.0: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.0: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.0: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.0: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.0: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.0: EndElement
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 24, 9, 49, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 25, 9, 50, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 24, 9, 49, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 25, 9, 50, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.1: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.1: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.1: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.1: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.1: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.1: EndElement
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 25, 9, 50, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 25, 9, 50, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.2: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.2: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.2: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.2: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.2: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.2: EndElement
     E,
     E,
     E,
@@ -1560,14 +1560,14 @@ static PRODUCTIONS: [Production; 1462] = [
     E,
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 26, 9, 51, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // DisplayParametersType.3: MaximumSOC
+    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.3: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.3: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.3: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.3: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.3: EndElement
     E,
     E,
     E,
@@ -1576,117 +1576,117 @@ static PRODUCTIONS: [Production; 1462] = [
     E,
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 27, 10, 52, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMinimumSOC
+    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.4: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.4: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.4: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.4: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 28, 10, 53, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToTargetSOC
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.5: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.5: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.5: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.5: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 29, 10, 54, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // DisplayParametersType.6: RemainingTimeToMaximumSOC
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.6: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.6: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.6: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.6: EndElement
     E,
     E,
     E,
-    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 30, 5, 55, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // DisplayParametersType.7: ChargingComplete
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.7: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.7: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.7: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 8, Slot::Single, 31, 26, 56, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // DisplayParametersType.8: BatteryEnergyCapacity
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.8: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.8: EndElement
     E,
-    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 32, 5, 57, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, true), // DisplayParametersType.9: InletHot
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DisplayParametersType.10: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 33, 10, 59, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 34, 26, 60, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Simple, 0, Slot::Single, 33, 10, 59, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLReqControlModeType.0: DepartureTime
+    p(K::Complex, 1, Slot::Single, 34, 26, 60, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // Dynamic_CLReqControlModeType.0: EVTargetEnergyRequest
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 34, 26, 60, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 1, Slot::Single, 34, 26, 60, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // Dynamic_CLReqControlModeType.1: EVTargetEnergyRequest
     E,
-    p(K::Complex, 2, Slot::Single, 35, 26, 61, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 2, Slot::Single, 35, 26, 61, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // Dynamic_CLReqControlModeType.2: EVMaximumEnergyRequest
     E,
-    p(K::Complex, 3, Slot::Single, 36, 26, 62, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 3, Slot::Single, 36, 26, 62, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // Dynamic_CLReqControlModeType.3: EVMinimumEnergyRequest
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLReqControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 33, 10, 64, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 1, Slot::Single, 24, 9, 65, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 25, 9, 66, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 33, 10, 64, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // Dynamic_CLResControlModeType.0: DepartureTime
+    p(K::Simple, 1, Slot::Single, 24, 9, 65, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 25, 9, 66, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.0: TargetSOC
+    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.0: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.0: EndElement
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 24, 9, 65, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 25, 9, 66, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 24, 9, 65, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: MinimumSOC
+    p(K::Simple, 2, Slot::Single, 25, 9, 66, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.1: TargetSOC
+    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.1: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.1: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 25, 9, 66, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 25, 9, 66, Count::None, 0, 0, (7, V::Number, 0, 100), 0, 0, false), // Dynamic_CLResControlModeType.2: TargetSOC
+    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.2: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 37, 3, 67, Count::None, 0, 0, LONG, 0, 0, true), // Dynamic_CLResControlModeType.3: AckMaxDelay
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Dynamic_CLResControlModeType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 38, 3, 69, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 38, 3, 69, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.0: NotificationMaxDelay
     E,
-    p(K::Simple, 1, Slot::Single, 39, 11, 70, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 39, 11, 70, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, true), // EVSEStatusType.1: EVSENotification
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // EVSEStatusType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 72, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 81, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 72, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 81, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 81, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 81, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -1694,143 +1694,143 @@ static PRODUCTIONS: [Production; 1462] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 73, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 73, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 74, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 74, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 77, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 77, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 78, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 78, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 79, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false),
-    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false),
-    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false),
-    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false),
-    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false),
-    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 81, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 41, 4, 73, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 42, 18, 74, Count::None, 0, 0, LONG, 82, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 43, 29, 75, Count::None, 0, 0, LONG, 139, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 44, 76, 76, Count::None, 0, 0, LONG, 374, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 45, 24, 77, Count::None, 0, 0, LONG, 112, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 46, 30, 78, Count::None, 0, 0, LONG, 143, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 47, 4, 79, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 80, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 81, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -1838,997 +1838,997 @@ static PRODUCTIONS: [Production; 1462] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 48, 9, 83, Count::None, 0, 0, LONG, 29, 0, false),
-    p(K::Complex, 0, Slot::Items, 49, 25, 84, Count::None, 0, 0, LONG, 118, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 85, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 86, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 48, 9, 83, Count::None, 0, 0, LONG, 29, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 49, 25, 84, Count::None, 0, 0, LONG, 118, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 85, Count::None, 0, 0, LONG, 0, 0, false),     // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 86, Count::None, 0, 0, LONG, 0, 0, false),    // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 83, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 83, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 84, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 84, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 85, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 85, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 48, 9, 83, Count::None, 0, 0, LONG, 29, 0, false),
-    p(K::Complex, 0, Slot::Items, 49, 25, 84, Count::None, 0, 0, LONG, 118, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 85, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 86, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 48, 9, 83, Count::None, 0, 0, LONG, 29, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 49, 25, 84, Count::None, 0, 0, LONG, 118, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 85, Count::None, 0, 0, LONG, 0, 0, false),     // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 86, Count::None, 0, 0, LONG, 0, 0, false),    // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 50, 77, 88, Count::Set, 1, 0, LONG, 381, 0, false),
+    p(K::Complex, 0, Slot::List, 50, 77, 88, Count::Set, 1, 0, LONG, 381, 0, false), // ListOfRootCertificateIDsType.0: RootCertificateID
     E,
-    p(K::Complex, 0, Slot::List, 50, 77, 88, Count::Step, 20, 89, LONG, 381, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 50, 77, 88, Count::Step, 20, 89, LONG, 381, 0, false), // ListOfRootCertificateIDsType.1: RootCertificateID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ListOfRootCertificateIDsType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 91, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 51, 28, 92, Count::Set, 1, 0, LONG, 132, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 91, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 51, 28, 92, Count::Set, 1, 0, LONG, 132, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 51, 28, 92, Count::Set, 1, 0, LONG, 132, 0, false),
+    p(K::Complex, 1, Slot::List, 51, 28, 92, Count::Set, 1, 0, LONG, 132, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 51, 28, 92, Count::Step, 0, 0, LONG, 132, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 51, 28, 92, Count::Step, 0, 0, LONG, 132, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 52, 12, 94, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 52, 12, 94, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.0: SessionID
     E,
-    p(K::Simple, 1, Slot::Single, 53, 13, 95, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 53, 13, 95, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MessageHeaderType.1: TimeStamp
     E,
-    p(K::Complex, 2, Slot::Single, 54, 36, 96, Count::None, 0, 0, LONG, 164, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 54, 36, 96, Count::None, 0, 0, LONG, 164, 0, true), // MessageHeaderType.2: Signature
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MessageHeaderType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 55, 14, 98, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 55, 14, 98, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.0: MeterID
     E,
-    p(K::Simple, 1, Slot::Single, 56, 13, 99, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 56, 13, 99, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.1: ChargedEnergyReadingWh
     E,
-    p(K::Simple, 2, Slot::Single, 57, 13, 100, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 58, 13, 101, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 59, 13, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 57, 13, 100, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_DischargedEnergyReadingWh
+    p(K::Simple, 3, Slot::Single, 58, 13, 101, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 59, 13, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.2: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterSignature
+    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: MeterStatus
+    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.2: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.2: EndElement
     E,
-    p(K::Simple, 3, Slot::Single, 58, 13, 101, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 4, Slot::Single, 59, 13, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 58, 13, 101, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: CapacitiveEnergyReadingVARh
+    p(K::Simple, 4, Slot::Single, 59, 13, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.3: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterSignature
+    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: MeterStatus
+    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.3: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.3: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::Single, 59, 13, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 59, 13, 102, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // MeterInfoType.4: BPT_InductiveEnergyReadingVARh
+    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterSignature
+    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: MeterStatus
+    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.4: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.4: EndElement
     E,
     E,
     E,
-    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 60, 15, 103, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterSignature
+    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: MeterStatus
+    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.5: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.5: EndElement
     E,
     E,
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 61, 16, 104, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: MeterStatus
+    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.6: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.6: EndElement
     E,
-    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 7, Slot::Single, 62, 13, 105, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, true), // MeterInfoType.7: MeterTimestamp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // MeterInfoType.8: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 63, 4, 107, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 40, 4, 108, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 64, 4, 109, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 63, 4, 107, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 40, 4, 108, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 64, 4, 109, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 40, 4, 108, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 64, 4, 109, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 40, 4, 108, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 64, 4, 109, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 64, 4, 109, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 64, 4, 109, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 110, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 111, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 65, 7, 113, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 66, 7, 116, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 65, 7, 113, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 66, 7, 116, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 66, 7, 114, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 66, 7, 114, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 115, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 117, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 117, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 117, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 117, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 67, 7, 119, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 67, 7, 119, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 68, 7, 120, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 68, 7, 120, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 69, 17, 122, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 69, 17, 122, Count::None, 0, 0, (8, V::Number, -128, 255), 0, 0, false), // RationalNumberType.0: Exponent
     E,
-    p(K::Simple, 1, Slot::Single, 70, 16, 123, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 70, 16, 123, Count::None, 0, 0, LONG, 0, 0, true), // RationalNumberType.1: Value
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RationalNumberType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 71, 13, 125, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 71, 13, 125, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // ReceiptType.0: TimeAnchor
     E,
-    p(K::Complex, 1, Slot::Single, 72, 10, 126, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 2, Slot::Single, 73, 10, 127, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 3, Slot::Single, 74, 10, 128, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 72, 10, 126, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.1: EnergyCosts
+    p(K::Complex, 2, Slot::Single, 73, 10, 127, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.1: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 74, 10, 128, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.1: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.1: OverstayCosts
+    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false), // ReceiptType.1: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.1: EndElement
     E,
     E,
-    p(K::Complex, 2, Slot::Single, 73, 10, 127, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 3, Slot::Single, 74, 10, 128, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 73, 10, 127, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.2: OccupancyCosts
+    p(K::Complex, 3, Slot::Single, 74, 10, 128, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.2: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.2: OverstayCosts
+    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false), // ReceiptType.2: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.2: EndElement
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 74, 10, 128, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 74, 10, 128, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.3: AdditionalServicesCosts
+    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.3: OverstayCosts
+    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false), // ReceiptType.3: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false),
-    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 75, 10, 129, Count::None, 0, 0, LONG, 37, 0, false), // ReceiptType.4: OverstayCosts
+    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false), // ReceiptType.4: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.4: EndElement
     E,
-    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Set, 1, 0, LONG, 40, 0, false), // ReceiptType.5: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.5: EndElement
     E,
     E,
-    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Step, 10, 131, LONG, 40, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 5, Slot::List, 76, 11, 130, Count::Step, 10, 131, LONG, 40, 0, false), // ReceiptType.6: TaxCosts
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReceiptType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 133, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 77, 4, 134, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 78, 4, 135, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false),
-    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 133, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 77, 4, 134, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 78, 4, 135, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 77, 4, 134, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 78, 4, 135, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false),
-    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false),
+    p(K::Attribute, 1, Slot::Single, 77, 4, 134, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 78, 4, 135, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 78, 4, 135, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false),
-    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false),
+    p(K::Attribute, 2, Slot::Single, 78, 4, 135, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false),
-    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false),
+    p(K::Complex, 3, Slot::Single, 79, 40, 136, Count::None, 0, 0, LONG, 183, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false),
+    p(K::Complex, 4, Slot::Single, 80, 12, 137, Count::None, 0, 0, LONG, 43, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 81, 7, 138, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 81, 7, 138, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 77, 4, 140, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 78, 4, 141, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 79, 40, 142, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 77, 4, 140, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 78, 4, 141, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 79, 40, 142, Count::None, 0, 0, LONG, 183, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 78, 4, 141, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 79, 40, 142, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 78, 4, 141, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 79, 40, 142, Count::None, 0, 0, LONG, 183, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 79, 40, 142, Count::None, 0, 0, LONG, 183, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 79, 40, 142, Count::None, 0, 0, LONG, 183, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 82, 7, 144, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 82, 7, 144, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 82, 7, 144, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 145, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 82, 7, 144, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 145, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 82, 7, 144, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 82, 7, 144, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 34, 26, 147, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 1, Slot::Single, 35, 26, 148, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 2, Slot::Single, 36, 26, 149, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Single, 34, 26, 147, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // Scheduled_CLReqControlModeType.0: EVTargetEnergyRequest
+    p(K::Complex, 1, Slot::Single, 35, 26, 148, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // Scheduled_CLReqControlModeType.0: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 36, 26, 149, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // Scheduled_CLReqControlModeType.0: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 35, 26, 148, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 2, Slot::Single, 36, 26, 149, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 35, 26, 148, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // Scheduled_CLReqControlModeType.1: EVMaximumEnergyRequest
+    p(K::Complex, 2, Slot::Single, 36, 26, 149, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // Scheduled_CLReqControlModeType.1: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 36, 26, 149, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 36, 26, 149, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // Scheduled_CLReqControlModeType.2: EVMinimumEnergyRequest
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLReqControlModeType.3: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // Scheduled_CLResControlModeType.0: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 5, 4, 152, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 5, 4, 152, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 83, 18, 153, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 155, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 83, 18, 153, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 155, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 153, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 153, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 83, 18, 153, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 155, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 83, 18, 153, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 154, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 155, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 157, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 84, 35, 158, Count::Set, 1, 0, LONG, 159, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 157, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 84, 35, 158, Count::Set, 1, 0, LONG, 159, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 84, 35, 158, Count::Set, 1, 0, LONG, 159, 0, false),
+    p(K::Complex, 1, Slot::List, 84, 35, 158, Count::Set, 1, 0, LONG, 159, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 84, 35, 158, Count::Step, 0, 0, LONG, 159, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 84, 35, 158, Count::Step, 0, 0, LONG, 159, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 160, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 85, 4, 161, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 160, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 85, 4, 161, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 85, 4, 161, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 85, 4, 161, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 163, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 163, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 163, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 162, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 163, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 165, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 86, 38, 166, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 165, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 86, 38, 166, Count::None, 0, 0, LONG, 173, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 86, 38, 166, Count::None, 0, 0, LONG, 173, 0, false),
+    p(K::Complex, 1, Slot::Single, 86, 38, 166, Count::None, 0, 0, LONG, 173, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 87, 37, 167, Count::None, 0, 0, LONG, 170, 0, false),
+    p(K::Complex, 2, Slot::Single, 87, 37, 167, Count::None, 0, 0, LONG, 170, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 88, 17, 168, Count::None, 0, 0, LONG, 71, 0, false),
-    p(K::Complex, 4, Slot::List, 89, 23, 169, Count::Set, 1, 0, LONG, 106, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 88, 17, 168, Count::None, 0, 0, LONG, 71, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 89, 23, 169, Count::Set, 1, 0, LONG, 106, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 89, 23, 169, Count::Set, 1, 0, LONG, 106, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 89, 23, 169, Count::Set, 1, 0, LONG, 106, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 89, 23, 169, Count::Step, 0, 0, LONG, 106, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 89, 23, 169, Count::Step, 0, 0, LONG, 106, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 171, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 7, 172, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 171, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 7, 172, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 7, 172, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 7, 172, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 40, 4, 174, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 90, 4, 175, Count::None, 0, 0, LONG, 10, 0, false),
+    p(K::Attribute, 0, Slot::Single, 40, 4, 174, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 90, 4, 175, Count::None, 0, 0, LONG, 10, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 90, 4, 175, Count::None, 0, 0, LONG, 10, 0, false),
+    p(K::Complex, 1, Slot::Single, 90, 4, 175, Count::None, 0, 0, LONG, 10, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 91, 33, 176, Count::None, 0, 0, LONG, 151, 0, false),
+    p(K::Complex, 2, Slot::Single, 91, 33, 176, Count::None, 0, 0, LONG, 151, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 51, 28, 177, Count::Set, 1, 0, LONG, 132, 0, false),
+    p(K::Complex, 3, Slot::List, 51, 28, 177, Count::Set, 1, 0, LONG, 132, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 51, 28, 177, Count::Step, 0, 0, LONG, 132, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 51, 28, 177, Count::Step, 0, 0, LONG, 132, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 5, 4, 179, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 5, 4, 179, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 182, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 182, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 181, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 181, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 182, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 92, 4, 181, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 180, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 182, Count::None, 0, 0, LONG, 0, 0, false),  // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 93, 39, 184, Count::Set, 1, 0, LONG, 178, 0, false),
+    p(K::Complex, 0, Slot::List, 93, 39, 184, Count::Set, 1, 0, LONG, 178, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 93, 39, 184, Count::Step, 0, 0, LONG, 178, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 93, 39, 184, Count::Step, 0, 0, LONG, 178, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 186, Count::None, 0, 0, LONG, 93, 0, true),
+    p(K::Complex, 0, Slot::Single, 6, 21, 186, Count::None, 0, 0, LONG, 93, 0, true), // V2GMessageType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GMessageType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 188, Count::None, 0, 0, LONG, 93, 0, true),
+    p(K::Complex, 0, Slot::Single, 6, 21, 188, Count::None, 0, 0, LONG, 93, 0, true), // V2GRequestType.0: Header
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GRequestType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 190, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 190, Count::None, 0, 0, LONG, 93, 0, false), // V2GResponseType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 191, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 9, 6, 191, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, true), // V2GResponseType.1: ResponseCode
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // V2GResponseType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 94, 19, 193, Count::Set, 1, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 0, Slot::List, 94, 19, 193, Count::Set, 1, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_AlignmentCheckMethodListType.0: WPT_AlignmentCheckMethod
     E,
-    p(K::Simple, 0, Slot::List, 94, 19, 193, Count::Step, 8, 194, (2, V::Literal, 0, 2), 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 94, 19, 193, Count::Step, 8, 194, (2, V::Literal, 0, 2), 0, 0, false), // WPT_AlignmentCheckMethodListType.1: WPT_AlignmentCheckMethod
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckMethodListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckMethodListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 196, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 196, Count::None, 0, 0, LONG, 93, 0, false), // WPT_AlignmentCheckReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 95, 20, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 95, 20, 197, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_AlignmentCheckReqType.1: EVProcessing
     E,
-    p(K::Complex, 2, Slot::Single, 96, 26, 198, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 3, Slot::Single, 97, 21, 199, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 96, 26, 198, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_AlignmentCheckReqType.2: TargetCoilCurrent
+    p(K::Simple, 3, Slot::Single, 97, 21, 199, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_AlignmentCheckReqType.2: EVResultCode
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 97, 21, 199, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 97, 21, 199, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_AlignmentCheckReqType.3: EVResultCode
     E,
-    p(K::Simple, 4, Slot::List, 98, 22, 200, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::List, 98, 22, 200, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_AlignmentCheckReqType.4: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckReqType.4: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::List, 98, 22, 200, Count::Step, 16, 201, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::List, 98, 22, 200, Count::Step, 16, 201, LONG, 0, 0, false), // WPT_AlignmentCheckReqType.5: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckReqType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckReqType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 203, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 203, Count::None, 0, 0, LONG, 93, 0, false), // WPT_AlignmentCheckResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 204, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 204, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // WPT_AlignmentCheckResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 99, 20, 205, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 99, 20, 205, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_AlignmentCheckResType.2: EVSEProcessing
     E,
-    p(K::Complex, 3, Slot::Single, 100, 26, 206, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 4, Slot::Single, 101, 26, 207, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 100, 26, 206, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_AlignmentCheckResType.3: PowerTransmitted
+    p(K::Complex, 4, Slot::Single, 101, 26, 207, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_AlignmentCheckResType.3: SupplyDeviceCurrent
+    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.3: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 101, 26, 207, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 101, 26, 207, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_AlignmentCheckResType.4: SupplyDeviceCurrent
+    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.4: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.5: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.5: EndElement
     E,
     E,
-    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Step, 16, 209, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::List, 98, 22, 208, Count::Step, 16, 209, LONG, 0, 0, false), // WPT_AlignmentCheckResType.6: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_AlignmentCheckResType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 211, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 211, Count::None, 0, 0, LONG, 93, 0, false), // WPT_ChargeLoopReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 7, 13, 212, Count::None, 0, 0, LONG, 47, 0, false),
-    p(K::Simple, 2, Slot::Single, 8, 5, 213, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 7, 13, 212, Count::None, 0, 0, LONG, 47, 0, false), // WPT_ChargeLoopReqType.1: DisplayParameters
+    p(K::Simple, 2, Slot::Single, 8, 5, 213, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // WPT_ChargeLoopReqType.1: MeterInfoRequested
     E,
     E,
-    p(K::Simple, 2, Slot::Single, 8, 5, 213, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 8, 5, 213, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // WPT_ChargeLoopReqType.2: MeterInfoRequested
     E,
-    p(K::Complex, 3, Slot::Single, 102, 26, 214, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 3, Slot::Single, 102, 26, 214, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopReqType.3: EVPCPowerRequest
     E,
-    p(K::Complex, 4, Slot::Single, 103, 26, 215, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 4, Slot::Single, 103, 26, 215, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopReqType.4: EVPCPowerOutput
     E,
-    p(K::Simple, 5, Slot::Single, 104, 23, 216, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 104, 23, 216, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // WPT_ChargeLoopReqType.5: EVPCChargeDiagnostics
     E,
-    p(K::Complex, 6, Slot::Single, 105, 26, 217, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 7, Slot::Single, 106, 52, 218, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 6, Slot::Single, 105, 26, 217, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopReqType.6: EVPCOperatingFrequency
+    p(K::Complex, 7, Slot::Single, 106, 52, 218, Count::None, 0, 0, LONG, 261, 0, false), // WPT_ChargeLoopReqType.6: EVPCPowerControlParameter
+    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.6: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.6: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 106, 52, 218, Count::None, 0, 0, LONG, 261, 0, false),
-    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 106, 52, 218, Count::None, 0, 0, LONG, 261, 0, false), // WPT_ChargeLoopReqType.7: EVPCPowerControlParameter
+    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.7: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.7: EndElement
     E,
-    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.8: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.8: EndElement
     E,
     E,
-    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Step, 16, 220, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 8, Slot::List, 107, 22, 219, Count::Step, 16, 220, LONG, 0, 0, false), // WPT_ChargeLoopReqType.9: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.9: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopReqType.10: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 222, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 222, Count::None, 0, 0, LONG, 93, 0, false), // WPT_ChargeLoopResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 223, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 223, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // WPT_ChargeLoopResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 10, 16, 224, Count::None, 0, 0, LONG, 68, 0, false),
-    p(K::Complex, 3, Slot::Single, 11, 22, 225, Count::None, 0, 0, LONG, 97, 0, false),
-    p(K::Complex, 4, Slot::Single, 12, 27, 226, Count::None, 0, 0, LONG, 124, 0, false),
-    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 2, Slot::Single, 10, 16, 224, Count::None, 0, 0, LONG, 68, 0, false), // WPT_ChargeLoopResType.2: EVSEStatus
+    p(K::Complex, 3, Slot::Single, 11, 22, 225, Count::None, 0, 0, LONG, 97, 0, false), // WPT_ChargeLoopResType.2: MeterInfo
+    p(K::Complex, 4, Slot::Single, 12, 27, 226, Count::None, 0, 0, LONG, 124, 0, false), // WPT_ChargeLoopResType.2: Receipt
+    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.2: EVPCPowerRequest
     E,
     E,
     E,
     E,
-    p(K::Complex, 3, Slot::Single, 11, 22, 225, Count::None, 0, 0, LONG, 97, 0, false),
-    p(K::Complex, 4, Slot::Single, 12, 27, 226, Count::None, 0, 0, LONG, 124, 0, false),
-    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 3, Slot::Single, 11, 22, 225, Count::None, 0, 0, LONG, 97, 0, false), // WPT_ChargeLoopResType.3: MeterInfo
+    p(K::Complex, 4, Slot::Single, 12, 27, 226, Count::None, 0, 0, LONG, 124, 0, false), // WPT_ChargeLoopResType.3: Receipt
+    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.3: EVPCPowerRequest
     E,
-    p(K::Complex, 4, Slot::Single, 12, 27, 226, Count::None, 0, 0, LONG, 124, 0, false),
-    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 4, Slot::Single, 12, 27, 226, Count::None, 0, 0, LONG, 124, 0, false), // WPT_ChargeLoopResType.4: Receipt
+    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.4: EVPCPowerRequest
     E,
     E,
-    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 5, Slot::Single, 102, 26, 227, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.5: EVPCPowerRequest
     E,
-    p(K::Complex, 6, Slot::Single, 108, 26, 228, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 7, Slot::Single, 109, 26, 229, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 6, Slot::Single, 108, 26, 228, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.6: SDPowerInput
+    p(K::Complex, 7, Slot::Single, 109, 26, 229, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.6: SPCMaxOutputPowerLimit
     E,
     E,
-    p(K::Complex, 7, Slot::Single, 109, 26, 229, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 7, Slot::Single, 109, 26, 229, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.7: SPCMaxOutputPowerLimit
     E,
-    p(K::Complex, 8, Slot::Single, 110, 26, 230, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 8, Slot::Single, 110, 26, 230, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.8: SPCMinOutputPowerLimit
     E,
-    p(K::Simple, 9, Slot::Single, 111, 24, 231, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false),
+    p(K::Simple, 9, Slot::Single, 111, 24, 231, Count::None, 0, 0, (3, V::Literal, 0, 5), 0, 0, false), // WPT_ChargeLoopResType.9: SPCChargeDiagnostics
     E,
-    p(K::Complex, 10, Slot::Single, 112, 26, 232, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
-    p(K::Complex, 11, Slot::Single, 113, 72, 233, Count::None, 0, 0, LONG, 358, 0, false),
-    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 10, Slot::Single, 112, 26, 232, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeLoopResType.10: SPCOperatingFrequency
+    p(K::Complex, 11, Slot::Single, 113, 72, 233, Count::None, 0, 0, LONG, 358, 0, false), // WPT_ChargeLoopResType.10: SPCPowerControlParameter
+    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.10: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.10: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 11, Slot::Single, 113, 72, 233, Count::None, 0, 0, LONG, 358, 0, false),
-    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 11, Slot::Single, 113, 72, 233, Count::None, 0, 0, LONG, 358, 0, false), // WPT_ChargeLoopResType.11: SPCPowerControlParameter
+    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.11: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.11: EndElement
     E,
-    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.12: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.12: EndElement
     E,
     E,
-    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Step, 16, 235, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 12, Slot::List, 107, 22, 234, Count::Step, 16, 235, LONG, 0, 0, false), // WPT_ChargeLoopResType.13: ManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.13: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeLoopResType.14: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 237, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 237, Count::None, 0, 0, LONG, 93, 0, false), // WPT_ChargeParameterDiscoveryReqType.0: Header
     E,
-    p(K::Complex, 1, Slot::Single, 114, 26, 238, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 1, Slot::Single, 114, 26, 238, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeParameterDiscoveryReqType.1: EVPCMaxReceivablePower
     E,
-    p(K::Simple, 2, Slot::Single, 115, 3, 239, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 115, 3, 239, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.2: SDMaxGroundClearence
     E,
-    p(K::Simple, 3, Slot::Single, 116, 3, 240, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 116, 3, 240, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.3: SDMinGroundClearence
     E,
-    p(K::Complex, 4, Slot::Single, 117, 26, 241, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 4, Slot::Single, 117, 26, 241, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeParameterDiscoveryReqType.4: EVPCNaturalFrequency
     E,
-    p(K::Simple, 5, Slot::Single, 118, 5, 242, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 118, 5, 242, Count::None, 0, 0, (1, V::Boolean, 0, 1), 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.5: EVPCDeviceLocalControl
     E,
-    p(K::Simple, 6, Slot::List, 98, 22, 243, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::List, 98, 22, 243, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.6: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.6: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::List, 98, 22, 243, Count::Step, 16, 244, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::List, 98, 22, 243, Count::Step, 16, 244, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.7: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.7: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryReqType.8: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 246, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 246, Count::None, 0, 0, LONG, 93, 0, false), // WPT_ChargeParameterDiscoveryResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 247, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 247, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // WPT_ChargeParameterDiscoveryResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 119, 25, 248, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 119, 25, 248, Count::None, 0, 0, (2, V::Literal, 0, 3), 0, 0, false), // WPT_ChargeParameterDiscoveryResType.2: PDInputPowerClass
     E,
-    p(K::Complex, 3, Slot::Single, 120, 26, 249, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 3, Slot::Single, 120, 26, 249, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeParameterDiscoveryResType.3: SDMinOutputPower
     E,
-    p(K::Complex, 4, Slot::Single, 121, 26, 250, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 4, Slot::Single, 121, 26, 250, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeParameterDiscoveryResType.4: SDMaxOutputPower
     E,
-    p(K::Simple, 5, Slot::Single, 122, 3, 251, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 122, 3, 251, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.5: SDMaxGroundClearanceSupport
     E,
-    p(K::Simple, 6, Slot::Single, 123, 3, 252, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::Single, 123, 3, 252, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.6: SDMinGroundClearanceSupport
     E,
-    p(K::Complex, 7, Slot::Single, 124, 26, 253, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 7, Slot::Single, 124, 26, 253, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeParameterDiscoveryResType.7: PDMinCoilCurrent
     E,
-    p(K::Complex, 8, Slot::Single, 125, 26, 254, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 8, Slot::Single, 125, 26, 254, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_ChargeParameterDiscoveryResType.8: PDMaxCoilCurrent
     E,
-    p(K::Simple, 9, Slot::List, 126, 22, 255, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::List, 126, 22, 255, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.9: SDManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.9: EndElement
     E,
     E,
-    p(K::Simple, 9, Slot::List, 126, 22, 255, Count::Step, 16, 256, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 9, Slot::List, 126, 22, 255, Count::Step, 16, 256, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.10: SDManufacturerSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.10: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_ChargeParameterDiscoveryResType.11: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 127, 16, 258, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 127, 16, 258, Count::None, 0, 0, LONG, 0, 0, false), // WPT_CoordinateXYZType.0: Coord_X
     E,
-    p(K::Simple, 1, Slot::Single, 128, 16, 259, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 128, 16, 259, Count::None, 0, 0, LONG, 0, 0, false), // WPT_CoordinateXYZType.1: Coord_Y
     E,
-    p(K::Simple, 2, Slot::Single, 129, 16, 260, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 2, Slot::Single, 129, 16, 260, Count::None, 0, 0, LONG, 0, 0, true), // WPT_CoordinateXYZType.2: Coord_Z
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_CoordinateXYZType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 130, 26, 262, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 0, Slot::Single, 130, 26, 262, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_EVPCPowerControlParameterType.0: EVPCCoilCurrentRequest
     E,
-    p(K::Complex, 1, Slot::Single, 131, 26, 263, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 1, Slot::Single, 131, 26, 263, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_EVPCPowerControlParameterType.1: EVPCCoilCurrentInformation
     E,
-    p(K::Complex, 2, Slot::Single, 132, 26, 264, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 2, Slot::Single, 132, 26, 264, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_EVPCPowerControlParameterType.2: EVPCCurrentOutputInformation
     E,
-    p(K::Complex, 3, Slot::Single, 133, 26, 265, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 3, Slot::Single, 133, 26, 265, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // WPT_EVPCPowerControlParameterType.3: EVPCVoltageOutputInformation
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_EVPCPowerControlParameterType.4: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 134, 26, 267, Count::Set, 1, 0, (3, V::Literal, 0, 4), 0, 0, false),
+    p(K::Simple, 0, Slot::List, 134, 26, 267, Count::Set, 1, 0, (3, V::Literal, 0, 4), 0, 0, false), // WPT_FinePositioningMethodListType.0: WPT_FinePositioningMethod
     E,
-    p(K::Simple, 0, Slot::List, 134, 26, 267, Count::Step, 8, 268, (3, V::Literal, 0, 4), 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 134, 26, 267, Count::Step, 8, 268, (3, V::Literal, 0, 4), 0, 0, false), // WPT_FinePositioningMethodListType.1: WPT_FinePositioningMethod
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningMethodListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningMethodListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 270, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 270, Count::None, 0, 0, LONG, 93, 0, false), // WPT_FinePositioningReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 95, 20, 271, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 95, 20, 271, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_FinePositioningReqType.1: EVProcessing
     E,
-    p(K::Simple, 2, Slot::Single, 97, 21, 272, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 97, 21, 272, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_FinePositioningReqType.2: EVResultCode
     E,
-    p(K::Simple, 3, Slot::List, 98, 22, 273, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 135, 58, 275, Count::None, 0, 0, LONG, 303, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::List, 98, 22, 273, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_FinePositioningReqType.3: VendorSpecificDataContainer
+    p(K::Complex, 4, Slot::Single, 135, 58, 275, Count::None, 0, 0, LONG, 303, 0, true), // WPT_FinePositioningReqType.3: WPT_LF_DataPackageList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningReqType.3: EndElement
     E,
-    p(K::Simple, 3, Slot::List, 98, 22, 273, Count::Step, 16, 274, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 135, 58, 275, Count::None, 0, 0, LONG, 303, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::List, 98, 22, 273, Count::Step, 16, 274, LONG, 0, 0, false), // WPT_FinePositioningReqType.4: VendorSpecificDataContainer
+    p(K::Complex, 4, Slot::Single, 135, 58, 275, Count::None, 0, 0, LONG, 303, 0, true), // WPT_FinePositioningReqType.4: WPT_LF_DataPackageList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningReqType.4: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 135, 58, 275, Count::None, 0, 0, LONG, 303, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 135, 58, 275, Count::None, 0, 0, LONG, 303, 0, true), // WPT_FinePositioningReqType.5: WPT_LF_DataPackageList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningReqType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningReqType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 277, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 277, Count::None, 0, 0, LONG, 93, 0, false), // WPT_FinePositioningResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 278, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 278, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // WPT_FinePositioningResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 99, 20, 279, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 99, 20, 279, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_FinePositioningResType.2: EVSEProcessing
     E,
-    p(K::Simple, 3, Slot::List, 98, 22, 280, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 135, 58, 282, Count::None, 0, 0, LONG, 303, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::List, 98, 22, 280, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_FinePositioningResType.3: VendorSpecificDataContainer
+    p(K::Complex, 4, Slot::Single, 135, 58, 282, Count::None, 0, 0, LONG, 303, 0, true), // WPT_FinePositioningResType.3: WPT_LF_DataPackageList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningResType.3: EndElement
     E,
-    p(K::Simple, 3, Slot::List, 98, 22, 280, Count::Step, 16, 281, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 135, 58, 282, Count::None, 0, 0, LONG, 303, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::List, 98, 22, 280, Count::Step, 16, 281, LONG, 0, 0, false), // WPT_FinePositioningResType.4: VendorSpecificDataContainer
+    p(K::Complex, 4, Slot::Single, 135, 58, 282, Count::None, 0, 0, LONG, 303, 0, true), // WPT_FinePositioningResType.4: WPT_LF_DataPackageList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningResType.4: EndElement
     E,
-    p(K::Complex, 4, Slot::Single, 135, 58, 282, Count::None, 0, 0, LONG, 303, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 135, 58, 282, Count::None, 0, 0, LONG, 303, 0, true), // WPT_FinePositioningResType.5: WPT_LF_DataPackageList
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningResType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningResType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 284, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 284, Count::None, 0, 0, LONG, 93, 0, false), // WPT_FinePositioningSetupReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 95, 20, 285, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 95, 20, 285, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_FinePositioningSetupReqType.1: EVProcessing
     E,
-    p(K::Complex, 2, Slot::Single, 136, 53, 286, Count::None, 0, 0, LONG, 266, 0, false),
+    p(K::Complex, 2, Slot::Single, 136, 53, 286, Count::None, 0, 0, LONG, 266, 0, false), // WPT_FinePositioningSetupReqType.2: EVDeviceFinePositioningMethodList
     E,
-    p(K::Complex, 3, Slot::Single, 137, 69, 287, Count::None, 0, 0, LONG, 340, 0, false),
+    p(K::Complex, 3, Slot::Single, 137, 69, 287, Count::None, 0, 0, LONG, 340, 0, false), // WPT_FinePositioningSetupReqType.3: EVDevicePairingMethodList
     E,
-    p(K::Complex, 4, Slot::Single, 138, 44, 288, Count::None, 0, 0, LONG, 192, 0, false),
+    p(K::Complex, 4, Slot::Single, 138, 44, 288, Count::None, 0, 0, LONG, 192, 0, false), // WPT_FinePositioningSetupReqType.4: EVDeviceAlignmentCheckMethodList
     E,
-    p(K::Simple, 5, Slot::Single, 139, 3, 289, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 139, 3, 289, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.5: NaturalOffset
     E,
-    p(K::Simple, 6, Slot::List, 98, 22, 290, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 140, 65, 292, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::List, 98, 22, 290, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.6: VendorSpecificDataContainer
+    p(K::Complex, 7, Slot::Single, 140, 65, 292, Count::None, 0, 0, LONG, 325, 0, true), // WPT_FinePositioningSetupReqType.6: LF_SystemSetupData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.6: EndElement
     E,
-    p(K::Simple, 6, Slot::List, 98, 22, 290, Count::Step, 16, 291, LONG, 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 140, 65, 292, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::List, 98, 22, 290, Count::Step, 16, 291, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.7: VendorSpecificDataContainer
+    p(K::Complex, 7, Slot::Single, 140, 65, 292, Count::None, 0, 0, LONG, 325, 0, true), // WPT_FinePositioningSetupReqType.7: LF_SystemSetupData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.7: EndElement
     E,
-    p(K::Complex, 7, Slot::Single, 140, 65, 292, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 140, 65, 292, Count::None, 0, 0, LONG, 325, 0, true), // WPT_FinePositioningSetupReqType.8: LF_SystemSetupData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupReqType.9: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 294, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 294, Count::None, 0, 0, LONG, 93, 0, false), // WPT_FinePositioningSetupResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 295, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 295, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // WPT_FinePositioningSetupResType.1: ResponseCode
     E,
-    p(K::Complex, 2, Slot::Single, 141, 53, 296, Count::None, 0, 0, LONG, 266, 0, false),
+    p(K::Complex, 2, Slot::Single, 141, 53, 296, Count::None, 0, 0, LONG, 266, 0, false), // WPT_FinePositioningSetupResType.2: PrimaryDeviceFinePositioningMethodList
     E,
-    p(K::Complex, 3, Slot::Single, 142, 69, 297, Count::None, 0, 0, LONG, 340, 0, false),
+    p(K::Complex, 3, Slot::Single, 142, 69, 297, Count::None, 0, 0, LONG, 340, 0, false), // WPT_FinePositioningSetupResType.3: PrimaryDevicePairingMethodList
     E,
-    p(K::Complex, 4, Slot::Single, 143, 44, 298, Count::None, 0, 0, LONG, 192, 0, false),
+    p(K::Complex, 4, Slot::Single, 143, 44, 298, Count::None, 0, 0, LONG, 192, 0, false), // WPT_FinePositioningSetupResType.4: PrimaryDeviceAlignmentCheckMethodList
     E,
-    p(K::Simple, 5, Slot::Single, 139, 3, 299, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 139, 3, 299, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.5: NaturalOffset
     E,
-    p(K::Simple, 6, Slot::List, 98, 22, 300, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 140, 65, 302, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::List, 98, 22, 300, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.6: VendorSpecificDataContainer
+    p(K::Complex, 7, Slot::Single, 140, 65, 302, Count::None, 0, 0, LONG, 325, 0, true), // WPT_FinePositioningSetupResType.6: LF_SystemSetupData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.6: EndElement
     E,
-    p(K::Simple, 6, Slot::List, 98, 22, 300, Count::Step, 16, 301, LONG, 0, 0, false),
-    p(K::Complex, 7, Slot::Single, 140, 65, 302, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 6, Slot::List, 98, 22, 300, Count::Step, 16, 301, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.7: VendorSpecificDataContainer
+    p(K::Complex, 7, Slot::Single, 140, 65, 302, Count::None, 0, 0, LONG, 325, 0, true), // WPT_FinePositioningSetupResType.7: LF_SystemSetupData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.7: EndElement
     E,
-    p(K::Complex, 7, Slot::Single, 140, 65, 302, Count::None, 0, 0, LONG, 325, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 7, Slot::Single, 140, 65, 302, Count::None, 0, 0, LONG, 325, 0, true), // WPT_FinePositioningSetupResType.8: LF_SystemSetupData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.8: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_FinePositioningSetupResType.9: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 144, 27, 304, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 144, 27, 304, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // WPT_LF_DataPackageListType.0: NumPackages
     E,
-    p(K::Complex, 1, Slot::Single, 145, 59, 305, Count::None, 0, 0, LONG, 306, 0, true),
+    p(K::Complex, 1, Slot::Single, 145, 59, 305, Count::None, 0, 0, LONG, 306, 0, true), // WPT_LF_DataPackageListType.1: WPT_LF_DataPackage
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_DataPackageListType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 146, 27, 307, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 146, 27, 307, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // WPT_LF_DataPackageType.0: PackageIndex
     E,
-    p(K::Complex, 1, Slot::Single, 147, 67, 308, Count::None, 0, 0, LONG, 335, 0, true),
-    p(K::Complex, 2, Slot::Single, 148, 61, 309, Count::None, 0, 0, LONG, 315, 0, true),
+    p(K::Complex, 1, Slot::Single, 147, 67, 308, Count::None, 0, 0, LONG, 335, 0, true), // WPT_LF_DataPackageType.1: LF_TxData
+    p(K::Complex, 2, Slot::Single, 148, 61, 309, Count::None, 0, 0, LONG, 315, 0, true), // WPT_LF_DataPackageType.1: LF_RxData
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_DataPackageType.2: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_DataPackageType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 149, 27, 311, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 149, 27, 311, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // WPT_LF_ReceiverDataType.0: NumberOfReceivers
     E,
-    p(K::Complex, 1, Slot::List, 150, 75, 312, Count::None, 0, 0, LONG, 370, 0, false),
+    p(K::Complex, 1, Slot::List, 150, 75, 312, Count::None, 0, 0, LONG, 370, 0, false), // WPT_LF_ReceiverDataType.1: RxSpecData
     E,
-    p(K::Complex, 1, Slot::List, 150, 75, 313, Count::Set, 2, 0, LONG, 370, 0, false),
+    p(K::Complex, 1, Slot::List, 150, 75, 313, Count::Set, 2, 0, LONG, 370, 0, false), // WPT_LF_ReceiverDataType.2: RxSpecData
     E,
-    p(K::Complex, 1, Slot::List, 150, 75, 313, Count::Soft, 255, 314, LONG, 370, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 150, 75, 313, Count::Soft, 255, 314, LONG, 370, 0, false), // WPT_LF_ReceiverDataType.3: RxSpecData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_ReceiverDataType.3: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_ReceiverDataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 151, 62, 316, Count::None, 0, 0, LONG, 317, 0, true),
+    p(K::Complex, 0, Slot::Single, 151, 62, 316, Count::None, 0, 0, LONG, 317, 0, true), // WPT_LF_RxDataListType.0: WPT_LF_RxDataList
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_RxDataListType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 152, 8, 318, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 152, 8, 318, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_RxDataType.0: RxIdentifier
     E,
-    p(K::Complex, 1, Slot::Single, 153, 63, 319, Count::None, 0, 0, LONG, 320, 0, true),
+    p(K::Complex, 1, Slot::Single, 153, 63, 319, Count::None, 0, 0, LONG, 320, 0, true), // WPT_LF_RxDataType.1: RSSIData
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_RxDataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 154, 64, 321, Count::None, 0, 0, LONG, 322, 0, true),
+    p(K::Complex, 0, Slot::Single, 154, 64, 321, Count::None, 0, 0, LONG, 322, 0, true), // WPT_LF_RxRSSIListType.0: RSSIDataList
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_RxRSSIListType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 155, 8, 323, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 155, 8, 323, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_RxRSSIType.0: TxIdentifier
     E,
-    p(K::Complex, 1, Slot::Single, 156, 26, 324, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 1, Slot::Single, 156, 26, 324, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // WPT_LF_RxRSSIType.1: RSSI
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_RxRSSIType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 157, 66, 326, Count::None, 0, 0, LONG, 328, 0, true),
-    p(K::Complex, 1, Slot::Single, 158, 60, 327, Count::None, 0, 0, LONG, 310, 0, true),
+    p(K::Complex, 0, Slot::Single, 157, 66, 326, Count::None, 0, 0, LONG, 328, 0, true), // WPT_LF_SystemSetupDataType.0: LF_TransmitterSetupData
+    p(K::Complex, 1, Slot::Single, 158, 60, 327, Count::None, 0, 0, LONG, 310, 0, true), // WPT_LF_SystemSetupDataType.0: LF_ReceiverSetupData
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_SystemSetupDataType.1: EndElement
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_SystemSetupDataType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 159, 27, 329, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 159, 27, 329, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // WPT_LF_TransmitterDataType.0: NumberOfTransmitters
     E,
-    p(K::Complex, 1, Slot::Single, 160, 26, 330, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false),
+    p(K::Complex, 1, Slot::Single, 160, 26, 330, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, false), // WPT_LF_TransmitterDataType.1: SignalFrequency
     E,
-    p(K::Complex, 2, Slot::List, 161, 75, 331, Count::None, 0, 0, LONG, 370, 0, false),
+    p(K::Complex, 2, Slot::List, 161, 75, 331, Count::None, 0, 0, LONG, 370, 0, false), // WPT_LF_TransmitterDataType.2: TxSpecData
     E,
-    p(K::Complex, 2, Slot::List, 161, 75, 332, Count::Set, 2, 0, LONG, 370, 0, false),
+    p(K::Complex, 2, Slot::List, 161, 75, 332, Count::Set, 2, 0, LONG, 370, 0, false), // WPT_LF_TransmitterDataType.3: TxSpecData
     E,
-    p(K::Complex, 2, Slot::List, 161, 75, 332, Count::Soft, 255, 333, LONG, 370, 0, false),
-    p(K::Complex, 3, Slot::Single, 162, 73, 334, Count::None, 0, 0, LONG, 360, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::List, 161, 75, 332, Count::Soft, 255, 333, LONG, 370, 0, false), // WPT_LF_TransmitterDataType.4: TxSpecData
+    p(K::Complex, 3, Slot::Single, 162, 73, 334, Count::None, 0, 0, LONG, 360, 0, true), // WPT_LF_TransmitterDataType.4: TxPackageSpecData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_TransmitterDataType.4: EndElement
     E,
-    p(K::Complex, 3, Slot::Single, 162, 73, 334, Count::None, 0, 0, LONG, 360, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 162, 73, 334, Count::None, 0, 0, LONG, 360, 0, true), // WPT_LF_TransmitterDataType.5: TxPackageSpecData
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_TransmitterDataType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_TransmitterDataType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 163, 68, 336, Count::None, 0, 0, LONG, 337, 0, true),
+    p(K::Complex, 0, Slot::Single, 163, 68, 336, Count::None, 0, 0, LONG, 337, 0, true), // WPT_LF_TxDataListType.0: WPT_LF_TxDataList
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_TxDataListType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 155, 8, 338, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 155, 8, 338, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_TxDataType.0: TxIdentifier
     E,
-    p(K::Complex, 1, Slot::Single, 164, 26, 339, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 1, Slot::Single, 164, 26, 339, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // WPT_LF_TxDataType.1: EIRP
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_LF_TxDataType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::List, 165, 28, 341, Count::Set, 1, 0, (3, V::Literal, 0, 5), 0, 0, false),
+    p(K::Simple, 0, Slot::List, 165, 28, 341, Count::Set, 1, 0, (3, V::Literal, 0, 5), 0, 0, false), // WPT_PairingMethodListType.0: WPT_PairingMethod
     E,
-    p(K::Simple, 0, Slot::List, 165, 28, 341, Count::Step, 8, 342, (3, V::Literal, 0, 5), 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::List, 165, 28, 341, Count::Step, 8, 342, (3, V::Literal, 0, 5), 0, 0, false), // WPT_PairingMethodListType.1: WPT_PairingMethod
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingMethodListType.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingMethodListType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 344, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 344, Count::None, 0, 0, LONG, 93, 0, false), // WPT_PairingReqType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 95, 20, 345, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 95, 20, 345, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_PairingReqType.1: EVProcessing
     E,
-    p(K::Simple, 2, Slot::Single, 166, 8, 346, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 97, 21, 347, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 166, 8, 346, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingReqType.2: ObservedIDCode
+    p(K::Simple, 3, Slot::Single, 97, 21, 347, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_PairingReqType.2: EVResultCode
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 97, 21, 347, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 97, 21, 347, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_PairingReqType.3: EVResultCode
     E,
-    p(K::Simple, 4, Slot::List, 98, 22, 348, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::List, 98, 22, 348, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_PairingReqType.4: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingReqType.4: EndElement
     E,
     E,
-    p(K::Simple, 4, Slot::List, 98, 22, 348, Count::Step, 16, 349, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::List, 98, 22, 348, Count::Step, 16, 349, LONG, 0, 0, false), // WPT_PairingReqType.5: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingReqType.5: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingReqType.6: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 6, 21, 351, Count::None, 0, 0, LONG, 93, 0, false),
+    p(K::Complex, 0, Slot::Single, 6, 21, 351, Count::None, 0, 0, LONG, 93, 0, false), // WPT_PairingResType.0: Header
     E,
-    p(K::Simple, 1, Slot::Single, 9, 6, 352, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 9, 6, 352, Count::None, 0, 0, (6, V::Literal, 0, 39), 0, 0, false), // WPT_PairingResType.1: ResponseCode
     E,
-    p(K::Simple, 2, Slot::Single, 99, 20, 353, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 99, 20, 353, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // WPT_PairingResType.2: EVSEProcessing
     E,
-    p(K::Simple, 3, Slot::Single, 166, 8, 354, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 4, Slot::Single, 167, 0, 355, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 166, 8, 354, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.3: ObservedIDCode
+    p(K::Complex, 4, Slot::Single, 167, 0, 355, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.3: AlternativeSECCList
+    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_PairingResType.3: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.3: EndElement
     E,
     E,
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 167, 0, 355, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::Single, 167, 0, 355, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.4: AlternativeSECCList
+    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_PairingResType.4: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Set, 1, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Set, 1, 0, LONG, 0, 0, false), // WPT_PairingResType.5: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.5: EndElement
     E,
     E,
-    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Step, 16, 357, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::List, 98, 22, 356, Count::Step, 16, 357, LONG, 0, 0, false), // WPT_PairingResType.6: VendorSpecificDataContainer
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.6: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_PairingResType.7: EndElement
     E,
-    p(K::Complex, 0, Slot::Single, 168, 26, 359, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true),
+    p(K::Complex, 0, Slot::Single, 168, 26, 359, Count::None, 0, 0, (16, V::No, 0, 0), 121, 1, true), // WPT_SPCPowerControlParameterType.0: SPCPrimaryDeviceCoilCurrentInformation
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_SPCPowerControlParameterType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::List, 169, 74, 361, Count::None, 0, 0, LONG, 367, 0, false),
+    p(K::Complex, 0, Slot::List, 169, 74, 361, Count::None, 0, 0, LONG, 367, 0, false), // WPT_TxRxPackageSpecDataType.0: PulseSequenceOrder
     E,
-    p(K::Complex, 0, Slot::List, 169, 74, 362, Count::Set, 2, 0, LONG, 367, 0, false),
+    p(K::Complex, 0, Slot::List, 169, 74, 362, Count::Set, 2, 0, LONG, 367, 0, false), // WPT_TxRxPackageSpecDataType.1: PulseSequenceOrder
     E,
-    p(K::Complex, 0, Slot::List, 169, 74, 362, Count::Soft, 255, 363, LONG, 367, 0, false),
-    p(K::Simple, 1, Slot::Single, 170, 3, 364, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 169, 74, 362, Count::Soft, 255, 363, LONG, 367, 0, false), // WPT_TxRxPackageSpecDataType.2: PulseSequenceOrder
+    p(K::Simple, 1, Slot::Single, 170, 3, 364, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxPackageSpecDataType.2: PulseSeparationTime
     E,
     E,
-    p(K::Simple, 1, Slot::Single, 170, 3, 364, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 170, 3, 364, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxPackageSpecDataType.3: PulseSeparationTime
     E,
-    p(K::Simple, 2, Slot::Single, 171, 3, 365, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 171, 3, 365, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxPackageSpecDataType.4: PulseDuration
     E,
-    p(K::Simple, 3, Slot::Single, 172, 3, 366, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 3, Slot::Single, 172, 3, 366, Count::None, 0, 0, LONG, 0, 0, true), // WPT_TxRxPackageSpecDataType.5: PackageSeparationTime
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxPackageSpecDataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 173, 3, 368, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 173, 3, 368, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxPulseOrderType.0: IndexNumber
     E,
-    p(K::Simple, 1, Slot::Single, 174, 8, 369, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 174, 8, 369, Count::None, 0, 0, LONG, 0, 0, true), // WPT_TxRxPulseOrderType.1: TxRxIdentifier
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxPulseOrderType.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 174, 8, 371, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 174, 8, 371, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxSpecDataType.0: TxRxIdentifier
     E,
-    p(K::Complex, 1, Slot::Single, 175, 51, 372, Count::None, 0, 0, LONG, 257, 0, false),
+    p(K::Complex, 1, Slot::Single, 175, 51, 372, Count::None, 0, 0, LONG, 257, 0, false), // WPT_TxRxSpecDataType.1: TxRxPosition
     E,
-    p(K::Complex, 2, Slot::Single, 176, 51, 373, Count::None, 0, 0, LONG, 257, 0, true),
+    p(K::Complex, 2, Slot::Single, 176, 51, 373, Count::None, 0, 0, LONG, 257, 0, true), // WPT_TxRxSpecDataType.2: TxRxOrientation
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // WPT_TxRxSpecDataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false),
-    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 177, 77, 375, Count::None, 0, 0, LONG, 381, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 178, 7, 376, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 179, 4, 377, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 180, 7, 378, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 181, 7, 379, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 380, Count::None, 0, 0, LONG, 0, 0, false),  // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 182, 4, 382, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 182, 4, 382, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 183, 18, 383, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 183, 18, 383, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 

@@ -129,9 +129,9 @@ static DATATYPES: [Datatype; 5] = [
 ];
 
 static TYPES: [Type; 3] = [
-    t("@supportedAppProtocolReq", 1, 65535, 0, 0, 1, false, false, 0),
-    t("@supportedAppProtocolRes", 1, 65535, 3, 1, 2, false, false, 0),
-    t("AppProtocolType", 1, 65535, 6, 3, 5, false, false, 0),
+    t("@supportedAppProtocolReq", 1, 65535, 0, 0, 1, false, false, 0), // 0
+    t("@supportedAppProtocolRes", 1, 65535, 3, 1, 2, false, false, 0), // 1
+    t("AppProtocolType", 1, 65535, 6, 3, 5, false, false, 0),          // 2
 ];
 
 static RECORDS: [Record; 0] = [];
@@ -148,48 +148,48 @@ static SLOTS: [Slot; 8] = [
 ];
 
 static STATES: [State; 12] = [
-    s(0, 1, 1, 255, true),
-    s(2, 2, 2, 1, false),
-    s(6, 1, 1, 0, false),
-    s(8, 1, 1, 255, true),
-    s(10, 2, 2, 1, false),
-    s(14, 1, 1, 0, false),
-    s(16, 1, 1, 255, true),
-    s(18, 1, 1, 255, false),
-    s(20, 1, 1, 255, false),
-    s(22, 1, 1, 255, false),
-    s(24, 1, 1, 255, false),
-    s(26, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),   // @supportedAppProtocolReq.0
+    s(2, 2, 2, 1, false),    // @supportedAppProtocolReq.1
+    s(6, 1, 1, 0, false),    // @supportedAppProtocolReq.2
+    s(8, 1, 1, 255, true),   // @supportedAppProtocolRes.0
+    s(10, 2, 2, 1, false),   // @supportedAppProtocolRes.1
+    s(14, 1, 1, 0, false),   // @supportedAppProtocolRes.2
+    s(16, 1, 1, 255, true),  // AppProtocolType.0
+    s(18, 1, 1, 255, false), // AppProtocolType.1
+    s(20, 1, 1, 255, false), // AppProtocolType.2
+    s(22, 1, 1, 255, false), // AppProtocolType.3
+    s(24, 1, 1, 255, false), // AppProtocolType.4
+    s(26, 1, 1, 0, false),   // AppProtocolType.5
 ];
 
 static PRODUCTIONS: [Production; 28] = [
-    p(K::Complex, 0, Slot::List, 0, 2, 1, Count::Set, 1, 0, LONG, 6, 0, false),
+    p(K::Complex, 0, Slot::List, 0, 2, 1, Count::Set, 1, 0, LONG, 6, 0, false), // @supportedAppProtocolReq.0: AppProtocol
     E,
-    p(K::Complex, 0, Slot::List, 0, 2, 1, Count::Step, 20, 2, LONG, 6, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    E,
-    E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    E,
-    p(K::Simple, 0, Slot::Single, 1, 0, 4, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false),
-    E,
-    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 0, 2, 1, Count::Step, 20, 2, LONG, 6, 0, false), // @supportedAppProtocolReq.1: AppProtocol
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // @supportedAppProtocolReq.1: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // @supportedAppProtocolReq.2: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 3, 2, 7, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 0, 4, Count::None, 0, 0, (2, V::Literal, 0, 2), 0, 0, false), // @supportedAppProtocolRes.0: ResponseCode
     E,
-    p(K::Simple, 1, Slot::Single, 4, 3, 8, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 2, 1, 5, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, true), // @supportedAppProtocolRes.1: SchemaID
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // @supportedAppProtocolRes.1: EndElement
     E,
-    p(K::Simple, 2, Slot::Single, 5, 3, 9, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false),
     E,
-    p(K::Simple, 3, Slot::Single, 2, 1, 10, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // @supportedAppProtocolRes.2: EndElement
     E,
-    p(K::Simple, 4, Slot::Single, 6, 4, 11, Count::None, 0, 0, (5, V::Number, 1, 19), 0, 0, true),
+    p(K::Simple, 0, Slot::Single, 3, 2, 7, Count::None, 0, 0, LONG, 0, 0, false), // AppProtocolType.0: ProtocolNamespace
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 4, 3, 8, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AppProtocolType.1: VersionNumberMajor
+    E,
+    p(K::Simple, 2, Slot::Single, 5, 3, 9, Count::None, 0, 0, (0, V::Unsigned, 0, 0), 0, 0, false), // AppProtocolType.2: VersionNumberMinor
+    E,
+    p(K::Simple, 3, Slot::Single, 2, 1, 10, Count::None, 0, 0, (8, V::Number, 0, 255), 0, 0, false), // AppProtocolType.3: SchemaID
+    E,
+    p(K::Simple, 4, Slot::Single, 6, 4, 11, Count::None, 0, 0, (5, V::Number, 1, 19), 0, 0, true), // AppProtocolType.4: Priority
+    E,
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // AppProtocolType.5: EndElement
     E,
 ];
 

@@ -224,28 +224,28 @@ static DATATYPES: [Datatype; 3] = [
 ];
 
 static TYPES: [Type; 22] = [
-    t("CanonicalizationMethodType", 1, 65535, 0, 0, 2, false, false, 0),
-    t("DSAKeyValueType", 1, 65535, 4, 2, 7, false, false, 0),
-    t("DigestMethodType", 1, 65535, 12, 9, 2, false, false, 0),
-    t("KeyInfoType", 1, 65535, 16, 11, 2, false, false, 0),
-    t("KeyValueType", 1, 65535, 27, 13, 1, false, false, 0),
-    t("ManifestType", 1, 65535, 32, 14, 2, false, false, 0),
-    t("ObjectType", 1, 65535, 35, 16, 4, false, false, 0),
-    t("PGPDataType", 1, 65535, 41, 20, 1, false, false, 0),
-    t("RSAKeyValueType", 1, 65535, 47, 21, 2, false, false, 0),
-    t("ReferenceType", 1, 65535, 50, 23, 6, false, false, 0),
-    t("RetrievalMethodType", 1, 65535, 57, 29, 3, false, false, 0),
-    t("SPKIDataType", 1, 65535, 61, 32, 1, false, false, 0),
-    t("SignatureMethodType", 1, 65535, 64, 33, 2, false, false, 0),
-    t("SignaturePropertiesType", 1, 65535, 69, 35, 2, false, false, 0),
-    t("SignaturePropertyType", 1, 65535, 72, 37, 3, false, false, 0),
-    t("SignatureType", 1, 65535, 77, 40, 5, false, false, 0),
-    t("SignatureValueType", 1, 65535, 83, 45, 2, false, false, 0),
-    t("SignedInfoType", 1, 65535, 86, 47, 4, false, false, 0),
-    t("TransformType", 1, 65535, 91, 51, 2, false, false, 0),
-    t("TransformsType", 1, 65535, 96, 53, 1, false, false, 0),
-    t("X509DataType", 1, 65535, 98, 54, 1, false, false, 0),
-    t("X509IssuerSerialType", 1, 65535, 105, 55, 2, false, false, 0),
+    t("CanonicalizationMethodType", 1, 65535, 0, 0, 2, false, false, 0), // 0
+    t("DSAKeyValueType", 1, 65535, 4, 2, 7, false, false, 0),            // 1
+    t("DigestMethodType", 1, 65535, 12, 9, 2, false, false, 0),          // 2
+    t("KeyInfoType", 1, 65535, 16, 11, 2, false, false, 0),              // 3
+    t("KeyValueType", 1, 65535, 27, 13, 1, false, false, 0),             // 4
+    t("ManifestType", 1, 65535, 32, 14, 2, false, false, 0),             // 5
+    t("ObjectType", 1, 65535, 35, 16, 4, false, false, 0),               // 6
+    t("PGPDataType", 1, 65535, 41, 20, 1, false, false, 0),              // 7
+    t("RSAKeyValueType", 1, 65535, 47, 21, 2, false, false, 0),          // 8
+    t("ReferenceType", 1, 65535, 50, 23, 6, false, false, 0),            // 9
+    t("RetrievalMethodType", 1, 65535, 57, 29, 3, false, false, 0),      // 10
+    t("SPKIDataType", 1, 65535, 61, 32, 1, false, false, 0),             // 11
+    t("SignatureMethodType", 1, 65535, 64, 33, 2, false, false, 0),      // 12
+    t("SignaturePropertiesType", 1, 65535, 69, 35, 2, false, false, 0),  // 13
+    t("SignaturePropertyType", 1, 65535, 72, 37, 3, false, false, 0),    // 14
+    t("SignatureType", 1, 65535, 77, 40, 5, false, false, 0),            // 15
+    t("SignatureValueType", 1, 65535, 83, 45, 2, false, false, 0),       // 16
+    t("SignedInfoType", 1, 65535, 86, 47, 4, false, false, 0),           // 17
+    t("TransformType", 1, 65535, 91, 51, 2, false, false, 0),            // 18
+    t("TransformsType", 1, 65535, 96, 53, 1, false, false, 0),           // 19
+    t("X509DataType", 1, 65535, 98, 54, 1, false, false, 0),             // 20
+    t("X509IssuerSerialType", 1, 65535, 105, 55, 2, false, false, 0),    // 21
 ];
 
 static RECORDS: [Record; 0] = [];
@@ -311,194 +311,194 @@ static SLOTS: [Slot; 57] = [
 ];
 
 static STATES: [State; 108] = [
-    s(0, 1, 1, 255, true),
-    s(2, 3, 2, 1, true),
-    s(6, 3, 2, 1, false),
-    s(10, 3, 2, 1, false),
-    s(14, 3, 2, 255, true),
-    s(18, 1, 1, 255, false),
-    s(20, 2, 2, 255, false),
-    s(24, 1, 1, 255, false),
-    s(26, 3, 2, 2, false),
-    s(30, 2, 2, 1, false),
-    s(34, 1, 1, 255, false),
-    s(36, 1, 1, 0, false),
-    s(38, 1, 1, 255, true),
-    s(40, 3, 2, 1, true),
-    s(44, 3, 2, 1, false),
-    s(48, 3, 2, 1, false),
-    s(52, 10, 4, 255, true),
-    s(68, 9, 4, 255, true),
-    s(84, 10, 4, 8, false),
-    s(100, 10, 4, 8, false),
-    s(116, 10, 4, 8, false),
-    s(132, 10, 4, 8, false),
-    s(148, 10, 4, 8, false),
-    s(164, 10, 4, 8, false),
-    s(180, 10, 4, 8, false),
-    s(196, 10, 4, 8, false),
-    s(212, 9, 4, 255, false),
-    s(228, 4, 3, 255, true),
-    s(236, 2, 2, 0, false),
-    s(240, 2, 2, 0, false),
-    s(244, 2, 2, 0, false),
-    s(248, 4, 3, 255, false),
-    s(256, 2, 2, 255, true),
-    s(260, 1, 1, 255, true),
-    s(262, 2, 2, 1, false),
-    s(266, 6, 3, 4, true),
-    s(274, 5, 3, 3, true),
-    s(282, 4, 3, 2, true),
-    s(290, 3, 2, 1, true),
-    s(294, 3, 2, 1, false),
-    s(298, 3, 2, 1, false),
-    s(302, 2, 2, 255, true),
-    s(306, 3, 2, 2, false),
-    s(310, 2, 2, 1, false),
-    s(314, 2, 2, 1, false),
-    s(318, 2, 2, 1, false),
-    s(322, 2, 2, 1, false),
-    s(326, 1, 1, 255, true),
-    s(328, 1, 1, 255, false),
-    s(330, 1, 1, 0, false),
-    s(332, 5, 3, 255, true),
-    s(340, 4, 3, 255, true),
-    s(348, 3, 2, 255, true),
-    s(352, 2, 2, 255, true),
-    s(356, 1, 1, 255, false),
-    s(358, 1, 1, 255, false),
-    s(360, 1, 1, 0, false),
-    s(362, 4, 3, 3, true),
-    s(370, 3, 2, 2, true),
-    s(374, 2, 2, 1, true),
-    s(378, 1, 1, 0, false),
-    s(380, 1, 1, 255, true),
-    s(382, 3, 2, 2, false),
-    s(386, 2, 2, 1, false),
-    s(390, 1, 1, 255, true),
-    s(392, 4, 3, 2, true),
-    s(400, 3, 2, 1, false),
-    s(404, 3, 2, 1, false),
-    s(408, 4, 3, 2, false),
-    s(416, 2, 2, 255, true),
-    s(420, 1, 1, 255, true),
-    s(422, 2, 2, 1, false),
-    s(426, 2, 2, 255, true),
-    s(430, 1, 1, 255, true),
-    s(432, 2, 2, 255, true),
-    s(436, 3, 2, 1, false),
-    s(440, 2, 2, 255, false),
-    s(444, 2, 2, 255, true),
-    s(448, 1, 1, 255, true),
-    s(450, 1, 1, 255, false),
-    s(452, 3, 2, 2, false),
-    s(456, 2, 2, 1, false),
-    s(460, 2, 2, 1, false),
-    s(464, 2, 2, 255, true),
-    s(468, 1, 1, 255, true),
-    s(470, 1, 1, 0, false),
-    s(472, 2, 2, 255, true),
-    s(476, 1, 1, 255, true),
-    s(478, 1, 1, 255, false),
-    s(480, 1, 1, 255, false),
-    s(482, 2, 2, 1, false),
-    s(486, 1, 1, 255, true),
-    s(488, 4, 3, 2, true),
-    s(496, 4, 3, 2, false),
-    s(504, 4, 3, 2, false),
-    s(512, 4, 3, 2, false),
-    s(520, 1, 1, 255, true),
-    s(522, 2, 2, 1, false),
-    s(526, 6, 3, 255, true),
-    s(534, 7, 3, 6, false),
-    s(542, 7, 3, 6, false),
-    s(550, 7, 3, 6, false),
-    s(558, 7, 3, 6, false),
-    s(566, 7, 3, 6, false),
-    s(574, 7, 3, 6, false),
-    s(582, 1, 1, 255, true),
-    s(584, 1, 1, 255, false),
-    s(586, 1, 1, 0, false),
+    s(0, 1, 1, 255, true),    // CanonicalizationMethodType.0
+    s(2, 3, 2, 1, true),      // CanonicalizationMethodType.1
+    s(6, 3, 2, 1, false),     // CanonicalizationMethodType.2
+    s(10, 3, 2, 1, false),    // CanonicalizationMethodType.3
+    s(14, 3, 2, 255, true),   // DSAKeyValueType.0
+    s(18, 1, 1, 255, false),  // DSAKeyValueType.1
+    s(20, 2, 2, 255, false),  // DSAKeyValueType.2
+    s(24, 1, 1, 255, false),  // DSAKeyValueType.3
+    s(26, 3, 2, 2, false),    // DSAKeyValueType.4
+    s(30, 2, 2, 1, false),    // DSAKeyValueType.5
+    s(34, 1, 1, 255, false),  // DSAKeyValueType.6
+    s(36, 1, 1, 0, false),    // DSAKeyValueType.7
+    s(38, 1, 1, 255, true),   // DigestMethodType.0
+    s(40, 3, 2, 1, true),     // DigestMethodType.1
+    s(44, 3, 2, 1, false),    // DigestMethodType.2
+    s(48, 3, 2, 1, false),    // DigestMethodType.3
+    s(52, 10, 4, 255, true),  // KeyInfoType.0
+    s(68, 9, 4, 255, true),   // KeyInfoType.1
+    s(84, 10, 4, 8, false),   // KeyInfoType.2
+    s(100, 10, 4, 8, false),  // KeyInfoType.3
+    s(116, 10, 4, 8, false),  // KeyInfoType.4
+    s(132, 10, 4, 8, false),  // KeyInfoType.5
+    s(148, 10, 4, 8, false),  // KeyInfoType.6
+    s(164, 10, 4, 8, false),  // KeyInfoType.7
+    s(180, 10, 4, 8, false),  // KeyInfoType.8
+    s(196, 10, 4, 8, false),  // KeyInfoType.9
+    s(212, 9, 4, 255, false), // KeyInfoType.10
+    s(228, 4, 3, 255, true),  // KeyValueType.0
+    s(236, 2, 2, 0, false),   // KeyValueType.1
+    s(240, 2, 2, 0, false),   // KeyValueType.2
+    s(244, 2, 2, 0, false),   // KeyValueType.3
+    s(248, 4, 3, 255, false), // KeyValueType.4
+    s(256, 2, 2, 255, true),  // ManifestType.0
+    s(260, 1, 1, 255, true),  // ManifestType.1
+    s(262, 2, 2, 1, false),   // ManifestType.2
+    s(266, 6, 3, 4, true),    // ObjectType.0
+    s(274, 5, 3, 3, true),    // ObjectType.1
+    s(282, 4, 3, 2, true),    // ObjectType.2
+    s(290, 3, 2, 1, true),    // ObjectType.3
+    s(294, 3, 2, 1, false),   // ObjectType.4
+    s(298, 3, 2, 1, false),   // ObjectType.5
+    s(302, 2, 2, 255, true),  // PGPDataType.0
+    s(306, 3, 2, 2, false),   // PGPDataType.1
+    s(310, 2, 2, 1, false),   // PGPDataType.2
+    s(314, 2, 2, 1, false),   // PGPDataType.3
+    s(318, 2, 2, 1, false),   // PGPDataType.4
+    s(322, 2, 2, 1, false),   // PGPDataType.5
+    s(326, 1, 1, 255, true),  // RSAKeyValueType.0
+    s(328, 1, 1, 255, false), // RSAKeyValueType.1
+    s(330, 1, 1, 0, false),   // RSAKeyValueType.2
+    s(332, 5, 3, 255, true),  // ReferenceType.0
+    s(340, 4, 3, 255, true),  // ReferenceType.1
+    s(348, 3, 2, 255, true),  // ReferenceType.2
+    s(352, 2, 2, 255, true),  // ReferenceType.3
+    s(356, 1, 1, 255, false), // ReferenceType.4
+    s(358, 1, 1, 255, false), // ReferenceType.5
+    s(360, 1, 1, 0, false),   // ReferenceType.6
+    s(362, 4, 3, 3, true),    // RetrievalMethodType.0
+    s(370, 3, 2, 2, true),    // RetrievalMethodType.1
+    s(374, 2, 2, 1, true),    // RetrievalMethodType.2
+    s(378, 1, 1, 0, false),   // RetrievalMethodType.3
+    s(380, 1, 1, 255, true),  // SPKIDataType.0
+    s(382, 3, 2, 2, false),   // SPKIDataType.1
+    s(386, 2, 2, 1, false),   // SPKIDataType.2
+    s(390, 1, 1, 255, true),  // SignatureMethodType.0
+    s(392, 4, 3, 2, true),    // SignatureMethodType.1
+    s(400, 3, 2, 1, false),   // SignatureMethodType.2
+    s(404, 3, 2, 1, false),   // SignatureMethodType.3
+    s(408, 4, 3, 2, false),   // SignatureMethodType.4
+    s(416, 2, 2, 255, true),  // SignaturePropertiesType.0
+    s(420, 1, 1, 255, true),  // SignaturePropertiesType.1
+    s(422, 2, 2, 1, false),   // SignaturePropertiesType.2
+    s(426, 2, 2, 255, true),  // SignaturePropertyType.0
+    s(430, 1, 1, 255, true),  // SignaturePropertyType.1
+    s(432, 2, 2, 255, true),  // SignaturePropertyType.2
+    s(436, 3, 2, 1, false),   // SignaturePropertyType.3
+    s(440, 2, 2, 255, false), // SignaturePropertyType.4
+    s(444, 2, 2, 255, true),  // SignatureType.0
+    s(448, 1, 1, 255, true),  // SignatureType.1
+    s(450, 1, 1, 255, false), // SignatureType.2
+    s(452, 3, 2, 2, false),   // SignatureType.3
+    s(456, 2, 2, 1, false),   // SignatureType.4
+    s(460, 2, 2, 1, false),   // SignatureType.5
+    s(464, 2, 2, 255, true),  // SignatureValueType.0
+    s(468, 1, 1, 255, true),  // SignatureValueType.1
+    s(470, 1, 1, 0, false),   // SignatureValueType.2
+    s(472, 2, 2, 255, true),  // SignedInfoType.0
+    s(476, 1, 1, 255, true),  // SignedInfoType.1
+    s(478, 1, 1, 255, false), // SignedInfoType.2
+    s(480, 1, 1, 255, false), // SignedInfoType.3
+    s(482, 2, 2, 1, false),   // SignedInfoType.4
+    s(486, 1, 1, 255, true),  // TransformType.0
+    s(488, 4, 3, 2, true),    // TransformType.1
+    s(496, 4, 3, 2, false),   // TransformType.2
+    s(504, 4, 3, 2, false),   // TransformType.3
+    s(512, 4, 3, 2, false),   // TransformType.4
+    s(520, 1, 1, 255, true),  // TransformsType.0
+    s(522, 2, 2, 1, false),   // TransformsType.1
+    s(526, 6, 3, 255, true),  // X509DataType.0
+    s(534, 7, 3, 6, false),   // X509DataType.1
+    s(542, 7, 3, 6, false),   // X509DataType.2
+    s(550, 7, 3, 6, false),   // X509DataType.3
+    s(558, 7, 3, 6, false),   // X509DataType.4
+    s(566, 7, 3, 6, false),   // X509DataType.5
+    s(574, 7, 3, 6, false),   // X509DataType.6
+    s(582, 1, 1, 255, true),  // X509IssuerSerialType.0
+    s(584, 1, 1, 255, false), // X509IssuerSerialType.1
+    s(586, 1, 1, 0, false),   // X509IssuerSerialType.2
 ];
 
 static PRODUCTIONS: [Production; 588] = [
-    p(K::Attribute, 0, Slot::Single, 0, 0, 1, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 1, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 3, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 3, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 3, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 2, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 3, Count::None, 0, 0, LONG, 0, 0, false), // CanonicalizationMethodType.3: Text
     E,
-    p(K::Simple, 0, Slot::Single, 1, 1, 5, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 2, Slot::Single, 2, 1, 7, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 3, 1, 8, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 1, 1, 5, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: P
+    p(K::Simple, 2, Slot::Single, 2, 1, 7, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: G
+    p(K::Simple, 3, Slot::Single, 3, 1, 8, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.0: Y
     E,
-    p(K::Simple, 1, Slot::Single, 4, 1, 6, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Single, 4, 1, 6, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.1: Q
     E,
-    p(K::Simple, 2, Slot::Single, 2, 1, 7, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 3, Slot::Single, 3, 1, 8, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 2, Slot::Single, 2, 1, 7, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: G
+    p(K::Simple, 3, Slot::Single, 3, 1, 8, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.2: Y
     E,
     E,
-    p(K::Simple, 3, Slot::Single, 3, 1, 8, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 3, Slot::Single, 3, 1, 8, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.3: Y
     E,
-    p(K::Simple, 4, Slot::Single, 5, 1, 9, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 5, Slot::Single, 6, 1, 10, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 4, Slot::Single, 5, 1, 9, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: J
+    p(K::Simple, 5, Slot::Single, 6, 1, 10, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.4: EndElement
     E,
-    p(K::Simple, 5, Slot::Single, 6, 1, 10, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 5, Slot::Single, 6, 1, 10, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: Seed
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.5: EndElement
     E,
     E,
-    p(K::Simple, 6, Slot::Single, 7, 1, 11, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 6, Slot::Single, 7, 1, 11, Count::None, 0, 0, LONG, 0, 0, true), // DSAKeyValueType.6: PgenCounter
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DSAKeyValueType.7: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 13, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 13, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.0: Algorithm
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 15, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 15, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.1: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 15, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 14, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 15, Count::None, 0, 0, LONG, 0, 0, false), // DigestMethodType.3: Text
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 17, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 26, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 17, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Id
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.0: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.0: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.0: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.0: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.0: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 26, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.0: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 26, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.1: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.1: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.1: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.1: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.1: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 26, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.1: Text
     E,
     E,
     E,
@@ -506,143 +506,143 @@ static PRODUCTIONS: [Production; 588] = [
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.2: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.2: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.2: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.2: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.2: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.2: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 19, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.3: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.3: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.3: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.3: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.3: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 19, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.3: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 20, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.4: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.4: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.4: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.4: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.4: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 20, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.4: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 21, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.5: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.5: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.5: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.5: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.5: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.5: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 21, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.5: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 22, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.6: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.6: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.6: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.6: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.6: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.6: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 22, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.6: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 23, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.7: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.7: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.7: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.7: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.7: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.7: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 23, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.7: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.8: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.8: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.8: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.8: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.8: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.8: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.8: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.9: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.9: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.9: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.9: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.9: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.9: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),   // KeyInfoType.9: Text
     E,
     E,
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false),
-    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false),
-    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false),
-    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false),
-    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false),
-    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 26, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 9, 0, 18, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: KeyName
+    p(K::Complex, 1, Slot::Items, 10, 4, 19, Count::None, 0, 0, LONG, 27, 0, false), // KeyInfoType.10: KeyValue
+    p(K::Complex, 1, Slot::Items, 11, 10, 20, Count::None, 0, 0, LONG, 57, 0, false), // KeyInfoType.10: RetrievalMethod
+    p(K::Complex, 1, Slot::Items, 12, 20, 21, Count::None, 0, 0, LONG, 98, 0, false), // KeyInfoType.10: X509Data
+    p(K::Complex, 1, Slot::Items, 13, 7, 22, Count::None, 0, 0, LONG, 41, 0, false), // KeyInfoType.10: PGPData
+    p(K::Complex, 1, Slot::Items, 14, 11, 23, Count::None, 0, 0, LONG, 61, 0, false), // KeyInfoType.10: SPKIData
+    p(K::Simple, 1, Slot::Items, 15, 0, 24, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: MgmtData
+    p(K::Any, 1, Slot::Items, 65535, 0, 25, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Any
+    p(K::Text, 1, Slot::Items, 65535, 0, 26, Count::None, 0, 0, LONG, 0, 0, false), // KeyInfoType.10: Text
     E,
     E,
     E,
@@ -650,365 +650,365 @@ static PRODUCTIONS: [Production; 588] = [
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 16, 1, 28, Count::None, 0, 0, LONG, 4, 0, false),
-    p(K::Complex, 0, Slot::Items, 17, 8, 29, Count::None, 0, 0, LONG, 47, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 16, 1, 28, Count::None, 0, 0, LONG, 4, 0, false), // KeyValueType.0: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 17, 8, 29, Count::None, 0, 0, LONG, 47, 0, false), // KeyValueType.0: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.0: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.0: Text
     E,
     E,
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 28, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.1: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 28, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.1: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 29, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.2: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 29, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.2: Text
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // KeyValueType.3: EndElement
+    p(K::Text, 0, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.3: Text
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 16, 1, 28, Count::None, 0, 0, LONG, 4, 0, false),
-    p(K::Complex, 0, Slot::Items, 17, 8, 29, Count::None, 0, 0, LONG, 47, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 0, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 16, 1, 28, Count::None, 0, 0, LONG, 4, 0, false), // KeyValueType.4: DSAKeyValue
+    p(K::Complex, 0, Slot::Items, 17, 8, 29, Count::None, 0, 0, LONG, 47, 0, false), // KeyValueType.4: RSAKeyValue
+    p(K::Any, 0, Slot::Items, 65535, 0, 30, Count::None, 0, 0, LONG, 0, 0, false),   // KeyValueType.4: Any
+    p(K::Text, 0, Slot::Items, 65535, 0, 31, Count::None, 0, 0, LONG, 0, 0, false),  // KeyValueType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 33, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 18, 9, 34, Count::Set, 1, 0, LONG, 50, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 33, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.0: Id
+    p(K::Complex, 1, Slot::List, 18, 9, 34, Count::Set, 1, 0, LONG, 50, 0, false), // ManifestType.0: Reference
     E,
     E,
-    p(K::Complex, 1, Slot::List, 18, 9, 34, Count::Set, 1, 0, LONG, 50, 0, false),
+    p(K::Complex, 1, Slot::List, 18, 9, 34, Count::Set, 1, 0, LONG, 50, 0, false), // ManifestType.1: Reference
     E,
-    p(K::Complex, 1, Slot::List, 18, 9, 34, Count::Step, 0, 0, LONG, 50, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 18, 9, 34, Count::Step, 0, 0, LONG, 50, 0, false), // ManifestType.2: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ManifestType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 19, 0, 36, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 8, 0, 37, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 20, 0, 38, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 19, 0, 36, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: Encoding
+    p(K::Attribute, 1, Slot::Single, 8, 0, 37, Count::None, 0, 0, LONG, 0, 0, false),  // ObjectType.0: Id
+    p(K::Attribute, 2, Slot::Single, 20, 0, 38, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.0: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.0: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),   // ObjectType.0: Text
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 8, 0, 37, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 20, 0, 38, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 8, 0, 37, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: Id
+    p(K::Attribute, 2, Slot::Single, 20, 0, 38, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.1: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),   // ObjectType.1: Text
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 20, 0, 38, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 2, Slot::Single, 20, 0, 38, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: MimeType
+    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),     // ObjectType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.2: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),   // ObjectType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.3: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),   // ObjectType.3: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.4: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),   // ObjectType.4: Text
     E,
-    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 3, Slot::Items, 65535, 0, 39, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ObjectType.5: EndElement
+    p(K::Text, 3, Slot::Items, 65535, 0, 40, Count::None, 0, 0, LONG, 0, 0, false),   // ObjectType.5: Text
     E,
-    p(K::Simple, 0, Slot::Items, 21, 1, 42, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 22, 1, 45, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 21, 1, 42, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyID
+    p(K::Simple, 0, Slot::Items, 22, 1, 45, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.0: PGPKeyPacket
     E,
     E,
-    p(K::Simple, 0, Slot::Items, 22, 1, 43, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 22, 1, 43, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: PGPKeyPacket
+    p(K::Any, 0, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.1: EndElement
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.2: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 44, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.3: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.4: EndElement
     E,
     E,
-    p(K::Any, 0, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 0, Slot::Items, 65535, 0, 46, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // PGPDataType.5: EndElement
     E,
     E,
-    p(K::Simple, 0, Slot::Single, 23, 1, 48, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 23, 1, 48, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.0: Modulus
     E,
-    p(K::Simple, 1, Slot::Single, 24, 1, 49, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 24, 1, 49, Count::None, 0, 0, LONG, 0, 0, true), // RSAKeyValueType.1: Exponent
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RSAKeyValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 51, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 25, 0, 52, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 26, 0, 53, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false),
-    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 51, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Id
+    p(K::Attribute, 1, Slot::Single, 25, 0, 52, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: Type
+    p(K::Attribute, 2, Slot::Single, 26, 0, 53, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.0: URI
+    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false), // ReferenceType.0: Transforms
+    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false), // ReferenceType.0: DigestMethod
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 25, 0, 52, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 2, Slot::Single, 26, 0, 53, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false),
-    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false),
+    p(K::Attribute, 1, Slot::Single, 25, 0, 52, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: Type
+    p(K::Attribute, 2, Slot::Single, 26, 0, 53, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.1: URI
+    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false), // ReferenceType.1: Transforms
+    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false), // ReferenceType.1: DigestMethod
     E,
     E,
     E,
     E,
-    p(K::Attribute, 2, Slot::Single, 26, 0, 53, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false),
-    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false),
+    p(K::Attribute, 2, Slot::Single, 26, 0, 53, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.2: URI
+    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false), // ReferenceType.2: Transforms
+    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false), // ReferenceType.2: DigestMethod
     E,
-    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false),
-    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false),
+    p(K::Complex, 3, Slot::Single, 27, 19, 54, Count::None, 0, 0, LONG, 96, 0, false), // ReferenceType.3: Transforms
+    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false), // ReferenceType.3: DigestMethod
     E,
     E,
-    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false),
+    p(K::Complex, 4, Slot::Single, 28, 2, 55, Count::None, 0, 0, LONG, 12, 0, false), // ReferenceType.4: DigestMethod
     E,
-    p(K::Simple, 5, Slot::Single, 29, 1, 56, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 5, Slot::Single, 29, 1, 56, Count::None, 0, 0, LONG, 0, 0, true), // ReferenceType.5: DigestValue
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // ReferenceType.6: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 25, 0, 58, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 26, 0, 59, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 27, 19, 60, Count::None, 0, 0, LONG, 96, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 25, 0, 58, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: Type
+    p(K::Attribute, 1, Slot::Single, 26, 0, 59, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: URI
+    p(K::Complex, 2, Slot::Single, 27, 19, 60, Count::None, 0, 0, LONG, 96, 0, true), // RetrievalMethodType.0: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.0: EndElement
     E,
     E,
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 26, 0, 59, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 2, Slot::Single, 27, 19, 60, Count::None, 0, 0, LONG, 96, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 26, 0, 59, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: URI
+    p(K::Complex, 2, Slot::Single, 27, 19, 60, Count::None, 0, 0, LONG, 96, 0, true), // RetrievalMethodType.1: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.1: EndElement
     E,
-    p(K::Complex, 2, Slot::Single, 27, 19, 60, Count::None, 0, 0, LONG, 96, 0, true),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 2, Slot::Single, 27, 19, 60, Count::None, 0, 0, LONG, 96, 0, true), // RetrievalMethodType.2: Transforms
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.2: EndElement
     E,
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // RetrievalMethodType.3: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 30, 1, 62, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 30, 1, 62, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.0: SPKISexp
     E,
-    p(K::Simple, 0, Slot::Items, 30, 1, 62, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 63, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 30, 1, 62, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: SPKISexp
+    p(K::Any, 0, Slot::Items, 65535, 0, 63, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.1: EndElement
     E,
-    p(K::Simple, 0, Slot::Items, 30, 1, 62, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Items, 30, 1, 62, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: SPKISexp
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SPKIDataType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 65, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 65, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 31, 2, 66, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 68, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 31, 2, 66, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 68, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 66, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 66, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.2: Text
     E,
-    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.3: Text
     E,
-    p(K::Simple, 1, Slot::Items, 31, 2, 66, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 68, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 31, 2, 66, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: HMACOutputLength
+    p(K::Any, 1, Slot::Items, 65535, 0, 67, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 68, Count::None, 0, 0, LONG, 0, 0, false), // SignatureMethodType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 70, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::List, 32, 14, 71, Count::Set, 1, 0, LONG, 72, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 70, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.0: Id
+    p(K::Complex, 1, Slot::List, 32, 14, 71, Count::Set, 1, 0, LONG, 72, 0, false), // SignaturePropertiesType.0: SignatureProperty
     E,
     E,
-    p(K::Complex, 1, Slot::List, 32, 14, 71, Count::Set, 1, 0, LONG, 72, 0, false),
+    p(K::Complex, 1, Slot::List, 32, 14, 71, Count::Set, 1, 0, LONG, 72, 0, false), // SignaturePropertiesType.1: SignatureProperty
     E,
-    p(K::Complex, 1, Slot::List, 32, 14, 71, Count::Step, 0, 0, LONG, 72, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::List, 32, 14, 71, Count::Step, 0, 0, LONG, 72, 0, false), // SignaturePropertiesType.2: SignatureProperty
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertiesType.2: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 73, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Attribute, 1, Slot::Single, 33, 0, 74, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 73, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Id
+    p(K::Attribute, 1, Slot::Single, 33, 0, 74, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.0: Target
     E,
     E,
-    p(K::Attribute, 1, Slot::Single, 33, 0, 74, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 1, Slot::Single, 33, 0, 74, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.1: Target
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.2: Text
     E,
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: EndElement
+    p(K::Text, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.3: Text
     E,
-    p(K::Any, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 2, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Any, 2, Slot::Items, 65535, 0, 75, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Any
+    p(K::Text, 2, Slot::Items, 65535, 0, 76, Count::None, 0, 0, LONG, 0, 0, false), // SignaturePropertyType.4: Text
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 78, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 34, 17, 79, Count::None, 0, 0, LONG, 86, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 78, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.0: Id
+    p(K::Complex, 1, Slot::Single, 34, 17, 79, Count::None, 0, 0, LONG, 86, 0, false), // SignatureType.0: SignedInfo
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 34, 17, 79, Count::None, 0, 0, LONG, 86, 0, false),
+    p(K::Complex, 1, Slot::Single, 34, 17, 79, Count::None, 0, 0, LONG, 86, 0, false), // SignatureType.1: SignedInfo
     E,
-    p(K::Complex, 2, Slot::Single, 35, 16, 80, Count::None, 0, 0, LONG, 83, 0, false),
+    p(K::Complex, 2, Slot::Single, 35, 16, 80, Count::None, 0, 0, LONG, 83, 0, false), // SignatureType.2: SignatureValue
     E,
-    p(K::Complex, 3, Slot::Single, 36, 3, 81, Count::None, 0, 0, LONG, 16, 0, false),
-    p(K::Complex, 4, Slot::List, 37, 6, 82, Count::Set, 1, 0, LONG, 35, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::Single, 36, 3, 81, Count::None, 0, 0, LONG, 16, 0, false), // SignatureType.3: KeyInfo
+    p(K::Complex, 4, Slot::List, 37, 6, 82, Count::Set, 1, 0, LONG, 35, 0, false), // SignatureType.3: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.3: EndElement
     E,
-    p(K::Complex, 4, Slot::List, 37, 6, 82, Count::Set, 1, 0, LONG, 35, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 37, 6, 82, Count::Set, 1, 0, LONG, 35, 0, false), // SignatureType.4: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.4: EndElement
     E,
     E,
-    p(K::Complex, 4, Slot::List, 37, 6, 82, Count::Step, 0, 0, LONG, 35, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 4, Slot::List, 37, 6, 82, Count::Step, 0, 0, LONG, 35, 0, false), // SignatureType.5: Object
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureType.5: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 84, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Content, 1, Slot::Single, 65535, 1, 85, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 84, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Id
+    p(K::Content, 1, Slot::Single, 65535, 1, 85, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.0: Content
     E,
     E,
-    p(K::Content, 1, Slot::Single, 65535, 1, 85, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Content, 1, Slot::Single, 65535, 1, 85, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.1: Content
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignatureValueType.2: EndElement
     E,
-    p(K::Attribute, 0, Slot::Single, 8, 0, 87, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Complex, 1, Slot::Single, 38, 0, 88, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 8, 0, 87, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: Id
+    p(K::Complex, 1, Slot::Single, 38, 0, 88, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.0: CanonicalizationMethod
     E,
     E,
-    p(K::Complex, 1, Slot::Single, 38, 0, 88, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 1, Slot::Single, 38, 0, 88, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.1: CanonicalizationMethod
     E,
-    p(K::Complex, 2, Slot::Single, 39, 12, 89, Count::None, 0, 0, LONG, 64, 0, false),
+    p(K::Complex, 2, Slot::Single, 39, 12, 89, Count::None, 0, 0, LONG, 64, 0, false), // SignedInfoType.2: SignatureMethod
     E,
-    p(K::Complex, 3, Slot::List, 18, 9, 90, Count::Set, 1, 0, LONG, 50, 0, false),
+    p(K::Complex, 3, Slot::List, 18, 9, 90, Count::Set, 1, 0, LONG, 50, 0, false), // SignedInfoType.3: Reference
     E,
-    p(K::Complex, 3, Slot::List, 18, 9, 90, Count::Step, 0, 0, LONG, 50, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 3, Slot::List, 18, 9, 90, Count::Step, 0, 0, LONG, 50, 0, false), // SignedInfoType.4: Reference
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // SignedInfoType.4: EndElement
     E,
     E,
-    p(K::Attribute, 0, Slot::Single, 0, 0, 92, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Attribute, 0, Slot::Single, 0, 0, 92, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.0: Algorithm
     E,
-    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 95, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.1: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 95, Count::None, 0, 0, LONG, 0, 0, false),   // TransformType.1: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.2: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false),   // TransformType.2: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 94, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.3: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 94, Count::None, 0, 0, LONG, 0, 0, false),   // TransformType.3: Text
     E,
     E,
     E,
     E,
-    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Text, 1, Slot::Items, 65535, 0, 95, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 1, Slot::Items, 40, 0, 94, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: XPath
+    p(K::Any, 1, Slot::Items, 65535, 0, 93, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformType.4: EndElement
+    p(K::Text, 1, Slot::Items, 65535, 0, 95, Count::None, 0, 0, LONG, 0, 0, false),   // TransformType.4: Text
     E,
     E,
     E,
     E,
-    p(K::Complex, 0, Slot::List, 41, 18, 97, Count::Set, 1, 0, LONG, 91, 0, false),
+    p(K::Complex, 0, Slot::List, 41, 18, 97, Count::Set, 1, 0, LONG, 91, 0, false), // TransformsType.0: Transform
     E,
-    p(K::Complex, 0, Slot::List, 41, 18, 97, Count::Step, 0, 0, LONG, 91, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::List, 41, 18, 97, Count::Step, 0, 0, LONG, 91, 0, false), // TransformsType.1: Transform
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // TransformsType.1: EndElement
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.0: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.0: Any
     E,
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.1: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.1: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.2: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.2: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.3: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.3: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.4: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.4: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.5: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.5: EndElement
     E,
-    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false),
-    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false),
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Complex, 0, Slot::Items, 42, 21, 99, Count::None, 0, 0, LONG, 105, 0, false), // X509DataType.6: X509IssuerSerial
+    p(K::Simple, 0, Slot::Items, 43, 1, 100, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SKI
+    p(K::Simple, 0, Slot::Items, 44, 0, 101, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509SubjectName
+    p(K::Simple, 0, Slot::Items, 45, 1, 102, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509Certificate
+    p(K::Simple, 0, Slot::Items, 46, 1, 103, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: X509CRL
+    p(K::Any, 0, Slot::Items, 65535, 0, 104, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: Any
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509DataType.6: EndElement
     E,
-    p(K::Simple, 0, Slot::Single, 47, 0, 106, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::Simple, 0, Slot::Single, 47, 0, 106, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.0: X509IssuerName
     E,
-    p(K::Simple, 1, Slot::Single, 48, 2, 107, Count::None, 0, 0, LONG, 0, 0, true),
+    p(K::Simple, 1, Slot::Single, 48, 2, 107, Count::None, 0, 0, LONG, 0, 0, true), // X509IssuerSerialType.1: X509SerialNumber
     E,
-    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false),
+    p(K::EndElement, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false), // X509IssuerSerialType.2: EndElement
     E,
 ];
 
