@@ -121,9 +121,8 @@ def test_a_class_that_does_not_pass_is_called(other: type[msgspec.Struct]) -> No
     )
     stream = exi.APP_PROTOCOL.encode(known)
     value: Any = codec.decode(stream)
-    assert value.__class__ is other
-    assert value.response_code is known.response_code
-    assert value.schema_id is None
+    assert type(value) is other
+    assert msgspec.structs.astuple(value) == (known.response_code, None)
     assert codec.encode(value) == stream
 
 

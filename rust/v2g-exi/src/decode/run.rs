@@ -9,8 +9,8 @@
 //!
 //! *Tables.* A state has 2^bits productions, one for each code that its bits can say, and codes beyond the
 //! alternatives have productions of the kind [`Kind::Escape`]. So a look at `bits` bits is an index that needs no
-//! check, and what is not in the tables cannot be reached. A production says what comes (`kind`, `name`, `target`), where the
-//! value goes (`slot`, `kept`), the next state (`next`), and how the value looks in the stream where that is simple
+//! check, and what is not in the tables cannot be reached. A production says what comes (`kind`, `name`,
+//! `target`), where the value goes (`slot`, `kept`), the next state (`next`), and how a simple value looks in the stream
 //! (`bits`, `short`, `low`, `span`). The generated tables name the type and the state of each production.
 //!
 //! *Stack.* [`Frame`] is one open element: its state, the counter of the list it is in, and the production that
