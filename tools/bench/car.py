@@ -14,6 +14,7 @@ from typing import Any
 
 from secc.connection import Data
 from secc.exi import APP_PROTOCOL, ISO2, Codec
+from secc.messages import iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.iso2 import (
     ChargingStatusReq,
@@ -38,6 +39,7 @@ WARM, COUNTED = 10, 20
 
 async def run(loop: Loop, mark: Mark) -> None:
     """Each row once."""
+    _codec(mark)
     await _charge(loop, mark, "exchange, DC", DC)
     await _charge(loop, mark, "exchange, AC", AC)
     await _charge(loop, mark, "exchange, DC, polled", DC, outlet=Outlet())
@@ -45,6 +47,26 @@ async def run(loop: Loop, mark: Mark) -> None:
         pki = make_throwaway_pki(Path(folder))
         tls = TlsConfig(policy=TlsPolicy.REQUIRED, certificate_chain=pki.chain, private_key=pki.key)
         await _charge(loop, mark, "exchange, DC, TLS", dataclasses.replace(DC, tls=tls), root=pki.root)
+
+
+def _codec(mark: Mark) -> None:
+    """One message, with objects that are made in memory and with objects that their classes make."""
+    stream = bytes.fromhex(_DEMAND)
+    for row, direct in (("", True), (", by classes", False)):
+        codec = Codec("iso2", iso2, iso2.MESSAGES, direct=direct)
+        message = codec.decode(stream)
+        codec.encode(message)
+        mark("")
+        for _ in range(COUNTED):
+            codec.decode(stream)
+        mark(f"decode{row}")
+        for _ in range(COUNTED):
+            codec.encode(message)
+        mark(f"encode{row}")
+
+
+_DEMAND = "809802004080c1014181c210d10015010618a040188184060186190020414300f8000308240700610440701881200600"
+"""CurrentDemandReq of `benches/messages.txt`."""
 
 
 async def _charge(

@@ -21,6 +21,10 @@ from tools.bench.car import COUNTED
 TEXTS = {
     "import secc": "`import secc`, with the interpreter",
     "start": "`secc serve` until it listens, AC without TLS and SLAC",
+    "decode": "CurrentDemandReq from bytes to message object, called from Python",
+    "decode, by classes": "the same, with objects made by their classes (`direct=False`)",
+    "encode": "CurrentDemandReq from message object to bytes, called from Python",
+    "encode, by classes": "the same, with objects read by attribute (`direct=False`)",
     "session, DC": "CurrentDemandReq through the session",
     "connection, DC": "CurrentDemandReq through `Connection`, from bytes to bytes",
     "exchange, DC": "CurrentDemandReq through a station, with everything that runs within 100 ms",

@@ -100,7 +100,8 @@ impl<'c, 'py> Builder<'c, 'py> {
         Ok(())
     }
 
-    /// Puts the members that were collected into their field; those of a list that goes on behind another one are added.
+    /// Puts the members that were collected into their field; those of a list that goes on behind another one
+    /// are added.
     fn end_list(&mut self) -> PyResult<()> {
         let slot = std::mem::replace(&mut self.frame.list, NO_LIST);
         let first = (self.frame.member as usize).min(self.kept.members.len());

@@ -40,8 +40,8 @@ pub(crate) enum RecordField {
 }
 
 impl Class {
-    /// Type `index` of `grammar`, whose class is in `types` at that place; `item` is the class of ordered content.
-    /// `direct`: objects are made and read by their memory where that is certain.
+    /// Type `index` of `grammar`, whose class is in `types` at that place; `item` is the class of ordered
+    /// content. `direct`: objects are made and read by their memory where that is certain.
     pub(crate) fn new(
         grammar: &Grammar,
         index: usize,

@@ -1,6 +1,7 @@
 //! Python binding of `v2g-exi`: builds `secc._exi`.
 //!
-//! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a schema.
+//! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a
+//! schema.
 //!
 //! Objects are made and read by their memory where that is certain, see [`memory`], else by their classes.
 
@@ -93,9 +94,10 @@ pub(crate) struct Codec {
 
 #[pymethods]
 impl Codec {
-    /// `schema` names the table set or is one (`secc.exi.schema.tables.Raw`); `types` and `enums` are its classes in table order (None for a flat type);
-    /// `item` is the class of ordered content, `messages` are those among `types` that are documents of their own.
-    /// `direct`: objects are made and read by their memory where that is certain; False never does.
+    /// `schema` names the table set or is one (`secc.exi.schema.tables.Raw`); `types` and `enums` are its
+    /// classes in table order (None for a flat type); `item` is the class of ordered content, `messages` are
+    /// those among `types` that are documents of their own. `direct`: objects are made and read by their
+    /// memory where that is certain; False never does.
     #[new]
     #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, messages = Vec::new(),
                         lenient_lists = true, full_lists = "specified", lenient_ranges = false, empty_values = false,
@@ -249,8 +251,9 @@ impl Codec {
         self.write(py, self.root_called(py, name, true)?, value, true)
     }
 
-    /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None, path,
-    /// value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path and detail.
+    /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None,
+    /// path, value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path
+    /// and detail.
     fn explain(&self, data: &[u8], fragment: bool) -> (Vec<ExplainRow>, Option<ExplainFault>) {
         let (rows, outcome) = v2g_exi::trace::explain(&self.grammar, data, self.options(), fragment);
         let rows = rows.into_iter().map(|r| (r.from, r.width, r.event, r.code, r.path, r.value, r.datatype));
@@ -258,8 +261,8 @@ impl Codec {
         (rows.collect(), fault)
     }
 
-    /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it is a
-    /// list, and the elements that may fill it with the index of their type; then the datatypes.
+    /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it
+    /// is a list, and the elements that may fill it with the index of their type; then the datatypes.
     fn layout(&self) -> (Vec<layout::TypeLayout>, Vec<layout::DatatypeLayout>) {
         layout::layout(&self.grammar)
     }

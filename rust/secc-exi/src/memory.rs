@@ -2,32 +2,37 @@
 //!
 //! # Why
 //!
-//! Calling a class with keyword arguments and asking an object for an attribute by its name take several times longer
-//! than everything else that happens to a message. A message class is a `msgspec.Struct` without an own constructor:
-//! its objects are a header and one pointer for each field, and its constructor puts each argument in its place. So an
-//! object can be filled where it lies, and its fields can be read where they lie.
+//! Calling a class with keyword arguments and asking an object for an attribute by its name take several
+//! times longer than everything else that happens to a message. A message class is a `msgspec.Struct` without
+//! an own constructor: its objects are a header and one pointer for each field, and its constructor puts each
+//! argument in its place. So an object can be filled where it lies, and its fields can be read where they
+//! lie.
 //!
 //! # Proof
 //!
-//! What has to hold is checked twice, and where a check fails the safe way is taken: the class is called, attributes
-//! are read by name, strings are made from UTF-8. The results are the same (`tests/exi/test_safe_path.py`).
+//! What has to hold is checked twice, and where a check fails the safe way is taken: the class is called,
+//! attributes are read by name, strings are made from UTF-8. The results are the same
+//! (`tests/exi/test_safe_path.py`).
 //!
-//! 1. [`slot_offset`], for each field: the attribute of the class is `CPython`'s own member descriptor, of this very
-//!    class, of type `Py_T_OBJECT_EX`. For such a member `CPython` itself reads, at this offset of any object of the
-//!    class, an aligned pointer that is null or owns a reference. That makes [`Slot::read`] sound: it takes a new
-//!    reference while the object is alive, and the GIL or the per-object rules of a free-threaded build protect it as
-//!    they protect `CPython`'s own read: message objects are frozen, so that no other thread writes the slot.
+//! 1. [`slot_offset`], for each field: the attribute of the class is `CPython`'s own member descriptor, of
+//!    this very class, of type `Py_T_OBJECT_EX`. For such a member `CPython` itself reads, at this offset of
+//!    any object of the class, an aligned pointer that is null or owns a reference. That makes [`Slot::read`]
+//!    sound: it takes a new reference while the object is alive, and the GIL or the per-object rules of a
+//!    free-threaded build protect it as they protect `CPython`'s own read: message objects are frozen, so
+//!    that no other thread writes the slot.
 //! 2. [`is_bare`] and [`ObjectLayout::of`]: objects of the class have a fixed size, are allocated by
-//!    `PyType_GenericAlloc` and freed by `PyObject_Free`, are not tracked by the garbage collector, have no dictionary
-//!    and no list of weak references; and the offsets of the fields are all the pointers between the header and the
-//!    end, each once. So [`ObjectLayout::make`] initialises every byte of a new object before anything else sees it,
-//!    and each slot gets a reference of its own, which the class gives up when the object is freed.
-//! 3. [`ObjectLayout::of`] tries it: an object made by calling the class holds, slot by slot, what it was called with,
-//!    and an object made here has these as attributes and equals the other one. This is no part of the proof; it
-//!    notices a release of `CPython` or msgspec for which the first two are not the whole truth.
+//!    `PyType_GenericAlloc` and freed by `PyObject_Free`, are not tracked by the garbage collector, have no
+//!    dictionary and no list of weak references; and the offsets of the fields are all the pointers between
+//!    the header and the end, each once. So [`ObjectLayout::make`] initialises every byte of a new object
+//!    before anything else sees it, and each slot gets a reference of its own, which the class gives up when
+//!    the object is freed.
+//! 3. [`ObjectLayout::of`] tries it: an object made by calling the class holds, slot by slot, what it was
+//!    called with, and an object made here has these as attributes and equals the other one. This is no part
+//!    of the proof; it notices a release of `CPython` or msgspec for which the first two are not the whole
+//!    truth.
 //!
-//! [`ascii_string`] needs none of this: `CPython` documents that `PyUnicode_New` with 127 as the largest character makes a
-//! string of that many bytes, to be filled before it is used.
+//! [`ascii_string`] needs none of this: `CPython` documents that `PyUnicode_New` with 127 as the largest
+//! character makes a string of that many bytes, to be filled before it is used.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -46,7 +51,8 @@ impl Slot {
         Ok(slot_offset(class, &class.getattr(name)?).map(Self))
     }
 
-    /// The field of `object`, which is an instance of exactly the class the slot was made for; None if it is not set.
+    /// The field of `object`, which is an instance of exactly the class the slot was made for; None if it is
+    /// not set.
     #[inline(always)]
     pub(crate) fn read<'py>(self, object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
         // SAFETY: see the first point of the proof.
@@ -59,7 +65,8 @@ impl Slot {
 
 /// The offset in a member descriptor for an object slot of `class` itself.
 fn slot_offset(class: &Bound<'_, PyType>, descriptor: &Bound<'_, PyAny>) -> Option<usize> {
-    // SAFETY: the type check makes the cast valid, and the definition it points to lives as long as the class.
+    // SAFETY: the type check makes the cast valid, and the definition it points to lives as long as the
+    // class.
     unsafe {
         if descriptor.get_type_ptr() != &raw mut ffi::PyMemberDescr_Type {
             return None;
@@ -98,8 +105,8 @@ const MORE: u64 =
 const MANAGED_WEAKREF: u64 = 1 << 3;
 
 impl ObjectLayout {
-    /// The layout of `class`, whose fields lie at `slots` in this order and hold what `kinds` says, if it has the
-    /// metaclass of `item`, hence its constructor, and everything is as it has to be.
+    /// The layout of `class`, whose fields lie at `slots` in this order and hold what `kinds` says, if it has
+    /// the metaclass of `item`, hence its constructor, and everything is as it has to be.
     pub(crate) fn of(
         class: &Bound<'_, PyType>,
         item: &Bound<'_, PyAny>,
@@ -139,15 +146,16 @@ impl ObjectLayout {
         Ok(in_place && by_name && made.get_type().is(called.get_type()) && made.eq(&called)?)
     }
 
-    /// An object with the fields that `last_first` gives, in that order; where it gives none a field is absent.
+    /// An object with the fields that `last_first` gives, in that order; where it gives none a field is
+    /// absent.
     #[inline(always)]
     pub(crate) fn make<'py>(
         &self,
         py: Python<'py>,
         mut last_first: impl FnMut() -> Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // SAFETY: see the second point of the proof. `last_first` cannot reach the object, and does not unwind: where
-        // it fails it returns None.
+        // SAFETY: see the second point of the proof. `last_first` cannot reach the object, and does not
+        // unwind: where it fails it returns None.
         unsafe {
             let object = ffi::PyObject_New::<ffi::PyObject>(self.class.as_ptr().cast());
             if object.is_null() {
@@ -172,8 +180,8 @@ pub(crate) fn absent(py: Python<'_>, kind: grammar::Slot) -> Bound<'_, PyAny> {
 
 /// Whether objects of `class` are `size` bytes of common memory that nothing but their references refers to.
 fn is_bare(class: &Bound<'_, PyType>, size: usize) -> bool {
-    // SAFETY: the pointer is that of a type object, which lives as long as `class` and does not change in these parts
-    // once it is ready.
+    // SAFETY: the pointer is that of a type object, which lives as long as `class` and does not change in
+    // these parts once it is ready.
     let (flags, class) = unsafe { (ffi::PyType_GetFlags(class.as_type_ptr()), &*class.as_type_ptr()) };
     usize::try_from(class.tp_basicsize) == Ok(size)
         && class.tp_itemsize == 0
@@ -186,8 +194,8 @@ fn is_bare(class: &Bound<'_, PyType>, size: usize) -> bool {
 
 /// A string of ASCII characters, copied from the stream to where the object keeps it.
 pub(crate) fn ascii_string<'py>(py: Python<'py>, characters: Octets<'_>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an object made for `length` characters of at most 127 keeps them as that many bytes, which nothing else
-    // sees before this function returns, and which are initialised at once.
+    // SAFETY: an object made for `length` characters of at most 127 keeps them as that many bytes, which
+    // nothing else sees before this function returns, and which are initialised at once.
     unsafe {
         let length = characters.len();
         let made = ffi::PyUnicode_New(length as ffi::Py_ssize_t, 127);

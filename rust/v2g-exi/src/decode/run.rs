@@ -3,43 +3,47 @@
 //! # Theory
 //!
 //! EXI is a walk through a grammar. At each point only some events are possible: a certain element starts, an
-//! attribute or a value comes, the element ends. The stream holds the number of the event among them (its code), in
-//! as many bits as that takes, and then the value, if the event has one. So a decoder needs three things: the state,
-//! that is the point in the grammar; the stack of the elements that are open; the position in the stream.
+//! attribute or a value comes, the element ends. The stream holds the number of the event among them (its
+//! code), in as many bits as that takes, and then the value, if the event has one. So a decoder needs three
+//! things: the state, that is the point in the grammar; the stack of the elements that are open; the position
+//! in the stream.
 //!
 //! *Tables.* A state has 2^bits productions, one for each code that its bits can say, and codes beyond the
-//! alternatives have productions of the kind [`Kind::Escape`]. So a look at `bits` bits is an index that needs no
-//! check, and what is not in the tables cannot be reached. A production says what comes (`kind`, `name`,
-//! `target`), where the value goes (`slot`, `kept`), the next state (`next`), and how a simple value looks in the stream
-//! (`bits`, `short`, `low`, `span`). The generated tables name the type and the state of each production.
+//! alternatives have productions of the kind [`Kind::Escape`]. So a look at `bits` bits is an index that
+//! needs no check, and what is not in the tables cannot be reached. A production says what comes (`kind`,
+//! `name`, `target`), where the value goes (`slot`, `kept`), the next state (`next`), and how a simple value
+//! looks in the stream (`bits`, `short`, `low`, `span`). The generated tables name the type and the state of
+//! each production.
 //!
-//! *Stack.* [`Frame`] is one open element: its state, the counter of the list it is in, and the production that
-//! opened it, by which the sink knows where the finished element goes. The innermost frame is in `frame`, the others
-//! in `outer`. An element whose opener is no production of the tables (a root, an element of any name) has [`ROOT`]
-//! there or one beyond them, and its slot in `scratch.slots`.
+//! *Stack.* [`Frame`] is one open element: its state, the counter of the list it is in, and the production
+//! that opened it, by which the sink knows where the finished element goes. The innermost frame is in
+//! `frame`, the others in `outer`. An element whose opener is no production of the tables (a root, an element
+//! of any name) has [`ROOT`] there or one beyond them, and its slot in `scratch.slots`.
 //!
-//! *Lists.* The tables do not repeat the states of a list 1024 times, as the specification does: a production that
-//! begins a list sets the counter, each further one counts ([`Count`]), and at the number of the production the
-//! state becomes `last`, from which no further member is possible. How a list that is exactly full ends is the one
-//! thing on which encoders disagree; `met_full_list` notes that it mattered, so that the caller reads the stream a
-//! second time if the first form leaves something behind ([`super::Decoder`]).
+//! *Lists.* The tables do not repeat the states of a list 1024 times, as the specification does: a production
+//! that begins a list sets the counter, each further one counts ([`Count`]), and at the number of the
+//! production the state becomes `last`, from which no further member is possible. How a list that is exactly
+//! full ends is the one thing on which encoders disagree; `met_full_list` notes that it mattered, so that the
+//! caller reads the stream a second time if the first form leaves something behind ([`super::Decoder`]).
 //!
-//! *Looks.* [`Reader::peek`] gives the next 64 bits, with zeros behind the end. An element of simple type is decided
-//! by one look: its code, the code of its value (zero), the value, the code of its end (zero), and the code of the
-//! end around it, if nothing else can follow (`ends`). A complex type of two or three such elements is a record: one
-//! look reads it whole, if all its codes are zero and its values are in range ([`Run::record`]). Whatever does not fit
-//! goes the long way, piece by piece, with the same result; so do all streams that are explained ([`Sink::TRACE`]).
+//! *Looks.* [`Reader::peek`] gives the next 64 bits, with zeros behind the end. An element of simple type is
+//! decided by one look: its code, the code of its value (zero), the value, the code of its end (zero), and
+//! the code of the end around it, if nothing else can follow (`ends`). A complex type of two or three such
+//! elements is a record: one look reads it whole, if all its codes are zero and its values are in range
+//! ([`Run::record`]). Whatever does not fit goes the long way, piece by piece, with the same result; so do
+//! all streams that are explained ([`Sink::TRACE`]).
 //!
-//! *The end of the stream* is not checked at each read. Reading on gives zeros, and [`Reader::overrun`] is asked at
-//! the end of each element, before its object is made, and before anything that could run long. A stream that is cut
-//! is read at most to the end of the innermost element.
+//! *The end of the stream* is not checked at each read. Reading on gives zeros, and [`Reader::overrun`] is
+//! asked at the end of each element, before its object is made, and before anything that could run long. A
+//! stream that is cut is read at most to the end of the innermost element.
 //!
-//! *Faults.* Nothing here panics: each index is a `get`, each sum wraps or saturates where it cannot be wrong in a
-//! way that matters. A table that contradicts itself ends in [`Run::broken`]. A stream that is refused is read once
-//! more, as if to explain it, to find the bit and the words ([`super::faults`]).
+//! *Faults.* Nothing here panics: each index is a `get`, each sum wraps or saturates where it cannot be wrong
+//! in a way that matters. A table that contradicts itself ends in [`Run::broken`]. A stream that is refused
+//! is read once more, as if to explain it, to find the bit and the words ([`super::faults`]).
 //!
-//! *Limits.* The depth is that of `outer`; the number of elements is counted only in streams that are long enough to
-//! hold too many (`elements_left`); members of a list without a limit in the schema end at `max_occurs`.
+//! *Limits.* The depth is that of `outer`; the number of elements is counted only in streams that are long
+//! enough to hold too many (`elements_left`); members of a list without a limit in the schema end at
+//! `max_occurs`.
 
 use super::values::short_unsigned;
 use super::{Options, Report, Sink, Step, MAX_DEPTH};
