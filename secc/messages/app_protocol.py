@@ -24,7 +24,7 @@ class ResponseCode(StrEnum):
 class SupportedAppProtocolReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"app_protocol": "AppProtocol"}
 ):
-    """The protocols the EV speaks, each with a priority of its own."""
+    """The protocols that the EV supports, each with a different priority."""
 
     app_protocol: tuple[AppProtocol, ...]
 

@@ -1038,7 +1038,7 @@ class PowerDeliveryRes(
 
 
 class ChargingStatusReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The heartbeat of AC charging; says nothing but that the EV is still there."""
+    """Keep-alive of AC charging, without content."""
 
 
 class ChargingStatusRes(

@@ -597,7 +597,7 @@ class EVSEStatus(
     gc=False,
     rename={"evse_notification": "EVSENotification", "notification_max_delay": "NotificationMaxDelay"},
 ):
-    """What the station asks of the EV, and how many seconds it has to comply."""
+    """Notification of the station, and the seconds within which the EV must comply."""
 
     notification_max_delay: int
     evse_notification: EVSENotification
@@ -844,8 +844,7 @@ class SessionSetupRes(
     gc=False,
     rename={"evse_id": "EVSEID", "evse_time_stamp": "EVSETimeStamp", "response_code": "ResponseCode"},
 ):
-    """Says whether the session is new or resumed, names the EVSE and tells the EV the time (Unix seconds).
-    [V2G2-190] [V2G2-191]"""
+    """Whether the session is new or resumed, the EVSE, and the time (Unix seconds). [V2G2-190] [V2G2-191]"""
 
     response_code: ResponseCode
     evse_id: str
@@ -1202,7 +1201,7 @@ class CertificateInstallationRes(
 
 
 class ChargingStatusReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The heartbeat of AC charging; says nothing but that the EV is still there. [V2G2-242]"""
+    """Keep-alive of AC charging, without content. [V2G2-242]"""
 
 
 class ChargingStatusRes(

@@ -427,7 +427,7 @@ class DERACCPDResEnergyTransferMode(
         "maximum_power_asymmetry": "MaximumPowerAsymmetry",
     },
 ):
-    """What the EVSE can deliver and take, and how the EV has to serve the grid."""
+    """Limits of the EVSE in both directions, and the grid functions that the EV must perform."""
 
     evse_maximum_charge_power: RationalNumber
     evse_maximum_charge_power_l2: RationalNumber | None = None
@@ -1306,7 +1306,7 @@ class DSOQSetpoint(
         "step_response_time_constant_reactive_power": "StepResponseTimeConstantReactivePower",
     },
 ):
-    """The reactive power that the grid operator asks for."""
+    """The reactive power that the grid operator requests."""
 
     dsoq_setpoint_value: RationalNumber
     dsoq_setpoint_value_l2: RationalNumber | None = None
@@ -1329,7 +1329,7 @@ class DERControl(
         "zero_current": "ZeroCurrent",
     },
 ):
-    """The grid functions that the EV has to perform."""
+    """The grid functions that the EV must perform."""
 
     overvoltage_fault_ride_through: FaultRideThrough | None = None
     undervoltage_fault_ride_through: FaultRideThrough | None = None
@@ -1353,7 +1353,7 @@ class DSOCosPhiSetpoint(
         "step_response_time_constant_reactive_power": "StepResponseTimeConstantReactivePower",
     },
 ):
-    """The power factor that the grid operator asks for."""
+    """The power factor that the grid operator requests."""
 
     dso_cos_phi_setpoint_value: RationalNumber
     dso_cos_phi_setpoint_value_l2: RationalNumber | None = None

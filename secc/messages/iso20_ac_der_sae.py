@@ -126,7 +126,7 @@ class DerConnectionStatus(StrEnum):
 
 
 class RequiredDEROperatingMode(StrEnum):
-    """Whether the EV has to follow the grid or to form one."""
+    """Whether the EV must follow the grid or form one."""
 
     GRID_FOLLOWING = "GridFollowing"
     GRID_FORMING = "GridForming"
@@ -487,7 +487,7 @@ class DERACCPDResEnergyTransferMode(
         "required_der_operating_mode": "RequiredDEROperatingMode",
     },
 ):
-    """What the EVSE can deliver and take, and how the EV has to serve the grid."""
+    """Limits of the EVSE in both directions, and the grid functions that the EV must perform."""
 
     evse_maximum_charge_power: RationalNumber
     evse_maximum_charge_power_l2: RationalNumber | None = None
@@ -1428,7 +1428,7 @@ class VoltageTrip(
         "under_voltage_must_trip_curve": "UnderVoltageMustTripCurve",
     },
 ):
-    """Voltages and times at which the EV has to, or may, stop."""
+    """Voltages and times at which the EV must or may stop."""
 
     over_voltage_must_trip_curve: DERCurve
     under_voltage_must_trip_curve: DERCurve
@@ -1450,7 +1450,7 @@ class FrequencyTrip(
         "under_frequency_must_trip_curve": "UnderFrequencyMustTripCurve",
     },
 ):
-    """Frequencies and times at which the EV has to, or may, stop."""
+    """Frequencies and times at which the EV must or may stop."""
 
     over_frequency_must_trip_curve: DERCurve
     under_frequency_must_trip_curve: DERCurve

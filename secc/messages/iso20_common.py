@@ -484,7 +484,7 @@ class SessionStopReq(
         "header": "Header",
     },
 ):
-    """End or pause the session, or negotiate its services anew, and why."""
+    """End or pause the session, or renegotiate its services, with the reason."""
 
     header: MessageHeader
     charging_session: ChargingSession
@@ -1405,7 +1405,7 @@ class EVPriceRule(
 
 
 class EMAIDList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"emaid": "EMAID"}):
-    """Contracts that the EV wants certificates for, by eMAID, the most wanted first."""
+    """Contracts for which the EV requests certificates, by eMAID in order of priority."""
 
     emaid: tuple[str, ...]
 
@@ -1530,7 +1530,7 @@ class ChargeLoopReq(
         "meter_info_requested": "MeterInfoRequested",
     },
 ):
-    """The loop of charging: what the EV shows and wants at this moment."""
+    """Charge loop: present values and demand of the EV."""
 
     header: MessageHeader
     display_parameters: DisplayParameters | None = None
@@ -1550,7 +1550,7 @@ class ChargeLoopRes(
         "response_code": "ResponseCode",
     },
 ):
-    """The loop of charging: what the station delivers, measures and asks for at this moment."""
+    """Charge loop: present values, limits and targets of the station."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -1578,7 +1578,7 @@ class ScheduledCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """What the EV still needs while it follows a schedule of its own choice."""
+    """Remaining energy need of an EV that follows a schedule it has selected."""
 
     ev_target_energy_request: RationalNumber | None = None
     ev_maximum_energy_request: RationalNumber | None = None
@@ -1586,7 +1586,7 @@ class ScheduledCLReqControlMode(
 
 
 class ScheduledCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the station says while the EV follows a schedule."""
+    """Values of the station while the EV follows a schedule."""
 
 
 class DynamicCLReqControlMode(
@@ -1668,7 +1668,7 @@ class EVSEStatus(
     gc=False,
     rename={"evse_notification": "EVSENotification", "notification_max_delay": "NotificationMaxDelay"},
 ):
-    """What the station asks of the EV, and how many seconds it has to comply."""
+    """Notification of the station, and the seconds within which the EV must comply."""
 
     notification_max_delay: int
     evse_notification: EvseNotification

@@ -244,7 +244,7 @@ class WPTPairingReq(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """Find out over which primary device the EV stands: what the EV has observed."""
+    """Observations of the EV, to find the primary device below it."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -398,7 +398,7 @@ class WPTChargeLoopReq(
         "meter_info_requested": "MeterInfoRequested",
     },
 ):
-    """The loop of wireless charging: the power the EV asks for and gets."""
+    """Loop of wireless charging: requested and received power of the EV."""
 
     header: MessageHeader
     display_parameters: DisplayParameters | None = None

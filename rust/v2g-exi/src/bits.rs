@@ -6,7 +6,7 @@ const PADDING: usize = 16;
 /// A stream with room behind it.
 #[derive(Clone, Debug, Default)]
 pub struct Padded {
-    /// The stream, the padding, and whatever is left of longer ones.
+    /// The stream, the padding, and the rest of longer streams.
     bytes: Vec<u8>,
     length: usize,
 }
@@ -35,7 +35,7 @@ impl Padded {
     }
 }
 
-/// Reads bits from a padded stream. Reading past the end yields zeros; [`Reader::overrun`] tells.
+/// Reads bits from a padded stream. Reading past the end yields zeros; see [`Reader::overrun`].
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     data: &'a [u8],

@@ -197,7 +197,7 @@ pub struct Type {
     pub slots: u8,
     /// May not appear in a document.
     pub is_abstract: bool,
-    /// Has one slot whose value stands for the whole.
+    /// Has one slot whose value represents the type.
     pub flat: bool,
     /// Number of its entry in [`Grammar::records`], counted from 1, if the type is a record; else 0.
     pub record: u8,

@@ -51,7 +51,7 @@ pub enum Given<'a> {
     Octets(&'a [u8]),
     /// xs:string and its kin
     Text(&'a str),
-    /// The same as UTF-8 that nobody has looked at.
+    /// The same as UTF-8 that is not validated yet.
     Characters(&'a [u8]),
     /// Index of a literal.
     Literal(u16),

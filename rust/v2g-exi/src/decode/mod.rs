@@ -1,4 +1,4 @@
-//! The decoder: walks the tables over a stream and tells a [`Sink`] what it finds.
+//! The decoder: walks the tables over a stream and reports the content to a [`Sink`].
 
 mod faults;
 mod run;
@@ -133,7 +133,7 @@ impl Default for Options {
 /// The deepest legitimate V2G message has ten levels.
 pub const MAX_DEPTH: usize = 16;
 
-/// What a successful decode tells besides the content.
+/// Result of a successful decode besides the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Root element: index into the document or fragment roots.

@@ -113,7 +113,7 @@ impl<'g> Run<'_, 'g> {
         Ok(())
     }
 
-    /// The same for an element that no production stands for.
+    /// The same for an element without a production.
     #[cold]
     pub(super) fn abstract_unlisted<S: Sink>(
         &mut self,
@@ -128,7 +128,7 @@ impl<'g> Run<'_, 'g> {
         self.retype(opener, target, sink)
     }
 
-    /// What follows the start tag of an element that begins in state `start` has to be its type.
+    /// The start tag of an element in state `start` must be followed by its type.
     fn abstract_start<S: Sink>(&mut self, start: u16, opener: u16, sink: &mut S) -> Outcome<(), S::Error> {
         let Some(state) = self.tables.states.get(start as usize).copied() else {
             return Err(self.broken());
@@ -146,7 +146,7 @@ impl<'g> Run<'_, 'g> {
         Ok(())
     }
 
-    /// The element that has just started goes on as type `target`, and as one that `opener` stands for.
+    /// The current element continues as type `target`, and as the element of `opener`.
     fn retype<S: Sink>(&mut self, opener: u16, target: u16, sink: &mut S) -> Outcome<(), S::Error> {
         let Some(element) = self.grammar.types.get(target as usize) else {
             return Err(self.broken());

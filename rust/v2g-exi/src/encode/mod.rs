@@ -74,7 +74,7 @@ impl<'g> Encoder<'g> {
         }
     }
 
-    /// Starts a document or fragment with root element `index`; tells whether it is complex and its type.
+    /// Starts a document or fragment with root element `index`; returns whether it is complex, and its type.
     pub fn root(&mut self, index: u16, fragment: bool) -> Outcome<Root> {
         let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
         let Some(root) = roots.entries.get(index as usize).copied() else {
@@ -162,7 +162,7 @@ impl<'g> Encoder<'g> {
         }
     }
 
-    /// The first production of the present state: in a relaxed fragment none has an index of its own.
+    /// The first production of the present state: in a relaxed fragment none has a separate index.
     fn first(&self) -> Outcome<&'g Production> {
         let found = self.tables.productions.get(self.state()?.first as usize);
         found.ok_or_else(|| self.misplaced(0))

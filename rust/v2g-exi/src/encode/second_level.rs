@@ -103,7 +103,7 @@ impl Encoder<'_> {
             return Err(self.fault(production.name, "has no relaxed grammar".into()));
         };
         let code = if production.kind == Kind::Content && self.ends_empty(production.target, value) {
-            // The end stands right before the text among the alternatives.
+            // The end comes right before the text in the alternatives.
             self.writer.bits(u64::from(relaxed.tag_text) - 1, relaxed.tag_bits.into());
             self.frame.mode = Mode::Ended;
             return Ok(());
