@@ -49,7 +49,7 @@ class ProvisioningQuestion:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Claim:
-    """A contract whose chain is good, and the challenge that its owner has to sign [V2G2-697]."""
+    """A contract whose chain is good, and the challenge that its owner must sign [V2G2-697]."""
 
     contract: PresentedContract | UnanchoredContract
     challenge: bytes = dataclasses.field(repr=False)
@@ -65,7 +65,7 @@ class ContractPayer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReceiptQuestion:
-    """The reading that the EV has to sign now."""
+    """The reading that the EV must sign now."""
 
     reading: MeterReading
     schedule_id: int
@@ -86,7 +86,7 @@ class ContractSide:
     receipt_at: float | None = None
     """When a receipt was asked for last, or the loop began."""
     last_energy: int | None = None
-    """Wh on the meter where a grant without the back end has to end."""
+    """Wh on the meter where a grant without the back end ends."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

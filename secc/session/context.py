@@ -33,7 +33,7 @@ from secc.session.quantities import NO_DISCHARGE, DischargeLimit
 from secc.session.refusals import Refused
 from secc.session.schedules import Offer
 from secc.session.service_events import ChosenService
-from secc.session.states import Stage
+from secc.session.states import Stage, Timer
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 from secc.session.timers import Timers
@@ -119,7 +119,7 @@ class Agreed(Protocol):
     awaits_discharge: bool = False
     """CableCheckReq waits for an output without voltage; the isolation test has not begun."""
     contactor_ordered: bool | None = False
-    """What the contactor's feedback has to show: closed, open, or None while it may be either."""
+    """What the contactor's feedback must show: closed, open, or None while it may be either."""
     contactor_reported: bool = False
     """The outlet says that it has closed; the feedback may be a moment behind."""
     match: Match | None = None
@@ -218,7 +218,7 @@ class Agreed(Protocol):
 class Context(Agreed, Protocol):
     """What a handler may see and do."""
 
-    owed: object | None
+    owed: object | None = None
     """The request that waits for its answer."""
     answer_by: float
     """Monotonic seconds at which the answer to the last request leaves at the latest."""
@@ -238,8 +238,8 @@ class Context(Agreed, Protocol):
     def refuse(self, refused: Refused) -> None:
         """Answer what is owed with a refusal, and end."""
 
-    def overtake(self) -> None:
-        """Answer what is owed as the table says for a stop that has come before the answer."""
+    def run(self, key: type[object] | Timer, event: object) -> None:
+        """Take what is no request: a row of the state, else what holds everywhere, else nothing."""
 
     def end(self, reason: EndReason, detail: str = "") -> None:
         """End the session; the output goes off first, an owed answer is given."""

@@ -58,7 +58,7 @@ def decide_alone(session: Context) -> None:
 
 
 def _chain_is_good(payer: ContractPayer) -> bool:
-    """Up to a root of ours, and nothing on it revoked."""
+    """The chain ends in a configured root, and nothing on it is revoked."""
     return isinstance(payer.contract, VerifiedContract) and payer.contract.not_revoked
 
 

@@ -43,7 +43,7 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ContractTerms:
-    """What a session has to know to deal with contracts; without it none is offered."""
+    """What a session must know to deal with contracts; without it none is offered."""
 
     trust: TrustStore
     """MO, V2G and OEM roots."""
@@ -172,7 +172,7 @@ class ContractRefused:
     step: str
     """Name of the request."""
     code: enum.StrEnum
-    """What the EV was told."""
+    """The response code that the EV got."""
     rule: str
     """The rule that was broken, or the verdict of the back end; stable, to count by."""
     text: str

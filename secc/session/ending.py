@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from secc.session import output
+import enum
+
+from secc.session import metering, output, pause
 from secc.session.agreed import Purpose, Stop
 from secc.session.context import Context
 from secc.session.inputs import ControllerFault, LinkLost, PeerMisbehaved, StopRequested
 from secc.session.outlet import ControlPilot
-from secc.session.outputs import EndReason, NoticeKind
+from secc.session.outputs import EndReason, EndSession, NoticeKind
 from secc.session.refusals import Cause, Refused
-from secc.session.states import Role, Stage, Timer
+from secc.session.states import Role, Stage, StopOrdered, Timer
 
 # --- output off, in the middle of something ----------------------------------------------------------------
 
@@ -26,7 +28,7 @@ def overtake(session: Context, why: str) -> None:
     and not as a refusal."""
     _off(session, why)
     if session.owed is not None and not session.state.waits_for_ev:
-        session.overtake()
+        session.run(StopOrdered, None)
 
 
 def _off(session: Context, why: str) -> None:
@@ -165,6 +167,25 @@ def peer_misbehaved(session: Context, event: PeerMisbehaved) -> None:
     session.end(EndReason.NO_PROTOCOL if event.no_protocol else EndReason.PROTOCOL_ERROR, event.detail)
 
 
+# --- the record --------------------------------------------------------------------------------------------
+
+
+def record(session: Context, reason: EndReason, detail: str, code: enum.StrEnum | None) -> EndSession:
+    """What is kept of the session [INV-36]."""
+    return EndSession(
+        reason=reason,
+        code=code,
+        detail=detail,
+        session_id=session.session_id,
+        established=session.evcc_id is not None,
+        fault=None if session.earlier_fault else session.fault,
+        fault_detail="" if session.earlier_fault else session.fault_detail,
+        meter=session.reading,
+        energy=metering.energy(session),
+        paused=pause.kept(session, session.session_id) if reason is EndReason.PAUSED else None,
+    )
+
+
 # --- inputs without effect ---------------------------------------------------------------------------------
 
 
@@ -174,8 +195,8 @@ def stale(session: Context, event: object) -> None:
 
 
 def not_in_this_protocol(session: Context, event: object) -> None:
-    """What the protocol has no way to say to the EV."""
-    session.notice(NoticeKind.IGNORED, f"{type(event).__name__}: {session.dialect.name} has no word for it")
+    """What the protocol cannot say to the EV."""
+    session.notice(NoticeKind.IGNORED, f"{type(event).__name__}: {session.dialect.name} cannot say it")
 
 
 def nothing(_: Context, __: None) -> None:

@@ -75,12 +75,12 @@ def _voltage(snapshot: EvseSnapshot, dc: DcConfig) -> str:
 
 def contactor_not_open(session: Context, _: None) -> None:
     """Welded, or the order to open did not reach it."""
-    _fails(session, EvseFault.CONTACTOR, "closed while it has to be open")
+    _fails(session, EvseFault.CONTACTOR, "closed while it must be open")
 
 
 def contactor_lost(session: Context, _: None) -> None:
     """It fell open, or something else has opened it, without a fault or a pilot that would say why."""
-    _fails(session, EvseFault.CONTACTOR, "open while it has to be closed")
+    _fails(session, EvseFault.CONTACTOR, "open while it must be closed")
 
 
 def not_discharged(session: Context, _: None) -> None:
@@ -104,4 +104,6 @@ def _fails(session: Context, fault: EvseFault, why: str) -> None:
 
 
 _STARTS = (Role.STARTS, Role.CLOSES_CONTACTOR)
-_NO_CURRENT = 2.0  # A; what a pre-charge may have does not tell a live output from an offset of the meter
+_NO_CURRENT = (
+    2.0  # A; what a pre-charge may have does not distinguish a live output from an offset of the meter
+)

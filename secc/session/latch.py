@@ -1,4 +1,4 @@
-"""What outlives a session: a serious fault keeps the outlet off until somebody has looked [INV-30]."""
+"""What outlives a session: a serious fault keeps the outlet off until it has been reset by hand [INV-30]."""
 
 import math
 from collections.abc import Callable
@@ -73,14 +73,14 @@ class FaultLatch:
 
 
 class IdleOutlet:
-    """Watches an outlet between two sessions: what was switched off has to be off.
+    """Watches an outlet between two sessions: what was switched off must be off.
 
     The contactor is judged until it was seen open once: from then on basic charging may close it. A DC output
     is judged while no cable is plugged in: a battery, of whatever car, cannot hold its voltage then.
     """
 
     def __init__(self, config: SeccConfig, trip: Callable[[EvseFault, str], None]) -> None:
-        """`trip` is told what is not off in time: `FaultLatch.trip`, or something that calls it."""
+        """`trip` is called with what is not off in time: `FaultLatch.trip`, or something that calls it."""
         self._timing, self._dc = config.timing, config.energy.dc
         self._offers_dc = config.energy.offers_dc
         self._trip = trip

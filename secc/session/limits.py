@@ -73,7 +73,7 @@ def _from_car(session: Agreed) -> tuple[DischargeLimit, DischargeLimit]:
 
 def lowest_voltage(config: DcConfig) -> Milli:
     """mV below which nothing is set, and below which there is no battery: an outlet at less than the safe
-    voltage cannot be told from one without voltage."""
+    voltage cannot be distinguished from one without voltage."""
     return max(milli(config.min_voltage), milli(config.safe_voltage))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 
 from secc.pki.transport import TlsVersion, Transport
 from secc.pki.vehicle import VehicleIdentity
-from secc.session import ending, feedback, limits, metering, output, pause, reply
+from secc.session import ending, feedback, limits, metering, output, reply, transition
 from secc.session.agreed import ContractSide
 from secc.session.context import Context, SessionConfig
 from secc.session.contract_events import ContractTerms
@@ -25,10 +25,10 @@ from secc.session.handshake import HANDSHAKE
 from secc.session.identity import Names
 from secc.session.inputs import Input, Received, Tick
 from secc.session.outlet import EvseFault, EvseSnapshot
-from secc.session.outputs import EndReason, EndSession, Notice, NoticeKind, OpenContactor, Output
+from secc.session.outputs import EndReason, Notice, NoticeKind, OpenContactor, Output
 from secc.session.paused import PausedSession
-from secc.session.refusals import Cause, Refused, Warned
-from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
+from secc.session.refusals import Refused, Warned
+from secc.session.states import FeedbackChanged, PilotChanged, Stage, Timer
 from secc.session.timers import Timers
 from secc.settings.services import ValueAddedService
 
@@ -40,6 +40,14 @@ class Session(Context):
 
     Pure: `handle` is a function of the state, the input and `now` (monotonic seconds). Call it again at
     `deadline` at the latest, with a `Tick`.
+
+    `random_bytes` must be cryptographically secure [V2G2-835]. `generation` counts the station's sessions
+    [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that a latched
+    fault has not been reset (`secc.session.latch`). `tls` and `tls13` say what protects the connection,
+    TLS of any version and TLS 1.3; `vehicle` is who the EV proved to be in the TLS handshake, where it was
+    asked: a contract shown there binds PaymentDetailsReq. `contracts` is what is needed to deal with
+    contracts: without it Plug and Charge is not offered. `paused` is the session that this one may
+    continue (`secc.session.pause`), `services` are value-added ones besides those of the configuration.
     """
 
     dialect: Dialect
@@ -61,31 +69,18 @@ class Session(Context):
         paused: PausedSession | None = None,
         services: tuple[ValueAddedService, ...] = (),
     ) -> None:
-        """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716].
-
-        `random_bytes` must be cryptographically secure [V2G2-835]. `generation` counts the station's
-        sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
-        a latched fault has not been reset (`secc.session.latch`), `tls` and `tls13` say what protects the
-        connection, TLS of any version and TLS 1.3, `vehicle` is who the EV proved to be in the TLS
-        handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `contracts` is what
-        is needed to deal with contracts: without it Plug and Charge is not offered. `paused` is the
-        session that this one may continue (`secc.session.pause`), `services` are value-added ones besides
-        those of the configuration."""
+        """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716]."""
         self.config, self.evse, self.now = config, snapshot, now
         self.tls, self.vehicle, self.contracts, self.services = tls, vehicle, contracts, services
-        version = TlsVersion.TLS_1_3 if tls13 else TlsVersion.TLS_1_2 if tls else None
-        laboratory = config.iso20.insecure_lab
-        self.transport = Transport(version=version, vehicle=vehicle, laboratory=laboratory)
+        self.transport = _transport(config, vehicle, tls=tls, tls13=tls13)
         self.pnc = ContractSide()
         self.dialect = HANDSHAKE
         self.state: Stage = HANDSHAKE.begin
         self.names = Names(random_bytes, generation, recent_ids, paused)
         self.timers = Timers(config.timing)
         self.session_id = self.names.new_id()
-        self.fault = EvseFault.EMERGENCY_STOP if blocked else None
-        self.earlier_fault = blocked
+        self.earlier_fault, self.fault = blocked, EvseFault.EMERGENCY_STOP if blocked else None
         self.lease_until = self.answer_by = self.ramped_at = now
-        self.owed: object | None = None
         self._outputs: list[Output] = []
         self.evse = metering.checked(self, snapshot)
         feedback.watch(self)
@@ -119,14 +114,14 @@ class Session(Context):
         if looked:
             feedback.watch(self)
         if self.evse.control_pilot is not before.control_pilot:
-            self._run(PilotChanged, None)
+            self.run(PilotChanged, None)
         if self.evse.contactor_closed is not before.contactor_closed:
-            self._run(FeedbackChanged, None)
+            self.run(FeedbackChanged, None)
         self._fire_timers(looked)
         if isinstance(event, Received):
             self._receive(event)
         elif not isinstance(event, Tick):
-            self._run(type(event), event)
+            self.run(type(event), event)
         if self.timers.due.get(Timer.LEASE_RENEWAL, self.now + 1.0) <= self.now:
             output.renew(self)
         feedback.watch(self)
@@ -150,10 +145,6 @@ class Session(Context):
         """Let the log say something."""
         self._outputs.append(Notice(kind, text))
 
-    def overtake(self) -> None:
-        """Answer what is owed as the table says for a stop that has come before the answer."""
-        self._run(StopOrdered, None)
-
     def end(self, reason: EndReason, detail: str = "", code: enum.StrEnum | None = None) -> None:
         """The session is over; the output goes off first, an owed answer is given."""
         if self.state.ended:
@@ -161,41 +152,20 @@ class Session(Context):
         if self.energised is not None or OpenContactor() not in self._outputs:
             output.off(self, final=True)
         if self.owed is not None and reason is not EndReason.LINK_LOST:
-            self.answer(self.dialect.refusal(self, self.owed, self.dialect.codes[Cause.FAILED]))
+            self.answer(reply.failed(self, self.dialect))
         self.owed = None
-        self._outputs.append(
-            EndSession(
-                reason=reason,
-                code=code,
-                detail=detail,
-                session_id=self.session_id,
-                established=self.evcc_id is not None,
-                fault=None if self.earlier_fault else self.fault,
-                fault_detail="" if self.earlier_fault else self.fault_detail,
-                meter=self.reading,
-                energy=metering.energy(self),
-                paused=pause.kept(self, self.session_id) if reason is EndReason.PAUSED else None,
-            )
-        )
+        self._outputs.append(ending.record(self, reason, detail, code))
         self.state = self.dialect.end
         self.timers.clear()
 
     def refuse(self, refused: Refused) -> None:
         """Output off, the paired negative response, end [V2G2-539] [V2G-DC-665]."""
-        code, request = self.dialect.code(refused), self.owed
-        if request is not None:
-            self._say_refusal(refused, code, request)
+        code = self.dialect.code(refused)
+        if self.owed is not None:
+            reply.say(self, self.dialect, refused)
             output.off(self, final=True)
-            self.answer(self.dialect.refusal(self, request, code))
+            self.answer(self.dialect.refusal(self, self.owed, code))
         self.end(EndReason.REFUSED, str(refused), code)
-
-    def _say_refusal(self, refused: Refused, code: enum.StrEnum, request: object) -> None:
-        self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {code.value}, {refused}")
-        record = refused.record or self.dialect.unrecorded(self, request, code, str(refused))
-        if record is not None:
-            self.emit(record)
-
-    # --- requests -----------------------------------------------------------------------------------------
 
     def _receive(self, event: Received) -> None:
         if self.state.ended:
@@ -208,38 +178,25 @@ class Session(Context):
         if self.owed is not None:
             # Not lock-step: the first request is answered still, then the second one [INV-15].
             output.off(self)
-            self.answer(self.dialect.refusal(self, self.owed, self.dialect.codes[Cause.FAILED]))
+            self.answer(reply.failed(self, self.dialect))
         self.owed = request
         self.answer_by = reply.answer_by(self.dialect, self.config.timing, request, self.now)
         self.received_id, self.received_signature = session_id, signature
         self.received_payload, self.received_stream = event.payload, event.stream
-        rule = self._rule(type(request))
-        if session_id != self.session_id and not self._begins(request):
-            why = f"SessionID is not the assigned one [{self.dialect.foreign}]"
-            self.refuse(Refused(Cause.UNKNOWN_SESSION, why))
-        elif rule is None:
-            why = f"{type(request).__name__} while the session {self.state.value}"
-            self.refuse(Refused(Cause.SEQUENCE, f"{why} [{self.dialect.unexpected}]"))
+        if (wrong := reply.foreign(self, self.dialect, request)) is not None:
+            self.refuse(wrong)
+        elif (rule := self.dialect.find(self.state, type(request), self.config.compat)) is None:
+            self.refuse(reply.unexpected(self, self.dialect, request))
         else:
             if rule.leniency:
                 self.notice(NoticeKind.LENIENT, f"{type(request).__name__} by {rule.leniency}")
             self._apply(rule, request)
 
-    def _begins(self, request: object) -> bool:
-        """[V2G2-460]: a SessionID counts byte-equal, length included; not that of SessionSetupReq, and none
-        before the setup."""
-        return isinstance(request, self.dialect.setup) or self.evcc_id is None
-
-    # --- the table ----------------------------------------------------------------------------------------
-
-    def _rule(self, key: Key) -> On | None:
-        return self.dialect.find(self.state, key, self.config.compat)
-
-    def _run(self, key: Key, event: object) -> None:
-        """An input that is not a request: a row of the state, else what holds everywhere, else nothing."""
+    def run(self, key: Key, event: object) -> None:
+        """Take what is no request: a row of the state, else what holds everywhere, else nothing."""
         if self.state.ended:
             return
-        if (rule := self._rule(key)) is not None:
+        if (rule := self.dialect.find(self.state, key, self.config.compat)) is not None:
             self._apply(rule, event)
         elif (everywhere := self.dialect.anywhere.get(key)) is not None:
             everywhere.handler(self, event)
@@ -260,44 +217,31 @@ class Session(Context):
             raise RuntimeError(f"{rule.handler.__name__} led to {state}, the table says {rule.leads_to}")
         if state.waits_for_ev == (self.owed is not None):
             raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self.owed}")
-        self._enter(state, answered=owed is not None and self.owed is None)
+        answered = owed is not None and self.owed is None
+        transition.enter(self, self.dialect, state, answered=answered)
 
     def _warn(self, warned: Warned) -> Stage:
         """Answer with a code that refuses, and go on."""
-        code, request = self.dialect.code(warned), self.owed
-        if request is None:
+        code = self.dialect.code(warned)
+        if self.owed is None:
             raise RuntimeError(f"nothing is owed that could be answered {code}")
-        self._say_refusal(warned, code, request)
-        self.answer(self.dialect.refusal(self, request, code))
+        reply.say(self, self.dialect, warned)
+        self.answer(self.dialect.refusal(self, self.owed, code))
         return warned.state or self.state
-
-    def _enter(self, state: Stage, *, answered: bool) -> None:
-        """Timers of the old state end; the sequence timer runs while the EV has to speak [V2G2-443]."""
-        if state is not self.state:
-            for timer in [*self.timers.due, *self.timers.expired]:
-                runs_on = timer in self.dialect.anywhere
-                if not runs_on and self.dialect.find(state, timer, self.config.compat) is None:
-                    self.timers.stop(timer)
-            self.state = state
-        if not state.waits_for_ev:
-            self.timers.stop(Timer.SEQUENCE)
-            self._keep_answer_time(state)
-        elif answered:
-            self.timers.start(Timer.SEQUENCE, self.now, self.dialect.sequence(self.config, state))
-
-    def _keep_answer_time(self, state: Stage) -> None:
-        """What ends the wait in a state that owes an answer ends it in time, however many waits there are."""
-        for timer in self.timers.due:
-            rule = self.dialect.find(state, timer, self.config.compat)
-            if rule is not None and state not in rule.leads_to:  # else it is a look at the world, not the end
-                self.timers.bring_forward(timer, self.answer_by)
 
     def _fire_timers(self, looked: bool) -> None:
         """Each due timer once, the earliest first; the lease is renewed after everything else. What judges a
         reading waits for a reading of now."""
         waiting = _RENEWAL if looked else _UNSEEN
         while not self.state.ended and (timer := self.timers.take(self.now, waiting)) is not None:
-            self._run(timer, None)
+            self.run(timer, None)
+
+
+def _transport(
+    config: SessionConfig, vehicle: VehicleIdentity | None, *, tls: bool, tls13: bool
+) -> Transport:
+    version = TlsVersion.TLS_1_3 if tls13 else TlsVersion.TLS_1_2 if tls else None
+    return Transport(version=version, vehicle=vehicle, laboratory=config.iso20.insecure_lab)
 
 
 _RENEWAL = frozenset({Timer.LEASE_RENEWAL})

@@ -10,7 +10,7 @@ from secc.session.outputs import NoticeKind
 
 
 def checked(session: Context, snapshot: EvseSnapshot) -> EvseSnapshot:
-    """The snapshot, without a reading that cannot be believed; each trouble is told once.
+    """The snapshot, without a reading that cannot be believed; each trouble is reported once.
 
     The last good reading stays in `session.reading`, for the end record.
     """
@@ -36,7 +36,7 @@ def energy(session: Context) -> int | None:
 
 
 def _trouble(reading: MeterReading, before: MeterReading | None, utc: float, age: float) -> str:
-    """Why a reading does not count; empty when it does. The numbers stay out of it: it is told once."""
+    """Why a reading does not count; empty when it does. The numbers stay out of it: it is reported once."""
     if before is not None and reading.meter_id != before.meter_id:
         return f"reading of {reading.meter_id} in a session that {before.meter_id} has measured"
     if before is not None and reading.energy < before.energy:

@@ -53,7 +53,7 @@ class EvseFault(enum.StrEnum):
     RESIDUAL_CURRENT = "residual current"
     """The RCD has tripped."""
     CONTACTOR = "contactor does not follow"
-    """Latched: closed when it has to be open (welded), open when it has to be closed, or stuck."""
+    """Latched: closed when it must be open (welded), open when it must be closed, or stuck."""
     SWITCH_OFF = "output did not switch off"
     """Latched: a command to switch off failed, or voltage or current stayed at the output after it."""
     MALFUNCTION = "malfunction"

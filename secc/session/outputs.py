@@ -58,7 +58,7 @@ class OpenContactor:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StartCableCheck:
-    """DC: test the isolation, now and anew. Answer with `CableCheckReported`."""
+    """DC: run a new isolation test now. Answer with `CableCheckReported`."""
 
     ticket: Ticket
     max_voltage: float
@@ -104,7 +104,7 @@ class NoticeKind(enum.StrEnum):
     STATE = "state"
     REFUSED = "refused"
     STALE = "stale"
-    """An answer with a ticket that nobody waits for."""
+    """An answer with a ticket that nothing waits for."""
     LENIENT = "lenient"
     """Accepted only because of a compatibility setting."""
     OUTPUT = "output"

@@ -18,7 +18,7 @@ class PausedSession:
     offer: Offer | None
     """The schedule that was followed; None when the EV paused before there was one."""
     emaid: str = ""
-    """Normal form of the contract that paid; the one who continues has to show the same [V2G2-754]."""
+    """Normal form of the contract that paid; a continued session must show the same [V2G2-754]."""
     payment: Payment | None = None
     """The payment option in use: the only one that is offered again. None when none was chosen."""
     mode: EnergyMode | None = None
@@ -30,4 +30,4 @@ class PausedSession:
     room: object | None = None
     """What only its protocol has."""
     departure_at: float | None = None
-    """Monotonic seconds of the departure that the EV has told; None when it told none."""
+    """Monotonic seconds of the departure that the EV has announced; None without one."""

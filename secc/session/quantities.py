@@ -100,8 +100,8 @@ _POWERS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 @functools.lru_cache(maxsize=256)
 def milli(value: float) -> Milli:
-    """A number of ours as the decimal it was written as, rounded down to a thousandth; NaN, infinities and
-    negatives count as zero."""
+    """A number of the station as the decimal it was written as, rounded down to a thousandth; NaN,
+    infinities and negatives count as zero."""
     if not 0.0 < value < math.inf:
         return ZERO
     nearest = round(value * 1000)
@@ -120,7 +120,8 @@ def least(*limits: Milli | None) -> Milli:
 
 @functools.lru_cache(maxsize=256)
 def to_wire(limit: Milli) -> tuple[int, int]:
-    """A limit of ours as value and exponent, rounded down to a tenth or coarser; below zero is zero."""
+    """A limit of the station as value and exponent, rounded down to a tenth or coarser; below zero is
+    zero."""
     return _scaled(max(limit, 0) // 100)
 
 

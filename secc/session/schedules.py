@@ -138,7 +138,7 @@ class EnergyNeed:
     energy: float | None
     """Wh wanted; None when the EV did not say (DC)."""
     max_power: float | None
-    """W that the EV can take, as far as it can be told."""
+    """W that the EV can take, as far as it is known."""
     max_steps: int
     """Steps per schedule the EV can store, at least 1 [V2G2-310]."""
     continued: int | None = None

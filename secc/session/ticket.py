@@ -1,4 +1,4 @@
-"""The name of a question to the outside, so that its answer can be told from others."""
+"""The name of a question to the outside, so that its answer can be distinguished from others."""
 
 import dataclasses
 

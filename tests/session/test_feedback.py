@@ -445,7 +445,7 @@ def test_a_contactor_that_does_not_open_fails_what_is_owed_then() -> None:
     answer = sent(bench.tick(1.1))
     assert (type(answer).__name__, code(answer)) == ("CableCheckRes", "FAILED")
     assert bench.end is not None
-    assert bench.end.fault_detail == "closed while it has to be open"
+    assert bench.end.fault_detail == "closed while it must be open"
 
 
 @pytest.mark.inv("INV-02")

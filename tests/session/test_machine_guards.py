@@ -24,6 +24,7 @@ from secc.session.inputs import (
 )
 from secc.session.iso2 import table
 from secc.session.iso2.refusals import Iso2Refused
+from secc.session.iso2.table import ISO2
 from secc.session.outlet import ControlPilot, EvseFault
 from secc.session.outputs import (
     Authorize,
@@ -238,7 +239,7 @@ def test_a_second_end_changes_nothing() -> None:
     bench.feed(LinkLost("gone"))
     bench.session.end(EndReason.TERMINATED)
     assert bench.session._outputs == []
-    bench.session._run(LinkLost, LinkLost("again"))
+    bench.session.run(LinkLost, LinkLost("again"))
     assert bench.session._outputs == []
 
 
@@ -328,7 +329,7 @@ def test_a_timer_of_a_state_ends_with_it() -> None:
 
 def test_a_handler_that_leaves_the_table_is_a_defect() -> None:
     bench = Bench(AC).to_power_on_ac()
-    rule = bench.session._rule(type(r.start()))
+    rule = ISO2.find(bench.session.state, type(r.start()), AC.compat)
     assert rule is not None
     lost = dataclasses.replace(rule, handler=lambda session, _: session.state)
     with pytest.raises(RuntimeError, match="the table says"):
@@ -342,7 +343,7 @@ def test_a_handler_that_leaves_the_table_is_a_defect() -> None:
 @pytest.mark.inv("INV-27")
 def test_what_a_refusing_handler_has_emitted_is_dropped() -> None:
     bench = Bench(AC).to_power_on_ac()
-    rule = bench.session._rule(type(r.start()))
+    rule = ISO2.find(bench.session.state, type(r.start()), AC.compat)
     assert rule is not None
 
     def refusing(session: Context, _: Any) -> Stage:

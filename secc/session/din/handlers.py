@@ -61,9 +61,7 @@ def service_discovery(session: Context, _: din.ServiceDiscoveryReq) -> Stage:
 
 def service_detail(_: Context, request: din.ServiceDetailReq) -> Stage:
     """Nothing on offer has details."""
-    raise DinRefused(
-        ResponseCode.FAILED_SERVICE_ID_INVALID, f"service {request.service_id} has no details to tell"
-    )
+    raise DinRefused(ResponseCode.FAILED_SERVICE_ID_INVALID, f"service {request.service_id} has no details")
 
 
 def service_payment_selection(session: Context, request: din.ServicePaymentSelectionReq) -> Stage:
@@ -309,7 +307,7 @@ def _delivered(session: Context, state: Stage) -> Stage:
 
 
 def welding_detection(session: Context, _: din.WeldingDetectionReq) -> Stage:
-    """The EV opens its contactors and watches the voltage; it has to be in pilot state B [V2G-DC-556]."""
+    """The EV opens its contactors and watches the voltage; it must be in pilot state B [V2G-DC-556]."""
     return _welding(session) if welding.requested(session) else DinState.AWAITING_PILOT_B
 
 
@@ -335,5 +333,5 @@ def session_stop(session: Context, _: din.SessionStop) -> Stage:
 
 
 def session_stop_after_charge(session: Context, request: din.SessionStop) -> Stage:
-    """After PowerDeliveryReq the EV has to be in pilot state B first [V2G-DC-988]."""
+    """After PowerDeliveryReq the EV must be in pilot state B first [V2G-DC-988]."""
     return session_stop(session, request) if welding.stop_requested(session) else DinState.AWAITING_PILOT_B

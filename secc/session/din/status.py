@@ -1,6 +1,6 @@
 """How the station presents itself in a response of DIN SPEC 70121: status, limits, measurements.
 
-The numbers are those of ISO 15118-2, the words are not: the station announces a stop by its status code
+The numbers are those of ISO 15118-2, the messages are not: the station announces a stop by its status code
 alone, there is no meter, and a schedule says watts as a 16 bit number.
 """
 
@@ -19,10 +19,11 @@ from secc.settings.energy import EnergyMode
 
 
 def evse_status(session: Agreed) -> din.DCEVSEStatus:
-    """DC_EVSEStatus. EVSENotification says nothing in DC: a stop is told by EVSE_Shutdown [V2G-DC-500]."""
+    """DC_EVSEStatus. EVSENotification says nothing in DC: a stop is announced by EVSE_Shutdown
+    [V2G-DC-500]."""
     test = session.cable_test
     level = session.evse.isolation if test is None or test.level is None else test.level
-    if level is IsolationLevel.NO_IMD:  # DIN has no word for it
+    if level is IsolationLevel.NO_IMD:  # DIN has no such level
         level = IsolationLevel.INVALID
     return din.DCEVSEStatus(
         evse_isolation_status=din.IsolationLevel(level.value),
@@ -34,7 +35,7 @@ def evse_status(session: Agreed) -> din.DCEVSEStatus:
 
 def _status_code(session: Agreed) -> DCEVSEStatusCode:
     """Only EVSE_Shutdown and EVSE_EmergencyShutdown make the EV stop [V2G-DC-650]; the others inform. An EV
-    whose pilot leaves C and D in the middle is told to stop at once [V2G-DC-668]."""
+    whose pilot leaves C and D in the middle is asked to stop at once [V2G-DC-668]."""
     if session.fault is EvseFault.EMERGENCY_STOP:
         return DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN
     if session.fault is not None and not session.state.in_charge_loop:
@@ -125,13 +126,13 @@ def _entries(schedule: PowerSchedule) -> tuple[din.PMaxScheduleEntry, ...]:
 
 
 def placeholder(session: Agreed) -> din.SAScheduleList:
-    """For a response that has to carry a schedule and offers none yet: what holds now, for a day."""
+    """For a response that must carry a schedule and offers none yet: what holds now, for a day."""
     schedule = PowerSchedule(1, (PowerStep(0, number(limits.dc(session).power.upper)),), 86_400)
     return schedule_list(ScheduleOffer((schedule,)))
 
 
 MOST_WATTS = 32767
-"""As much as PMax can say; a limit from here on is not told by the schedule, but by EVSEMaximumPowerLimit."""
+"""As much as PMax can say; a limit from here on is not in the schedule, but in EVSEMaximumPowerLimit."""
 
 
 def present_voltage(session: Agreed) -> din.PhysicalValue:

@@ -1,8 +1,8 @@
 """The negative response that belongs to each request.
 
 The EV ignores everything in it but the code [V2G2-735], still every mandatory element is there and
-schema-valid [V2G2-736]: with what the station really has to say where it can be told, else a placeholder that
-nobody can mistake for a certificate, a key or a challenge.
+schema-valid [V2G2-736]: with the real values of the station where it may give them, else a placeholder that
+cannot be mistaken for a certificate, a key or a challenge.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ something happened around the session; without a row, and without a line in `ANY
 
 A state called WAIT_… waits for the EV, and the sequence timer runs [V2G2-443]. In the others an answer is
 owed: to leave towards WAIT_… a handler must have given it. From every state the session may also end, by
-refusal or by what stands in `ANYWHERE`; the rows do not repeat that.
+refusal or by an entry of `ANYWHERE`; the rows do not repeat that.
 
 Two things come before the table. The SessionID of a request must be the assigned one, else
 FAILED_UnknownSession, which so wins over FAILED_SequenceError where both fit [V2G2-460]. And a fault, an

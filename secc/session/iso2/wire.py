@@ -15,7 +15,7 @@ V, A, W, WH = UnitSymbol.V, UnitSymbol.A, UnitSymbol.W, UnitSymbol.WH
 
 @functools.lru_cache(maxsize=256)
 def limit(value: Milli, unit: UnitSymbol) -> PhysicalValue:
-    """A limit of ours, rounded down to a tenth or coarser."""
+    """A limit of the station, rounded down to a tenth or coarser."""
     size, multiplier = to_wire(value)
     return PhysicalValue(multiplier=multiplier, unit=unit, value=size)
 

@@ -40,7 +40,7 @@ from secc.settings.services import Payment
 
 
 def payment_details(session: Context, request: iso2.PaymentDetailsReq) -> State:
-    """Judge the contract that is shown; grant nothing yet, whoever has seen it can show it."""
+    """Judge the contract that is shown. Nothing is granted yet: every observer of a contract can show it."""
     terms = terms_of(session)
     try:
         if session.vehicle is not None:
@@ -54,7 +54,7 @@ def payment_details(session: Context, request: iso2.PaymentDetailsReq) -> State:
             ResponseCode.FAILED_CERTIFICATE_NOT_ALLOWED_AT_THIS_EVSE,
             "not the contract that paid before the pause [V2G2-754]",
         )
-    if isinstance(shown, UnanchoredContract):  # whoever knows the root knows what is revoked
+    if isinstance(shown, UnanchoredContract):  # revocation is judged where the root is known
         return _challenge(session, shown)
     if not terms.finds_revocation or terms.policy.revocation.mode is RevocationMode.OFF:
         return _accept(session, shown, Evidence())
@@ -68,7 +68,7 @@ def payment_details(session: Context, request: iso2.PaymentDetailsReq) -> State:
 def _present(
     session: Context, request: iso2.PaymentDetailsReq, terms: ContractTerms
 ) -> PresentedContract | UnanchoredContract:
-    """A chain under a root of ours; with central validation one that is consistent in itself."""
+    """A chain under a configured root; with central validation one that is consistent in itself."""
     chain, emaid, policy = request.contract_signature_cert_chain, request.emaid, terms.policy
     try:
         return contracts.present(chain, emaid, terms.trust, session.utc, policy)

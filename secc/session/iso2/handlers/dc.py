@@ -169,7 +169,7 @@ def change_of_mind(session: Context, request: iso2.PowerDeliveryReq) -> State:
 
 
 def welding_detection(session: Context, _: iso2.WeldingDetectionReq) -> State:
-    """The EV opens its contactors and watches the voltage; it has to be in pilot state B [V2G2-920]."""
+    """The EV opens its contactors and watches the voltage; it must be in pilot state B [V2G2-920]."""
     return _welding(session) if welding.requested(session) else State.AWAITING_PILOT_B
 
 

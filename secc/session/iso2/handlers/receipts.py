@@ -19,7 +19,7 @@ from secc.settings.services import Payment
 
 
 def ask(session: Context) -> bool:
-    """Whether this response asks for a receipt; remembers what has to be signed then.
+    """Whether this response asks for a receipt; remembers what must be signed then.
 
     Only with a contract [V2G2-691], and only with a reading [V2G2-902].
     """

@@ -39,5 +39,5 @@ def session_stop(session: Context, request: iso2.SessionStopReq) -> State:
 
 
 def session_stop_dc(session: Context, request: iso2.SessionStopReq) -> State:
-    """After PowerDeliveryReq(Stop) the EV has to be in pilot state B first [V2G2-919] [V2G2-920]."""
+    """After PowerDeliveryReq(Stop) the EV must be in pilot state B first [V2G2-919] [V2G2-920]."""
     return session_stop(session, request) if welding.stop_requested(session) else State.AWAITING_PILOT_B

@@ -1,12 +1,12 @@
 """Sales tariffs on their way to the EV: untouched, with the signature of the mobility operator [V2G2-905].
 
-The operator signs each tariff; the signature stands in the header of ChargeParameterDiscoveryRes with one
+The operator signs each tariff; the signature is in the header of ChargeParameterDiscoveryRes with one
 reference per tariff. The station has no key for it and changes nothing: tariffs whose signature would not fit
 are left out, all of them, as a signature over some is a signature over none.
 
 A tariff counts its intervals from the offer. When a paused session goes on, some of it is over, and what is
-left has to be counted anew: the station does that where nobody has signed, else it asks the back end for a
-tariff signed anew, and offers the schedule without one when there is none.
+left must be counted again: the station does that where nothing is signed, else it asks the back end for a
+newly signed tariff, and offers the schedule without one when there is none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def accompanied(session: Context, offer: ScheduleOffer) -> tuple[bool, Signature
         session.notice(NoticeKind.IGNORED, "sales tariffs are left out without TLS")
         return False, None
     most = 1024 if session.parameters is None else session.parameters.max_steps
-    if any(len(tariff.sales_tariff_entry) > most for tariff in tariffs):  # nobody may shorten what is signed
+    if any(
+        len(tariff.sales_tariff_entry) > most for tariff in tariffs
+    ):  # what is signed must not be shortened
         session.notice(NoticeKind.IGNORED, f"sales tariffs are left out: the EV stores {most} entries")
         return False, None
     signature = offer.tariff_signature
@@ -50,7 +52,7 @@ def continued(
 ) -> tuple[SalesTariff | None, Signature | None]:
     """The tariff of a schedule `gone` seconds after it was offered, with the signature where that still fits.
 
-    None where the rest of a signed tariff would have to be signed anew.
+    None where the rest of a signed tariff would need a new signature.
     """
     tariff, signature = of(schedule), before.tariff_signature
     rest = None if tariff is None else _rest(tariff, gone)
