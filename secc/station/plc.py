@@ -1,42 +1,38 @@
-"""SLAC and the control pilot around a `Station`: the part that has sockets and clocks.
+"""A station with SLAC: matching, control pilot and sessions of one outlet on the power line.
 
-`PlcStation` runs three machines that know nothing of each other: the matching (`secc.slac.matching`), the
-sequence of the control pilot (`secc.pilot`) and the station. What one of them tells becomes an input of the
-next, in the order in which it was told; nothing here decides anything.
+`machines` holds matching and pilot sequence, `modem_line` the modem, `pilot_watch` looks at the control pilot
+and at the ends of sessions; the `Station` below runs the sessions.
 """
 
 import asyncio
-import collections
-import contextlib
-import math
 import os
 from collections.abc import Callable
-from typing import cast
 
 from secc import pilot
-from secc.errors import ConfigError, LinkError
-from secc.pilot import PilotSequence
+from secc.errors import ConfigError
 from secc.ports import (
     Backend,
+    ChargesBasically,
+    DrivesPilot,
     EvseController,
     OcspSource,
     PlcModem,
     Reporter,
 )
-from secc.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
+from secc.records import LinkEvent, LinkRecord, Record
 from secc.sdp import SDP_PORT
-from secc.session.outlet import ControlPilot
-from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.slac import events as slac
-from secc.slac.matching import Matching
-from secc.slac.states import LISTENING, NETWORKED, SlacState
+from secc.slac.states import SlacState
 from secc.station.boundary.calls import what
 from secc.station.boundary.controller import checked_controller
 from secc.station.boundary.modem import checked_modem
 from secc.station.journal import Journal
 from secc.station.log import LogReporter
+from secc.station.machines import Machines
+from secc.station.modem_line import ModemLine
 from secc.station.ownership import OutletClaim
+from secc.station.pilot_watch import PilotWatch
 from secc.station.power_line import PowerLineLog
 from secc.station.raw_modem import RawModem
 from secc.station.station import Station
@@ -64,9 +60,9 @@ class PlcStation:
         journal: Journal | None = None,
         claim: OutletClaim | None = None,
     ) -> None:
-        """As `Station`; the controller has to be able to drive the pilot, see `secc.ports.DrivesPilot`.
+        """As `Station`. `modem`: by default the one behind the interface of the configuration.
 
-        `modem`: the interface of the configuration unless told otherwise. Raises ConfigError.
+        Raises ConfigError when SLAC is off, or the controller does not declare `secc.ports.DrivesPilot`.
         """
         if isinstance(config, SeccConfig) and not config.slac.enabled:
             raise ConfigError("slac.enabled: expected true; without SLAC a Station is enough")
@@ -77,30 +73,13 @@ class PlcStation:
                 f"slac.enabled is true, and the controller {kind} does not declare DrivesPilot: "
                 f"derive {kind} from secc.ports.DrivesPilot"
             )
-        self._pilot_driver = controller.pilot
-        self._config = config
-        self._controller = controller
-        self._log = PowerLineLog(recorder)
-        self._default_log = LogReporter() if reporter is None else None
-        self._reporter: Reporter = reporter or self._default_log or LogReporter()
-        self._random_bytes = random_bytes
-        self._modem = checked_modem(modem if modem is not None else RawModem(config.interface))
-        self._matching: Matching | None = None
-        self._sequence = PilotSequence(
-            config.slac, dc=not config.energy.offers_ac, max_current=config.energy.ac.max_current
-        )
-        self._pending: collections.deque[tuple[Callable[..., tuple[object, ...]], object]] = (
-            collections.deque()
-        )
-        self._busy = False
-        self._reported: collections.deque[float] = collections.deque(maxlen=20)
-        self._pilot = ControlPilot.A
-        self._current = config.energy.ac.max_current
-        self._end: EndSession | None = None
-        self._end_limit = 0.0
+        self._log = LogReporter() if reporter is None else None
+        self._reporter: Reporter = reporter or self._log or LogReporter()
+        self._modem = ModemLine(checked_modem(modem if modem is not None else RawModem(config.interface)))
+        self._commands = _Commands(self._modem, controller.pilot, controller.basic)
+        self._machines = Machines(config, self._commands, PowerLineLog(recorder), random_bytes)
+        self._watch = PilotWatch(config, controller, self._machines)
         self._tasks: list[asyncio.Task[None]] = []
-        self._moved = asyncio.Event()
-        self._reopen = asyncio.Event()
         self.station = Station(
             config,
             controller,
@@ -113,7 +92,8 @@ class PlcStation:
             journal=journal,
             claim=claim,
         )
-        """The station below, for everything that has nothing to do with the power line."""
+        """The station below: sessions, health, and all that does not concern the power line."""
+        self._commands.station = self.station
         self.threadsafe = ThreadsafePlcStation(self, self.station)
         """The methods of this station and of the one below, for calls from other threads."""
 
@@ -127,7 +107,10 @@ class PlcStation:
     async def __aenter__(self) -> "PlcStation":
         await self.station.start()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._keep_time())]
+        self._tasks = [
+            loop.create_task(self._modem.run(self._machines)),
+            loop.create_task(self._watch.run()),
+        ]
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -135,258 +118,89 @@ class PlcStation:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
-        self._to_matching(slac.LeaveLink("the station stops"))
+        self._machines.to_matching(slac.LeaveLink("the station stops"))
         self._modem.close()
-        self._drive(pilot.STEADY)
-        if self._default_log is not None:
-            self._default_log.close()
+        self._commands.drive(pilot.STEADY)
+        if self._log is not None:
+            self._log.close()
 
     # --- for the owner -------------------------------------------------------------------------------------
 
     @property
     def matching_state(self) -> SlacState:
-        """Where the matching stands, for displays."""
-        return SlacState.DOWN if self._matching is None else self._matching.state
+        """State of the matching, for displays."""
+        matching = self._machines.matching
+        return SlacState.DOWN if matching is None else matching.state
 
     @property
     def pilot_state(self) -> pilot.PilotState:
-        """Where the sequence of the control pilot stands, for displays."""
-        return self._sequence.state
+        """State of the sequence of the control pilot, for displays."""
+        return self._machines.sequence.state
 
     def wake_up(self) -> None:
-        """Bring a paused, or finished, EV back."""
+        """Wake an EV whose session is paused or finished."""
         self.station.thread.check("wake_up")
-        self._to_sequence(pilot.WakeUp())
+        self._machines.to_sequence(pilot.WakeUp())
 
     def charge_basically(self) -> None:
-        """AC: authorized without a message, offer the nominal duty cycle now."""
+        """AC: the EV is authorized without a message, offer the nominal duty cycle now."""
         self.station.thread.check("charge_basically")
-        self._to_sequence(pilot.BasicWanted())
+        self._machines.to_sequence(pilot.BasicWanted())
 
-    # --- tasks ---------------------------------------------------------------------------------------------
+    def _observe(self, record: Record) -> None:
+        """A record of the station below."""
+        self._watch.record(record)
+        self._reporter(record)
 
-    async def _listen(self) -> None:
-        """Frames in; an interface that is gone is opened again, less and less often."""
-        patience = _REOPEN
-        complained = ""
-        while True:
-            try:
-                self._open()
-                patience, complained = _REOPEN, ""
-                await self._receive()
-            except LinkError as error:
-                self._modem.close()
-                self._to_matching(slac.ModemLost(str(error)))
-                if complained != (complained := str(error)):
-                    self._event(LinkEvent.DEAF, complained)
-            self._reopen.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await self._reopen.wait()
-            patience = min(2 * patience, _REOPEN_AT_MOST)
 
-    def _open(self) -> None:
-        address = self._modem.open()
-        if self._matching is None or self._matching.evse_mac != address:
-            self._matching = Matching(self._config.slac, evse_mac=address, random_bytes=self._random_bytes)
-        self._to_matching(slac.ModemOpened())
-        if self._sequence.state in (pilot.PilotState.OFFERING, pilot.PilotState.BASIC):
-            self._to_matching(slac.VehicleConnected(self._sequence.state is pilot.PilotState.OFFERING))
+class _Commands:
+    """What the machines command (`Surroundings`): modem, control pilot, and the link of the station."""
 
-    async def _receive(self) -> None:
-        """A few frames at a time, so that a flood cannot keep the loop from charging."""
-        while True:
-            for _ in range(_FRAMES_PER_TURN):
-                self._to_matching(slac.FrameReceived(await self._modem.receive()))
-            await asyncio.sleep(0)
+    station: Station
+    """Set as soon as it is made."""
 
-    async def _keep_time(self) -> None:
-        """Look at the pilot often enough for a validation, and never miss a deadline."""
-        loop = asyncio.get_running_loop()
-        trouble = ""
-        while True:
-            try:
-                self._look()
-                trouble = ""
-            except Exception as error:  # a controller that fails must not end the watching
-                if trouble != (trouble := f"{type(error).__name__}: {error}"):
-                    self._event(LinkEvent.COMPLAINT, f"control pilot: {trouble}")
-            matching = self._matching
-            dues = [self._sequence.deadline, None if matching is None else matching.deadline]
-            wait = min([_PILOT_POLL, *(due - loop.time() for due in dues if due is not None)])
-            self._moved.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(wait, 0.0)):
-                    await self._moved.wait()
+    def __init__(self, modem: ModemLine, driver: DrivesPilot, basic: ChargesBasically | None) -> None:
+        self._modem = modem
+        self._driver = driver
+        self._basic = basic
 
-    def _look(self) -> None:
-        now = asyncio.get_running_loop().time()
-        snapshot = self._controller.snapshot()
-        self._follow_limit(snapshot.max_current)
-        seen = snapshot.control_pilot
-        if seen is not self._pilot:
-            before, self._pilot = self._pilot, seen
-            if before.connected and seen.connected and before.wants_energy is not seen.wants_energy:
-                self._to_matching(slac.PilotMoved(seen.wants_energy))
-        self._to_sequence(pilot.PilotSeen(seen))
-        if self._matching is not None and (self._matching.deadline or now + 1.0) <= now:
-            self._to_matching(slac.SlacTick())
-        if self._end is not None and now >= self._end_limit:
-            self._session_over()
+    def send(self, data: bytes) -> None:
+        self._modem.send(data)
 
-    def _follow_limit(self, momentary: float | None) -> None:
-        """What a nominal duty cycle says: the configured current, or less when the outlet may give less."""
-        limit = self._config.energy.ac.max_current
-        if momentary is not None:
-            limit = min(limit, momentary) if math.isfinite(momentary) else 0.0
-        if limit != self._current:
-            self._current = limit
-            self._to_sequence(pilot.LimitChanged(limit))
+    def put_to_sleep(self, asleep: bool) -> None:
+        if problem := self._modem.put_to_sleep(asleep):
+            self._complain(problem)
 
-    # --- between the machines ------------------------------------------------------------------------------
-
-    def _to_matching(self, event: slac.Input) -> None:
-        if self._matching is not None:
-            self._pass_on(self._matching.handle, event)
-
-    def _to_sequence(self, event: pilot.Input) -> None:
-        self._pass_on(self._sequence.handle, event)
-
-    def _pass_on(self, machine: Callable[..., tuple[object, ...]], event: object) -> None:
-        """One input after the other, also those that come up meanwhile."""
-        self._pending.append((machine, event))
-        if self._busy:
-            return
-        self._busy = True
+    def drive(self, signal: pilot.PilotSignal) -> None:
+        """Show a signal; a driver that fails must not end the listening to the power line."""
         try:
-            while self._pending:
-                handle, event = self._pending.popleft()
-                before, now = self._deadline(), asyncio.get_running_loop().time()
-                accepted = self._accepted
-                outputs = handle(event, now)
-                if isinstance(event, slac.FrameReceived) and self._accepted > accepted:
-                    self._log.heard(event.data, now)
-                for output in outputs:
-                    self._log.done(output, now)
-                    self._perform(output)
-                if self._deadline() != before:
-                    self._moved.set()
-        finally:
-            self._busy = False
-
-    @property
-    def _accepted(self) -> int:
-        """Frames that meant something to the matching."""
-        return 0 if self._matching is None else self._matching.counts.get(slac.FrameVerdict.ACCEPTED, 0)
-
-    def _deadline(self) -> tuple[float | None, float | None]:
-        return self._sequence.deadline, None if self._matching is None else self._matching.deadline
-
-    def _perform(self, output: object) -> None:
-        match output:
-            case slac.SendFrame():
-                self._send(output.data)
-                return
-            case slac.StateChanged(state):
-                running = state is SlacState.MATCHING or state in NETWORKED
-                self._to_sequence(pilot.MatchingChanged(state in LISTENING or state in NETWORKED, running))
-            case slac.NoRequest():
-                self._to_sequence(pilot.InitTimeout())
-            case slac.SleepModem() | slac.WakeModem():
-                self._put_to_sleep(isinstance(output, slac.SleepModem))
-            case slac.LinkReady():
-                self._to_sequence(pilot.LinkUp())
-            case slac.LinkGone():
-                self._to_sequence(pilot.LinkDown(output.reason, output.failed))
-            case pilot.Show():
-                self._drive(output.signal)
-            case pilot.BasicCharging():
-                self._charge_basically(output.allowed)
-            case pilot.Expect():
-                self._to_matching(slac.VehicleConnected(output.digital))
-            case pilot.GiveUp():
-                self._to_matching(slac.VehicleGone())
-            case pilot.Leave():
-                self._to_matching(slac.LeaveLink(output.reason))
-            case pilot.Pause():
-                self._to_matching(slac.PauseLink())
-            case pilot.Resume():
-                self._to_matching(slac.ResumeLink())
-            case pilot.StationLink(up=True):
-                self.station.link_up()
-            case pilot.StationLink():
-                self.station.link_down(output.reason)
-        now = asyncio.get_running_loop().time()
-        if not isinstance(output, _FREQUENT) or self._calm(now):
-            self._report(PlcRecord(now, cast(slac.Output | pilot.Output, output)))
-
-    def _drive(self, signal: pilot.PilotSignal) -> None:
-        """Show it; a driver that fails must not end the listening to the power line."""
-        try:
-            self._pilot_driver.drive_pilot(signal)
+            self._driver.drive_pilot(signal)
         except Exception as error:
-            self._event(LinkEvent.COMPLAINT, f"drive_pilot: {what(error)}")
+            self._complain(f"drive_pilot: {what(error)}")
 
-    def _charge_basically(self, allowed: bool) -> None:
+    def allow_basic_charging(self, allowed: bool) -> None:
         """Allow or withdraw basic charging, where the controller can do it."""
-        if (basic := self._controller.basic) is None:
+        if self._basic is None:
             return
         try:
-            basic.basic_charging(allowed)
+            self._basic.basic_charging(allowed)
         except Exception as error:
             why = f"basic_charging: {what(error)}"
-            self._event(LinkEvent.COMPLAINT, why)
+            self._complain(why)
             if not allowed:  # the outlet may still be on
                 self.station.distrust(why)
 
-    def _calm(self, now: float) -> bool:
-        """Whatever is heard on the power line makes at most 20 records in a second [INV-26]."""
-        if len(self._reported) == self._reported.maxlen and now - self._reported[0] < 1.0:
-            return False
-        self._reported.append(now)
-        return True
+    def link_up(self) -> None:
+        self.station.link_up()
 
-    def _put_to_sleep(self, asleep: bool) -> None:
-        if (sleeper := self._modem.sleeper) is None:
-            return
-        try:
-            (sleeper.sleep if asleep else sleeper.wake)()
-        except Exception as error:
-            self._event(LinkEvent.COMPLAINT, f"modem: {what(error)}")
-        if not asleep:
-            self._reopen.set()  # now, not when patience is over
+    def link_down(self, reason: str = "data link lost") -> None:
+        self.station.link_down(reason)
 
-    def _send(self, data: bytes) -> None:
-        try:
-            self._modem.send(data)
-        except LinkError:
-            self._modem.close()  # the reader finds out and opens it again
-
-    # --- what the station reports --------------------------------------------------------------------------
-
-    def _observe(self, record: Record) -> None:
-        """A session that is over leaves the link, after its connection is closed [V2G-DC-940]."""
-        loop = asyncio.get_running_loop()
-        match record:
-            case OutputRecord(output=EndSession() as end):
-                self._end = end
-                self._end_limit = loop.time() + self._config.timing.close_delay + _FAREWELL
-            case LinkRecord(event=LinkEvent.CLOSED) if self._end is not None:
-                loop.call_soon(self._session_over)
-            case LinkRecord(event=LinkEvent.SETUP_EXPIRED):
-                loop.call_soon(self._to_sequence, pilot.SetupOver())
-        self._reporter(record)
-
-    def _session_over(self) -> None:
-        end, self._end = self._end, None
-        if end is not None:
-            self._to_sequence(pilot.SessionOver(end.reason, end.established))
-
-    def _event(self, event: LinkEvent, text: str) -> None:
-        self._report(LinkRecord(asyncio.get_running_loop().time(), event, text))
-
-    def _report(self, record: Record) -> None:
+    def record(self, record: Record) -> None:
         self.station.record(record)
+
+    def _complain(self, text: str) -> None:
+        self.record(LinkRecord(asyncio.get_running_loop().time(), LinkEvent.COMPLAINT, text))
 
 
 class ThreadsafePlcStation(ThreadsafeStation):
@@ -404,11 +218,3 @@ class ThreadsafePlcStation(ThreadsafeStation):
     def charge_basically(self) -> Answer:
         """As `PlcStation.charge_basically`."""
         return self._thread.submit("charge_basically", self._plc.charge_basically)
-
-
-_FREQUENT = (slac.RunReport, slac.StateChanged, slac.Suspicious)
-_PILOT_POLL = 0.02  # s: a phase of a validation lasts at least 0.2 s
-_FRAMES_PER_TURN = 16
-_REOPEN = 0.5  # s
-_REOPEN_AT_MOST = 5.0
-_FAREWELL = 1.0  # s beyond the close delay after which the connection counts as closed

@@ -12,7 +12,6 @@ import pytest
 from secc.errors import ConfigError, LinkError
 from secc.messages.iso2 import ChargingSession
 from secc.pilot import Drive, PilotState
-from secc.pilot.events import BasicCharging
 from secc.records import LinkEvent, LinkRecord
 from secc.records.text import as_json, as_text
 from secc.session.outlet import ControlPilot
@@ -135,10 +134,10 @@ async def test_basic_charging_that_cannot_be_withdrawn_blocks_the_outlet_and_mak
     world = World()
     monkeypatch.setattr(type(world.evse), "basic_charging", stuck)
     async with world.plc as plc:
-        plc._perform(BasicCharging(True))
+        plc._commands.allow_basic_charging(True)
         assert not plc.station.health.blocked
         before = len(world.evse.commands)
-        plc._perform(BasicCharging(False))
+        plc._commands.allow_basic_charging(False)
         assert plc.station.health.blocked
         await world.until(lambda: len(world.evse.commands) > before)
         assert world.evse.commands[-1][1] == "open"

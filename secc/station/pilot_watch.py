@@ -1,0 +1,93 @@
+"""The control pilot and the ends of sessions, as inputs of matching and pilot sequence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+
+from secc import pilot
+from secc.records import LinkEvent, LinkRecord, OutputRecord, Record
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndSession
+from secc.settings.config import SeccConfig
+from secc.slac import events as slac
+from secc.station.boundary.controller import CheckedController
+from secc.station.machines import Machines
+
+
+class PilotWatch:
+    """One per station with SLAC; give it a task for `run`, and every record of the station."""
+
+    def __init__(self, config: SeccConfig, controller: CheckedController, machines: Machines) -> None:
+        self._config = config
+        self._controller = controller
+        self._machines = machines
+        self._seen = ControlPilot.A
+        self._current = config.energy.ac.max_current
+        self._end: EndSession | None = None
+        self._end_limit = 0.0
+
+    async def run(self) -> None:
+        """Look at the pilot often enough for a validation, and at each deadline, until cancelled."""
+        loop, machines = asyncio.get_running_loop(), self._machines
+        trouble = ""
+        while True:
+            try:
+                self._look()
+                trouble = ""
+            except Exception as error:  # a controller that fails must not end the watch
+                if trouble != (trouble := f"{type(error).__name__}: {error}"):
+                    machines.report(LinkEvent.COMPLAINT, f"control pilot: {trouble}")
+            due = machines.deadline
+            wait = _INTERVAL if due is None else min(_INTERVAL, due - loop.time())
+            machines.moved.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(wait, 0.0)):
+                    await machines.moved.wait()
+
+    def record(self, record: Record) -> None:
+        """Follow the session: one that is over leaves the link after its connection is closed
+        [V2G-DC-940]."""
+        loop = asyncio.get_running_loop()
+        match record:
+            case OutputRecord(output=EndSession() as end):
+                self._end = end
+                self._end_limit = loop.time() + self._config.timing.close_delay + _FAREWELL
+            case LinkRecord(event=LinkEvent.CLOSED) if self._end is not None:
+                loop.call_soon(self._session_over)
+            case LinkRecord(event=LinkEvent.SETUP_EXPIRED):
+                loop.call_soon(self._machines.to_sequence, pilot.SetupOver())
+
+    def _session_over(self) -> None:
+        end, self._end = self._end, None
+        if end is not None:
+            self._machines.to_sequence(pilot.SessionOver(end.reason, end.established))
+
+    def _look(self) -> None:
+        now, machines = asyncio.get_running_loop().time(), self._machines
+        snapshot = self._controller.snapshot()
+        self._follow_limit(snapshot.max_current)
+        seen = snapshot.control_pilot
+        if seen is not self._seen:
+            before, self._seen = self._seen, seen
+            if before.connected and seen.connected and before.wants_energy is not seen.wants_energy:
+                machines.to_matching(slac.PilotMoved(seen.wants_energy))
+        machines.to_sequence(pilot.PilotSeen(seen))
+        if machines.matching is not None and (machines.matching.deadline or now + 1.0) <= now:
+            machines.to_matching(slac.SlacTick())
+        if self._end is not None and now >= self._end_limit:
+            self._session_over()
+
+    def _follow_limit(self, momentary: float | None) -> None:
+        """A nominal duty cycle shows the configured current, or less when the outlet may give less."""
+        limit = self._config.energy.ac.max_current
+        if momentary is not None:
+            limit = min(limit, momentary) if math.isfinite(momentary) else 0.0
+        if limit != self._current:
+            self._current = limit
+            self._machines.to_sequence(pilot.LimitChanged(limit))
+
+
+_INTERVAL = 0.02  # s: a phase of a validation lasts at least 0.2 s
+_FAREWELL = 1.0  # s beyond the close delay after which the connection counts as closed
