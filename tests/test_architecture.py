@@ -22,13 +22,14 @@ GROUND = {"errors", "settings"}
 SESSIONS = {"session", "session.din", "session.iso2", "session.iso20"}
 BELOW = {
     *(*GROUND, *SESSIONS, "connection", "exi", "messages", "payloads", "pilot", "pki", "ports", "records"),
-    *("sap", "sdp", "slac", "tls", "trace", "v2gtp"),
+    *("private_files", "sap", "sdp", "slac", "tls", "trace", "v2gtp"),
 }
 """All that a shell may use."""
 
 # Room -> the other rooms that it may import.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "private_files": set(),
     "settings": {"errors"},
     "messages": set(),
     "exi": {"errors", "messages"},
@@ -38,8 +39,8 @@ ROOMS: dict[str, set[str]] = {
     # Which protocol may be chosen depends on the settings and on the transport.
     "sap": {*GROUND, "messages", "pki"},
     "slac": GROUND,
-    "pki": {*GROUND, "exi", "messages"},
-    "tls": {*GROUND, "pki"},
+    "pki": {*GROUND, "exi", "messages", "private_files"},
+    "tls": {*GROUND, "pki", "private_files"},
     "session": {*GROUND, "pki"},
     "session.din": {*GROUND, "messages", "pki", "session"},
     "session.iso2": {*GROUND, "messages", "pki", "session"},
@@ -54,11 +55,11 @@ ROOMS: dict[str, set[str]] = {
     "trace": {*GROUND, "connection", "messages", "payloads", "pki", "sdp", "slac", "v2gtp", *SESSIONS},
     "station": BELOW,
     # The other half of Plug and Charge stands beside the station, not in it.
-    "site": {*GROUND, "exi", "messages", "pki", "ports", "session"},
-    "ocpp": {*GROUND, "pki", "ports", "records", "session"},
+    "site": {*GROUND, "exi", "messages", "pki", "ports", "private_files", "session"},
+    "ocpp": {*GROUND, "pki", "ports", "private_files", "records", "session"},
     "operator": set(),
     "operator.opcp": {*GROUND, "exi", "messages", "pki", "site"},
-    "operator.cpo": {*GROUND, "exi", "messages", "operator.opcp", "pki", "site"},
+    "operator.cpo": {*GROUND, "exi", "messages", "operator.opcp", "pki", "private_files", "site"},
     "sim": {*BELOW, "station"},
     # The bench knows the services of ISO 15118-20 by name.
     "bench": {

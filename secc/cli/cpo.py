@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from secc.cli import misused, output, refused
 from secc.errors import ConfigError, SeccError
+from secc.private_files import write_private
 
 if TYPE_CHECKING:
     import uvicorn
@@ -275,8 +276,7 @@ def _init(arguments: argparse.Namespace) -> int:
         chain = b"".join(pki[kind].certificate.pem for kind in kinds)
         (folder / "pki" / f"{name}.pem").write_bytes(chain)
     key = folder / "audit.key"
-    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(os.urandom(32).hex() + "\n")
+    write_private(key, os.urandom(32).hex().encode() + b"\n")
     token, digest = new_token()
     lines = _token_lines("administrator", digest, ["admin"])
     (folder / "cpo.toml").write_text(_FIRST_SETTINGS + lines, encoding="utf-8")

@@ -28,15 +28,7 @@ XML in the format of `secc decode --xml` is accepted too. Element names are thos
 is written as hexadecimal, base64Binary as base64, enumerations as their literals.
 """
 
-_ISO20 = (
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-    "iso20-wpt",
-    "iso20-acdp",
-)
+_ISO20 = tuple(name for name in exi.SCHEMAS if name.startswith("iso20-"))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from secc.cli import misused
 from secc.cli.cpo import run_until_signal
+from secc.private_files import write_private
 
 if TYPE_CHECKING:
     from secc.operator.opcp.simulated import Party
@@ -79,8 +80,7 @@ def _parties(folder: Path) -> list[Party]:
         known: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     else:
         known = {name: secrets.token_urlsafe(24) for name in ("cpo", "mo", "oem", "all")}
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+        write_private(path, json.dumps(known, indent=2).encode())
     everything = frozenset({"cpo", "mo", "oem", "cps"})
     return [
         Party(

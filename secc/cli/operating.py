@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secc.errors import ConfigError
+from secc.private_files import create_private
 from secc.records import Record
 from secc.settings.config import SeccConfig
 from secc.settings.operation import OperationConfig, Sync
@@ -87,7 +88,7 @@ def recorder(
     from secc.trace.recorder import Recorder  # for those who want a trace
 
     try:
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        opened = create_private(path)
     except FileExistsError:
         raise ConfigError(f"--trace {path}: the file exists; a trace is never overwritten") from None
     except OSError as error:

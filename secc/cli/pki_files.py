@@ -6,6 +6,7 @@ import datetime
 import os
 from pathlib import Path
 
+from secc import private_files
 from secc.pki.profiles import Kind
 
 
@@ -34,9 +35,7 @@ def write_new(path: Path, content: bytes) -> None:
 def write_private(path: Path, content: bytes) -> None:
     """Write a new file that only its owner may read; raises UnusableArgument."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        private_files.write_private(path, content)
     except OSError as error:
         raise UnusableArgument(f"{path}: {error.strerror}") from error
 

@@ -3,12 +3,12 @@ delivered."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from secc.errors import CertificateError
 from secc.pki.certificates import read_chain
 from secc.pki.issuing import Identity, key_pem, read_key
+from secc.private_files import write_private
 from secc.sim import Wallet
 
 
@@ -38,8 +38,7 @@ def keep_contract(folder: Path, wallet: Wallet) -> None:
     (folder / CONTRACT).write_bytes(b"".join(one.pem for one in wallet.chain))
     path = key_beside(folder / CONTRACT)
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key_pem(wallet.key))
+    write_private(path, key_pem(wallet.key))
 
 
 CONTRACT = "car_contract.pem"

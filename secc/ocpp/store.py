@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from secc.ocpp.model import SecurityEvent, TransactionEvent
+from secc.private_files import make_private
 
 __all__ = ["Event", "QueuedMessage", "Store"]
 
@@ -188,8 +188,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # SQLite reports the error; tokens are personal data
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            path.chmod(0o600)
+            make_private(path)
     database = sqlite3.connect(":memory:" if path is None else path, timeout=5.0, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode=WAL")

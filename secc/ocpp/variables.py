@@ -11,6 +11,7 @@ from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.signing import Signing
 from secc.ocpp.transactions import Transactions
+from secc.private_files import write_private
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig
 from secc.settings.pnc import OfflinePolicy
@@ -170,11 +171,8 @@ def _set_password(variables: Variables, value: str) -> None:
     if path is None or not 8 <= len(value) <= 64:
         raise ValueError(f"{len(value)} characters, expected 8 to 64, and ocpp.password_file must be set")
     new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(value)
-        file.flush()
-        os.fsync(file.fileno())
+    new.unlink(missing_ok=True)
+    write_private(new, value.encode())
     os.replace(new, path)
     variables.background.spawn(variables.conversation.link.drop("a new password"))
 

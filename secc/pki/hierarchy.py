@@ -20,6 +20,7 @@ from secc.pki.keys import KeyType, PrivateKey, new_private_key
 from secc.pki.profiles import PROFILES, Generation, Kind
 from secc.pki.register import Register
 from secc.pki.trust import ROOT_KINDS, Role
+from secc.private_files import make_private
 
 __all__ = [
     "CHAIN_NAMES",
@@ -211,7 +212,8 @@ def write_hierarchy(hierarchy: Mapping[Kind, Holder], folder: Path, at: datetime
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in hierarchy_files(hierarchy).items():
         path = folder / name
-        path.touch(mode=0o600 if name.endswith("_key.pem") else 0o644)
+        if name.endswith("_key.pem"):
+            make_private(path)
         path.write_bytes(content)
     path = folder / REGISTER
     path.unlink(missing_ok=True)

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from secc.private_files import make_private
+
 __all__ = ["ThrowawayPki", "make_throwaway_pki"]
 
 
@@ -41,7 +43,7 @@ def make_throwaway_pki(folder: Path) -> ThrowawayPki:
     pki = ThrowawayPki(folder / "v2g_root.pem", folder / "secc_chain.pem", folder / "secc_leaf_key.pem")
     pki.root.write_bytes(chain.pop())
     pki.chain.write_bytes(b"".join(chain))
-    pki.key.touch(mode=0o600)
+    make_private(pki.key)
     pki.key.write_bytes(issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return pki
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.contract import verify_evidence
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.rules import Rule
+from secc.private_files import make_private
 
 __all__ = [
     "ContractStore",
@@ -143,7 +143,7 @@ class ContractStore:
 
     def _open(self, path: Path | str) -> None:
         if path != ":memory:":  # only the owner may read it, and the files that SQLite creates beside it
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            make_private(Path(path))
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")

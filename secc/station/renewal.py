@@ -34,6 +34,7 @@ from secc.pki.renewal import (
 )
 from secc.pki.trust import TrustStore
 from secc.ports import CertificateSigner, WantsRenewal
+from secc.private_files import write_private
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
@@ -341,11 +342,7 @@ def _new(path: Path) -> Path:
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     """On the disk, not only in its cache, when this returns."""
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    write_private(path, content, mode=mode)
 
 
 def _sync_folder(folder: Path) -> None:

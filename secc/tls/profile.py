@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from secc.errors import ConfigError
+from secc.private_files import make_private
 from secc.tls import binding
 
 
@@ -99,9 +100,7 @@ def _log_keys(context: SSL.Context, path: Path) -> None:
             file.write(line + b"\n")
 
     try:
-        path.touch(mode=0o600)
-        with path.open("ab"):
-            pass
+        make_private(path)
     except OSError as error:
         raise ConfigError(f"{path}: the key log cannot be written: {error.strerror}") from error
     context.set_keylog_callback(write)

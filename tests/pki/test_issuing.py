@@ -278,3 +278,11 @@ def test_a_line_that_a_crash_cut_off_is_overwritten(folder: Path, authority: Aut
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(CertificateError):
         Authority(tmp_path / "nothing", Kind.CPO_SUB_CA_2)
+
+
+def test_a_key_that_replaces_a_readable_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    key = tmp_path / "secc_leaf_key.pem"
+    key.write_bytes(b"")
+    key.chmod(0o644)
+    write_hierarchy(PKI, tmp_path, BEGIN)
+    assert key.stat().st_mode & 0o777 == 0o600

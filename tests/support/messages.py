@@ -25,19 +25,7 @@ from secc.messages._base import Item
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "exi_schemas"
-SETS = (
-    "sap",
-    "iso2",
-    "xmldsig",
-    "din",
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-wpt",
-    "iso20-acdp",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-)
+SETS = tuple(exi.SCHEMAS)
 _NEED_OTHERS = ("SignatureProperty", "SignatureProperties")
 """Elements that must hold one of another namespace."""
 _PLAIN = string.ascii_letters + string.digits + "-_.:/*"

@@ -11,7 +11,8 @@ from secc.exi.schema import notation, tables
 from tools.codegen import pages, python, rust
 
 ROOT = Path(__file__).resolve().parents[2]
-_BY_NAME = """
+_BY_NAME = """];
+
 /// The set called `name`.
 pub fn by_name(name: &str) -> Option<&'static crate::grammar::Grammar> {
     match name {
@@ -41,6 +42,8 @@ def generate() -> dict[Path, str]:
         + modules
         + "\n"
         + uses
+        + f"\n/// The name of every set.\npub const NAMES: [&str; {len(sets)}] = [\n"
+        + "".join(f'    "{entry.schema.name}",\n' for entry in sets.values())
         + _BY_NAME
         + "".join(f'        "{e.schema.name}" => Some(&{_stem(e).upper()}),\n' for e in sets.values())
         + "        _ => None,\n    }\n}\n"

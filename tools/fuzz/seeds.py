@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SETS = [
-    "sap",
-    "iso2",
-    "xmldsig",
-    "din",
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-wpt",
-    "iso20-acdp",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-]
+TABLES = ROOT / "rust" / "v2g-exi" / "src" / "tables" / "mod.rs"
+SETS = re.findall(r'^    "([\w-]+)",$', TABLES.read_text(encoding="utf-8"), re.MULTILINE)
+"""`tables::NAMES`; this program runs without the packages of the project."""
 SHARED = {"sap": "sap", "v2": "iso2", "dsig": "xmldsig"}
 
 

@@ -28,17 +28,8 @@ from tools.oracles.exificient import ROOT
 FORMS: tuple[exi.FullLists, ...] = ("specified", "marked", "loop")
 WITHOUT = frozenset({"Signature", "HMACOutputLength", "KeyInfo", "Object", "XPath"})
 """What not every one of these codecs has."""
-CRATE = (
-    "sap",
-    "iso2",
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-wpt",
-    "iso20-acdp",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-)
+CRATE = tuple(name for name in exi.SCHEMAS if name not in ("xmldsig", "din"))
+"""The schema sets that the crate iso15118 knows."""
 
 
 def samples(schema: str, count: int) -> dict[str, list[tuple[str, str, str]]]:

@@ -6,19 +6,12 @@
 use iso15118::app_protocol::{SupportedAppProtocolReq, SupportedAppProtocolRes};
 use iso15118::exi::{ExiDocument, ExiError};
 use iso15118::{iso2, iso20};
+use v2g_exi::tables::NAMES;
 
-/// The sets that it knows.
-pub const SETS: [&str; 9] = [
-    "sap",
-    "iso2",
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-wpt",
-    "iso20-acdp",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-];
+/// The schema sets that it knows.
+pub fn sets() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().filter(|set| !matches!(*set, "xmldsig" | "din"))
+}
 
 /// A message as that crate keeps it.
 #[derive(Debug)]

@@ -7,19 +7,20 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use support::{
     any_message, assert_canonicalisable, assert_explained, decode, decode_strictly, encode, grammar, hex,
-    Random, Walk, SETS,
+    Random, Walk,
 };
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::Style;
 use v2g_exi::error::Kind;
 use v2g_exi::grammar::{Grammar, Kind as Event};
+use v2g_exi::tables::NAMES;
 use v2g_exi::tape::Tape;
 
 const MESSAGES: u64 = if cfg!(miri) { 3 } else { 150 };
 
 #[test]
 fn random_messages_of_every_set_come_back_byte_for_byte() {
-    for set in SETS {
+    for set in NAMES {
         let grammar = grammar(set);
         for seed in 0..MESSAGES {
             let style = Style { full_lists: FullLists::Specified, empty_values: seed % 2 == 0 };
@@ -34,7 +35,7 @@ fn random_messages_of_every_set_come_back_byte_for_byte() {
 
 #[test]
 fn a_random_message_cut_anywhere_is_truncated() {
-    for set in SETS {
+    for set in NAMES {
         let grammar = grammar(set);
         for seed in 0..MESSAGES / 3 {
             let mut random = Random::new(seed);
@@ -76,7 +77,7 @@ fn a_document_of_simple_type_cut_anywhere_is_truncated() {
 
 #[test]
 fn a_random_message_with_a_flipped_bit_is_refused_or_canonicalisable() {
-    for set in SETS {
+    for set in NAMES {
         let grammar = grammar(set);
         for seed in 0..MESSAGES / 3 {
             let mut random = Random::new(seed);
@@ -96,7 +97,7 @@ fn a_random_message_with_a_flipped_bit_is_refused_or_canonicalisable() {
 
 #[test]
 fn every_bit_of_a_random_message_is_explained_once_as_it_is_and_cut_and_changed() {
-    for set in SETS {
+    for set in NAMES {
         let grammar = grammar(set);
         for seed in 0..MESSAGES / 3 {
             let mut random = Random::new(seed);
@@ -115,7 +116,7 @@ fn every_bit_of_a_random_message_is_explained_once_as_it_is_and_cut_and_changed(
 #[test]
 fn messages_with_full_lists_come_back_in_every_form() {
     let mut full = [0; FullLists::ALL.len()];
-    for set in SETS {
+    for set in NAMES {
         let grammar = grammar(set);
         for seed in 0..MESSAGES / 10 {
             for (form, met) in FullLists::ALL.into_iter().zip(&mut full) {
@@ -181,7 +182,7 @@ proptest! {
         if let (true, Some(first)) = (headed, data.first_mut()) {
             *first = 0x80;
         }
-        for set in SETS {
+        for set in NAMES {
             assert_canonicalisable(grammar(set), &data, fragment);
             assert_explained(grammar(set), &data, fragment);
         }
@@ -191,7 +192,7 @@ proptest! {
     fn random_changes_of_a_message_are_refused_or_canonicalisable(
         seed in any::<u64>(), changes in prop::collection::vec((any::<u16>(), any::<u8>()), 1..6),
     ) {
-        let set = SETS[(seed % SETS.len() as u64) as usize];
+        let set = NAMES[(seed % NAMES.len() as u64) as usize];
         let how = Walk { elements: 30, ..Walk::default() };
         let (mut stream, fragment) = any_message(grammar(set), &mut Random::new(seed), how);
         for (place, octet) in changes {

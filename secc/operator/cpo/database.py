@@ -41,6 +41,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator
 
 from secc.errors import SeccError
+from secc.private_files import make_private
 
 
 class StorageError(SeccError):
@@ -346,8 +347,7 @@ def _for_the_owner_only(path: Path) -> None:
     SQLite copies the permissions to its WAL files.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        path.chmod(0o600)
+        make_private(path)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}") from error
 

@@ -3,20 +3,6 @@
 use v2g_exi::grammar::Grammar;
 use v2g_exi::tables;
 
-const SETS: [&str; 11] = [
-    "sap",
-    "iso2",
-    "xmldsig",
-    "din",
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-wpt",
-    "iso20-acdp",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-];
-
 /// What to decode.
 pub struct Input<'a> {
     pub grammar: &'static Grammar,
@@ -27,7 +13,7 @@ pub struct Input<'a> {
 impl<'a> Input<'a> {
     pub fn of(data: &'a [u8]) -> Option<Self> {
         let (first, stream) = data.split_first()?;
-        let grammar = tables::by_name(SETS[(first >> 1) as usize % SETS.len()])?;
+        let grammar = tables::by_name(tables::NAMES[(first >> 1) as usize % tables::NAMES.len()])?;
         Some(Self { grammar, fragment: first & 1 == 1, stream })
     }
 }

@@ -26,6 +26,21 @@ pub use iso20_wpt::ISO20_WPT;
 pub use sap::SAP;
 pub use xmldsig::XMLDSIG;
 
+/// The name of every set.
+pub const NAMES: [&str; 11] = [
+    "sap",
+    "iso2",
+    "xmldsig",
+    "din",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-wpt",
+    "iso20-acdp",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+];
+
 /// The set called `name`.
 pub fn by_name(name: &str) -> Option<&'static crate::grammar::Grammar> {
     match name {

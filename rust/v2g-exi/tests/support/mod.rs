@@ -13,21 +13,6 @@ use v2g_exi::tape::Tape;
 use v2g_exi::trace::explain;
 use v2g_exi::value::{At, Found, Given};
 
-/// Every schema set.
-pub const SETS: [&str; 11] = [
-    "sap",
-    "iso2",
-    "xmldsig",
-    "din",
-    "iso20-common",
-    "iso20-ac",
-    "iso20-dc",
-    "iso20-wpt",
-    "iso20-acdp",
-    "iso20-ac-der-iec",
-    "iso20-ac-der-sae",
-];
-
 /// A stream that is known to be valid.
 pub struct Sample {
     pub name: String,
