@@ -1,7 +1,7 @@
-"""An integrator's own Backend: a card reader decides who may charge, a house connection decides how much.
+"""A custom Backend: a card reader decides who may charge, a house connection decides how much.
 
-Two cars come. The first driver holds a known card to the reader, after letting the station wait for a
-moment; the second one's card is unknown. While the back end has not decided, the EV is told Ongoing.
+Two cars arrive. The first driver presents a known card after a moment; the card of the second one is unknown.
+While the back end has not decided, the EV receives Ongoing.
 """
 
 import asyncio

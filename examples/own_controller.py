@@ -1,7 +1,7 @@
-"""An integrator's own EvseController: an AC outlet behind a driver that is made up here.
+"""A custom EvseController: an AC outlet behind a fictitious driver.
 
-The seven methods are all a station needs to know about its hardware. Note the lease: the driver has to
-open the contactor by itself when nobody renews it, so here a watchdog runs beside the station.
+The seven methods are the complete interface to the hardware. Note the lease: the driver must open the
+contactor when the lease is not renewed, so here a watchdog runs beside the station.
 """
 
 import asyncio

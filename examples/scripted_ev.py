@@ -1,7 +1,7 @@
-"""The scripted EV against any station: `python examples/scripted_ev.py INTERFACE [--dc] [--tls]`.
+"""The scripted EV with any station: `python examples/scripted_ev.py INTERFACE [--dc] [--tls]`.
 
-It finds the station by SDP on that interface, as a car does. Without an interface it charges at a
-simulated station of its own on the loopback interface.
+It finds the station by SDP on that interface, as a car does. Without an interface it charges at a simulated
+station on the loopback interface.
 """
 
 import argparse

@@ -1414,7 +1414,7 @@ PAIRS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     WeldingDetectionReq: WeldingDetectionRes,
 }
 
-# In table order: the class of each complex type; None where the type has no class of its own.
+# In table order: the class of each complex type; None for a type without a class.
 TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     V2GMessage,
     ACEVChargeParameter,

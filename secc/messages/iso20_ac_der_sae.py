@@ -1998,7 +1998,7 @@ PAIRS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     ACChargeLoopReq: ACChargeLoopRes,
 }
 
-# In table order: the class of each complex type; None where the type has no class of its own.
+# In table order: the class of each complex type; None for a type without a class.
 TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     ACCPDReqEnergyTransferMode,
     ACCPDResEnergyTransferMode,

@@ -281,7 +281,7 @@ PAIRS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     ACDPSystemStatusReq: ACDPSystemStatusRes,
 }
 
-# In table order: the class of each complex type; None where the type has no class of its own.
+# In table order: the class of each complex type; None for a type without a class.
 TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     ACDPConnectReq,
     ACDPConnectRes,

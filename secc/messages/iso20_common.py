@@ -1786,7 +1786,7 @@ PAIRS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     VehicleCheckOutReq: VehicleCheckOutRes,
 }
 
-# In table order: the class of each complex type; None where the type has no class of its own.
+# In table order: the class of each complex type; None for a type without a class.
 TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     AbsolutePriceSchedule,
     AdditionalServiceList,

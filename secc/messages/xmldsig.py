@@ -256,7 +256,7 @@ class RSAKeyValue(
     exponent: bytes
 
 
-# In table order: the class of each complex type; None where the type has no class of its own.
+# In table order: the class of each complex type; None for a type without a class.
 TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     CanonicalizationMethod,
     DSAKeyValue,

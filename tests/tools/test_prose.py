@@ -16,7 +16,7 @@ def test_a_long_line_of_text_is_found_with_its_number() -> None:
     assert [number for number, _ in too_long(f"short\n\n{LONG}\n")] == [3]
 
 
-@pytest.mark.parametrize("text", [TABLE, CODE, LINK, f"# {LONG}", "a" * 120])
+@pytest.mark.parametrize("text", [TABLE, CODE, LINK, f"# {LONG}", f"    {LONG}", "a" * 120])
 def test_what_cannot_be_wrapped_is_not_checked(text: str) -> None:
     assert too_long(text) == []
     assert wrapped(text) == text

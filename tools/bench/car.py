@@ -1,7 +1,7 @@
 """The EV of `tools.bench.station`, and the rows of the charge loops.
 
-It begins a session with the script of the simulated EV. In the charge loop it repeats its last request each
-100 ms, encoded once, so that it costs next to nothing; what it costs is marked as its own.
+It starts a session with the script of the simulated EV. In the charge loop it repeats its last request every
+100 ms, encoded once, so that it costs almost nothing; its cost is counted separately.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ from tools.bench.postgres import cluster
 
 SIZES = (10_000, 100_000, 1_000_000)
 CARS = 200
-"""Cars with a provisioning certificate of their own: they ask."""
+"""Cars with different provisioning certificates, which send requests."""
 LOOKUPS = 5000
 PER_STATION = 20
 """Contracts per station: 50,000 stations for a million."""

@@ -21,7 +21,7 @@ def reader(message: msgspec.Struct) -> Callable[[], Any]:
 
 
 def _like(values: Sequence[Any]) -> Any:
-    """The type of `values`; for message objects a class of its own with what is in their fields."""
+    """The type of `values`; for message objects a separate class with the content of their fields."""
     found = [value for value in values if value is not None]
     first = found[0] if found else None
     if isinstance(first, msgspec.Struct):

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own, for tests and measurements: in a folder, on loopback, ended when it is left.
+"""A separate PostgreSQL for tests and measurements: in a folder, on loopback, ended with the block.
 
 It refuses to run as root, so root runs it as another user: `postgres`, which the package of distributions
 makes, or `nobody`.

@@ -1,8 +1,8 @@
-"""A station and an EV in one process, on a clock that no busy machine changes: what each message costs.
+"""A station and an EV in one process, with a simulated clock: the cost of each message.
 
-The EV acts in the selector, when the loop of the station has nothing to do, so that its instructions can be
-told from those of the station. The clock stands still while anything can be done and then jumps to the next
-timer: between two messages of the charge loop everything runs that a station does in these 100 ms.
+The EV acts in the selector, when the loop of the station is idle, so that its instructions can be separated
+from those of the station. The clock stands still while there is work and then jumps to the next timer:
+between two messages of the charge loop everything runs that a station does in these 100 ms.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ def main() -> int:
         return 1
     ours = [text for text in _errors(run.stderr) if "/_exi." in text.split("\n")[0]]
     accepted, refused = run.stdout.split()
-    print(f"{accepted} streams decoded and encoded again, {refused} refused, {len(ours)} errors of ours")
+    print(
+        f"{accepted} streams decoded and encoded again, {refused} refused, {len(ours)} errors in this library"
+    )
     print("\n".join(ours[:5]), end="")
     return 1 if ours else 0
 

@@ -68,7 +68,7 @@ _MEMORY = 4 << 30  # bytes of address space for a mutant that collects without e
 
 @dataclasses.dataclass
 class Result:
-    """What became of a mutant."""
+    """Result of a mutant."""
 
     name: str
     module: str

@@ -3,8 +3,8 @@
     python -m tools.checks.prose            check; prints each longer line, exit code 1 if there is one
     python -m tools.checks.prose --write    wrap the Markdown paragraphs that have longer lines
 
-Tables, code blocks, headings, generated pages and lines without a space (links) are not checked. ruff checks
-Python, rustfmt the code in Rust.
+Tables, code (also indented by four spaces), headings, generated pages and lines without a space are not
+checked. ruff checks Python, rustfmt the code in Rust.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def paragraphs(lines: list[str]) -> Iterator[list[int]]:
     for number, line in enumerate(lines, 1):
         fence = line.lstrip().startswith("```")
         code ^= fence
-        skipped = code or fence or not line.strip() or _UNWRAPPED.match(line) is not None
+        indented = not current and line.startswith("    ")
+        skipped = code or fence or indented or not line.strip() or _UNWRAPPED.match(line) is not None
         starts = re.match(r"\s*(?:[-*+]|\d+\.|:)\s", line) is not None
         if current and (skipped or starts):
             yield current

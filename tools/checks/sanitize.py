@@ -34,7 +34,7 @@ class Sanitizer:
 SANITIZERS = {
     # Python leaves much to the end of the process, so what is not freed says nothing.
     "address": Sanitizer("libasan.so", "ASAN_OPTIONS", "detect_leaks=0", (), ("tests/exi/test_codec.py",)),
-    # The standard library has to be built for it as well.
+    # The standard library must be built for it as well.
     "thread": Sanitizer(
         "libtsan.so",
         "TSAN_OPTIONS",
@@ -43,7 +43,7 @@ SANITIZERS = {
         ("tests/exi/test_codec.py", "-k", "threads"),
     ),
 }
-# The C library frees the memory of an ended thread in another one, behind a lock of its own.
+# The C library frees the memory of an ended thread in another one, behind an internal lock.
 SUPPRESSIONS = "race:_dl_deallocate_tls\n"
 # What LLVM calls and the runtime of gcc does not have.
 SHIM = "".join(

@@ -29,7 +29,7 @@ name on the wire and in JSON, *field* the name in Python. A type that is a link 
 or of one that it imports, see [Messages and codec](codec.md). *Occurs* counts within the parent; *or* marks
 alternatives of which one is given. A field that occurs 0..1 is `None` when absent; a field that may repeat is
 a tuple. The unit of a `PhysicalValue` is in its own `unit` field. Which of the lengths and ranges are
-enforced, and where, [is told for each](codec.md#what-of-the-schema-is-enforced).
+enforced, and where, [is listed for each](codec.md#what-of-the-schema-is-enforced).
 """
 _BUILT_IN = {
     "boolean": "bool",

@@ -155,7 +155,7 @@ class Module:
             out += [f"    {a}: {b}," for a, b in pairs] + ["}"]
         out += [
             "",
-            "# In table order: the class of each complex type; None where the type has no class of its own.",
+            "# In table order: the class of each complex type; None for a type without a class.",
         ]
         out += ["TYPES: tuple[type[msgspec.Struct] | None, ...] = ("]
         out += [f"    {'None' if t.flat else self.reference(t.name)}," for t in self.tables.types] + [")"]

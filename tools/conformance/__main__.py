@@ -1,10 +1,10 @@
-"""Our own station before the conformance bench, in all the shapes that the cases ask for: `make conformance`.
+"""The station of this library against the conformance bench, in all variants: `make conformance`.
 
-One station cannot show everything: a case with a back end that is silent and a case that charges exclude each
-other. So several are started in this process, each on its own discovery port, and the bench is run against
-all of them at once; a case counts as passed when it has passed where it applies and failed nowhere. Timers of
-a minute are shortened to seconds, which the report says: their lengths are proved by the tests of the core,
-with a clock that is a number.
+One station cannot show everything: a case with a silent back end and a case that charges exclude each other.
+So several are started in this process, each on a separate discovery port, and the bench runs against all of
+them; a case counts as passed when it has passed where it applies and failed nowhere. Timers of a minute are
+shortened to seconds, which the report states: their lengths are proved by the tests of the core, with a
+simulated clock.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ SEQUENCE, SETUP = 1.5, 3.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """One station and what the bench is told about it."""
+    """One station and its declarations for the bench."""
 
     name: str
     dc: bool = False
@@ -338,7 +338,7 @@ async def run_setup(
         nonlocal linked
         if state == "down":
             station.link_down()
-        elif not linked or station.endpoint is None:  # each session needs a match of its own
+        elif not linked or station.endpoint is None:  # each session needs a separate match
             station.link_up()
         linked = state == "up"
 
@@ -366,7 +366,7 @@ async def run_all(names: Sequence[str]) -> list[BenchReport]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, say what has not passed, write the reports."""
-    parser = argparse.ArgumentParser(description="our own station before the conformance bench")
+    parser = argparse.ArgumentParser(description="the station of this library against the conformance bench")
     parser.add_argument("--setup", action="append", choices=list(SETUPS), help="default: all")
     parser.add_argument("--html", type=Path, metavar="DIR", help="write a page per station")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the merged result")

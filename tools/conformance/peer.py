@@ -1,8 +1,8 @@
-"""The conformance bench before a station that nobody here wrote: `make conformance-peer`.
+"""The conformance bench against an independent station: `make conformance-peer`.
 
 The station is the SECC of the package `iso15118` with its simulated outlet, in a network namespace at one end
-of a veth pair; the bench runs as `secc bench` at the other end. Needs Linux, root, Java. What is found goes
-into build/conformance/*.json; `--write` makes docs/reference/conformance.md of it.
+of a veth pair; the bench runs as `secc bench` at the other end. Needs Linux, root, Java. The results are
+written to build/conformance/*.json; `--write` makes docs/reference/conformance.md of them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _only(*patterns: str) -> tuple[str, ...]:
 
 
 DC = ("*_DC_*", "BENCH_SESSION_DC", "BENCH_DC_VOLTAGE", "BENCH_DIN_*")
-# Its simulated DC outlet reports 1 V whatever is asked for: an EV that wants 1 V gets past the pre-charge.
-# Its codec is a Java process that needs up to 300 ms for a message, and longer on a busy machine.
+# Its simulated DC outlet always reports 1 V: an EV that requests 1 V passes the pre-charge. Its codec is a
+# Java process that needs up to 300 ms for a message, and longer on a busy machine.
 RUNS = (
     Run("plain", "plain, external payment", "EIM", _skip(*DC)),
     Run(

@@ -130,14 +130,14 @@ def states_page() -> str:
     """The table of ISO 15118-2."""
     introduction = [
         "# States",
-        "Made from `secc/session/iso2/table.py`, which is what the session obeys; `secc states` prints the "
-        "same. DIN SPEC 70121 has [states of its own](states-din.md).",
+        "Made from `secc/session/iso2/table.py`, the table that the session uses; `secc states` prints the "
+        "same. DIN SPEC 70121 has [separate states](states-din.md).",
         "A request that has no row in a state is answered with the response that belongs to it and "
         "`FAILED_SequenceError`, and the session ends \\[V2G2-538] \\[V2G2-539]. A request with a foreign "
         "session id is answered with `FAILED_UnknownSession` first.",
         "![The states and what leads to which](../assets/states.svg)",
-        "Green: the EV has to speak. Orange: the station owes an answer. Every state may also lead to the "
-        "end, by a refusal or by what stands at the end of this page; those arrows are left out, as are "
+        "Green: the EV must send a message. Orange: the station must answer. Every state may also lead to "
+        "the end, by a refusal or by the rows at the end of this page; those arrows are left out, as are "
         "those of leniencies.",
     ]
     return _page_of(ISO2, introduction)
@@ -160,7 +160,7 @@ def _page_of(dialect: Dialect, introduction: list[str]) -> str:
     """A table, by request and by state."""
     parts = [
         *introduction,
-        "In a state named `WAIT_…` the EV has to speak. In the others the station owes an answer.",
+        "In a state named `WAIT_…` the EV must send a message. In the others the station must answer.",
         "## Where is a request legal?",
         _requests_table(dialect),
         "## State by state",
@@ -170,7 +170,7 @@ def _page_of(dialect: Dialect, introduction: list[str]) -> str:
         parts += [f"### {state.name}", f"{state.value[0].upper()}{state.value[1:]}."]
         if rows:
             parts.append(_rules_table(rows))
-    parts += ["## In every state", "Unless the state has a row of its own.", _anywhere_table(dialect)]
+    parts += ["## In every state", "Unless the state has a separate row.", _anywhere_table(dialect)]
     return "\n\n".join(parts) + "\n"
 
 

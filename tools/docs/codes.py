@@ -124,7 +124,7 @@ def _handlers(dialect: Dialect, request: type) -> list[Handler]:
 
 
 def _reached(dialect: Dialect, module: str, name: str, seen: frozenset[str]) -> Iterator[CodeRow]:
-    """Refusals in a function and in all of ours that it calls."""
+    """Refusals in a function and in all functions of this project that it calls."""
     function = _functions(module).get(name)
     where = f"{module.rpartition('.')[2]}.{name}"
     if function is None or where in seen or not (module.startswith(_ROOMS) or module in _SHARED):
@@ -154,7 +154,7 @@ _WRONG_UNIT = "a value in a wrong unit"
 
 
 def _assigned(function: ast.FunctionDef, node: ast.expr) -> ast.expr:
-    """What stands for a name: the value it got last in the function."""
+    """The value that a name got last in the function."""
     if isinstance(node, ast.Name):
         for inner in ast.walk(function):
             if isinstance(inner, ast.Assign) and any(
@@ -178,7 +178,7 @@ def _by_reason(where: str) -> bool:
 
 
 def _helper_code(dialect: Dialect, module: str, name: str) -> str | None:
-    """The code of a function of ours that does nothing but make a refusal of what it is given."""
+    """The code of a function that only makes a refusal from its argument."""
     function = _functions(module).get(name)
     returned = None if function is None else function.body[-1]
     if not isinstance(returned, ast.Return) or not isinstance(returned.value, ast.Call):
@@ -226,7 +226,7 @@ def _timer(node: ast.Call) -> str:
 
 
 def _target(module: str, called: ast.expr) -> tuple[str, str] | None:
-    """The function of ours behind a call, by the imports of the module."""
+    """The function of this project behind a call, by the imports of the module."""
     names = vars(sys.modules[module])
     match called:
         case ast.Name(id=name):

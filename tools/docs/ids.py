@@ -1,4 +1,4 @@
-"""Where requirement and invariant ids stand in the sources: module and the definition around each."""
+"""Places of requirement and invariant ids in the sources: module and the surrounding definition."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ DATA = Path(__file__).with_suffix(".toml")
 
 INTRODUCTION = """# Invariants
 
-What must be true at every instant, whatever an EV, a back end or the world does; the ids are those that stand
-in code and tests. Besides the tests below, three proofs check many of them at once: a [search](model.md)
+What must be true at every instant, whatever an EV, a back end or the environment does; the ids are used in
+code and tests. Besides the tests below, three proofs check many of them at once: a [search](model.md)
 through all reachable states; a random walk through one session after the other
 (`tests/session/test_walk.py`, `make walk` for a million steps); and the actuator trace
-(`tests/support/actuator_trace.py`), a recorder between a real station and its controller, whose every line is
+(`tests/support/actuator_trace.py`), a recorder between a real station and its controller; every line of it is
 judged after each attack."""
 
 MUTANTS = """## Mutants

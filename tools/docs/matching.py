@@ -14,9 +14,9 @@ from secc.slac.table import EXPIRY, RULES, SlacRule
 
 INTRODUCTION = """# Matching
 
-Made from `secc/slac/table.py`, which is what the matching obeys. An input is a message, something the station
-tells, or a timer that is over. What has no row in a state is ignored and counted. What the three machines
-around the power line are to each other is under [SLAC](../explanation/slac.md)."""
+Made from `secc/slac/table.py`, the table that the matching uses. An input is a message, a report of the
+station, or an expired timer. An input without a row in a state is ignored and counted. [SLAC](../explanation/slac.md)
+describes how the three machines around the power line work together."""
 
 BESIDE = """Not drawn: every state but DOWN goes to DOWN when the interface is lost (a modem that sleeps may
 take it along), and to KEYING when the network is left: the EV is unplugged, the session has ended, the link
@@ -39,7 +39,7 @@ EDGES = (
     Edge(S.UNMATCHED, m.StartAttenCharInd, S.MATCHING, "START_ATTEN_CHAR"),
     Edge(S.MATCHING, m.SlacParmReq, S.UNMATCHED, "no run is left"),
     Edge(S.MATCHING, m.SlacMatchReq, S.JOINING, "SLAC_MATCH.REQ"),
-    Edge(S.JOINING, m.SlacParmReq, S.UNMATCHED, "the EV begins anew"),
+    Edge(S.JOINING, m.SlacParmReq, S.UNMATCHED, "the EV starts again"),
     Edge(S.JOINING, vendor.LinkStatusCnf, S.MATCHED, "link"),
     Edge(S.JOINING, vendor.LinkStatusCnf, S.AMPLITUDE_MAP, "link, own map"),
     Edge(S.AMPLITUDE_MAP, m.AmpMapCnf, S.MATCHED, "AMP_MAP.CNF"),
@@ -72,7 +72,7 @@ def page() -> str:
         parts += [f"### {state.name}", f"{state.value[0].upper()}{state.value[1:]}.", _table(rows, state)]
     parts += [
         "## Runs",
-        "Each EV that is measured has a run of its own, with one deadline. What it means when it is over:",
+        "Each EV that is measured has a separate run with one deadline. The meaning of its expiry:",
         "\n".join(
             ["| state of the run | then |", "| --- | --- |"]
             + [f"| {state.value} | {_meaning(handler)} |" for state, handler in EXPIRY.items()]

@@ -10,36 +10,35 @@ DATA = Path(__file__).with_suffix(".json")
 
 INTRODUCTION = """# Model
 
-Besides tests and random walks, the session is searched exhaustively: `tests/support/search.py` goes,
-breadth first, to every state that the pure core can reach in a world, and gives it every input of that
-world, in each of them. Beside the core runs an oracle (`tests/support/safety.py`, `outlet_rules.py`,
-`lasting.py`) that knows the [invariants](invariants.md) and nothing of the code; it keeps its own idea of
-grants, contactor, lease, limits, voltages, latched faults and paused sessions, and objects as soon as an
-output breaks a rule. Nothing is a copy of the code in another language: what is searched is what serves
-cars.
+In addition to tests and random walks, the session is searched exhaustively: `tests/support/search.py` visits,
+breadth first, every state that the pure core can reach in a world, and applies every input of that world in
+each of them. Beside the core runs an oracle (`tests/support/safety.py`, `outlet_rules.py`, `lasting.py`) that
+knows the [invariants](invariants.md) and not the code; it has a separate model of grants, contactor, lease,
+limits, voltages, latched faults and paused sessions, and fails as soon as an output breaks a rule. The
+searched code is the code in production, not a model in another language.
 
-**Worlds.** Everything at once would be too many states, and most of it does not meet; so each world
-(`tests/support/worlds.py`) has all requests of its protocol and its own choice of what else changes. In
-some of them the end of a session is no end: the cable is unplugged or not, somebody resets the outlet or
-not, the next car comes, or the same one continues its paused session.
+**Worlds.** All inputs together would give too many states, and most combinations are independent; so each
+world (`tests/support/worlds.py`) has all requests of its protocol and a selection of other changes. In some
+of them a world continues after the session: the cable is unplugged or not, the outlet is reset or not, the
+next car comes, or the same one continues its paused session.
 
 **Inputs.** Each request with good values, the dangerous ones with bad values too, a foreign session id, a
 response instead of a request; control pilot A, B, C, F; voltages at the outlet, among them some that belong
 to no battery; the contactor's feedback; limits of the outlet and of load management; faults, and their end;
 answers of back end, contactor and isolation test: yes, no, and stale; stop, renegotiation, lost link,
-garbage, a driver that fails; each timer that runs; and nobody being there for longer than the lease. A car
-with a contract shows real chains and signatures, good and bad ones; each is made and judged once
+garbage, a driver that fails; each timer that runs; and silence for longer than the lease. A car with a
+contract presents real chains and signatures, valid and invalid ones; each is made and judged once
 (`tests/support/proofs.py`).
 
-**Time** is symbolic. Any timer that runs may be the next one, so more orders are looked at than can happen.
-Two states are the same when everything that core or oracle decides by is the same, exact times and ids left
-aside.
+**Time** is symbolic. Any running timer may be the next one, so more orders are searched than can happen.
+Two states are the same if everything that affects a decision of core or oracle is the same; exact times and
+ids are ignored.
 
 **Checked on every edge**: INV-01 to 13, 15, 16, 20, 23, 24, 29 to 31 and 36; from every state: INV-17 and
-18, that silence alone leads to the end, and that a stop turns no OK into FAILED.
+18, that silence leads to the end, and that a stop turns no OK into FAILED.
 
 All worlds are searched in each run of the tests. The tests also plant defects, one for each fault that was
-ever found in this part, and demand that they are found."""
+found so far in this part, and check that the search finds them."""
 
 
 def numbers(found: dict[str, Any]) -> dict[str, Any]:

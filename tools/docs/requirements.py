@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     who: str
     means: str
     status: str
-    """`tested`, `fulfilled`, one of REMARKS with spaces; empty: binds somebody else."""
+    """`tested`, `fulfilled`, one of REMARKS with spaces; empty: not binding for the station."""
     remark: str
     code: list[tuple[str, str]]
     tests: list[tuple[str, str]]
@@ -68,10 +68,10 @@ def page() -> str:
     """docs/reference/requirements.md."""
     parts = [
         "# Requirements",
-        "Made from the ids that stand in the code and the tests, and from `tools/docs/requirements.toml`. "
-        "The meaning is in our own words and says what public stacks make of an id; the standards themselves "
-        "have the last word. Who an id binds: the station (SECC, EVSE), both sides, or somebody else; "
-        "of the latter only those are listed that our code names.",
+        "Made from the ids in code and tests, and from `tools/docs/requirements.toml`. "
+        "The meaning is a paraphrase and includes the interpretation of public stacks; the standards are "
+        "authoritative. The second column is the bound party: the station (SECC, EVSE), both sides, or another; "
+        "of the latter only the ids in the code are listed.",
         "**tested**: named in the code and by a test. **fulfilled**: named in the code. **by construction**: "
         "no single place has it, the remark says why it holds. **deviates**, **not applicable** and **open** "
         "have their reason as well.",

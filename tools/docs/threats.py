@@ -1,4 +1,4 @@
-"""The bad-input catalogue of the power line: what may come, what becomes of it, and which tests name it."""
+"""The bad-input catalogue of the power line: inputs, their results, and the tests that name them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ THREAT = re.compile(r"(?:SLAC|SDP|TPT|SEQ|MSG)-\d\d")
 
 INTRODUCTION = """# Bad input
 
-What an EV, a neighbour on the power line, or somebody who holds the plug can send, before a session and in
-it, and what has to become of it. Whatever it is, the station stays alive, no output follows from it, and the
-next car is served. The rows from TPT on are tested over sockets; each test ends with the commands of the
-outlet laid beside the messages: energy only after a request that asks for it, with a grant, within the EV's
-limits, and never after the end. What cannot be prevented is under [SLAC](../explanation/slac.md) and
+Input that an EV, a neighbour on the power line, or an attacker with a plug can send, before and during a
+session, and the required reaction. In every case the station continues to work, no output is switched on, and
+the next car is served. The rows from TPT on are tested over sockets; each test compares the commands to the
+outlet with the messages: energy only after a request for it, with a grant, within the limits of the EV, and
+never after the end. What cannot be prevented is described in [SLAC](../explanation/slac.md) and
 [known attacks](../explanation/attacks.md)."""
 
 
@@ -47,7 +47,7 @@ def page() -> str:
     parts = [INTRODUCTION]
     everything = threats()
     for group in dict.fromkeys(threat.group for threat in everything):
-        lines = ["| id | input, and what becomes of it | tests |", "| --- | --- | --- |"]
+        lines = ["| id | input and result | tests |", "| --- | --- | --- |"]
         lines += [
             f"| {one.id} | {one.means} | {ids.cell(one.tests, most=4)} |"
             for one in everything

@@ -22,8 +22,8 @@ from secc.slac import timing as slac_timing
 INTRODUCTION = """# Timers
 
 Made from `secc.settings`, `secc.session` and `secc.slac.timing`. Seconds. A timer of the standard can be set
-because test stands and odd cars need it; with another value the station does not conform. All of them run
-on a monotonic clock, and only a complete, accepted request starts the sequence timer anew."""
+because test stands and some cars need it; with another value the station does not conform. All of them run
+on a monotonic clock, and only a complete, accepted request restarts the sequence timer."""
 
 
 class Row(NamedTuple):
@@ -64,7 +64,7 @@ ROWS = {
     "stop_grace": Row("", "the next request that would go on is refused"),
     "close_delay": Row("", "the station closes the connection"),
     "lease": Row("", "the outlet switches itself off"),
-    "lease_renewal": Row("", "the lease is renewed, the limits are applied anew"),
+    "lease_renewal": Row("", "the lease is renewed, the limits are applied again"),
     "minimum_pace": Row("", "the response leaves"),
     "renegotiate_after": Row("", "EVSENotification ReNegotiation, if it is worth it"),
     "pause": Row("", "the paused session is forgotten"),
@@ -82,9 +82,9 @@ def page() -> str:
 
 
 _PERFORMANCE = """How soon a response must leave after its request, V2G_SECC_Msg_Performance_Time. A car waits
-half a second longer (5 s or 2 s; 0.25 s for CurrentDemandRes). A state that owes an answer and waits for the
-outlet, the pilot or the back end gives it `timing.answer_margin` before this time, with what is known then.
-What is late all the same is counted as `secc_late_responses_total` among the
+half a second longer (5 s or 2 s; 0.25 s for CurrentDemandRes). A state that must answer and waits for the
+outlet, the pilot or the back end answers `timing.answer_margin` before this time, with what is known then.
+A late answer is counted as `secc_late_responses_total` among the
 [metrics](../how-to/operate.md)."""
 
 _SLAC = """Names and values of ISO 15118-3; `[slac]` sets two of them."""

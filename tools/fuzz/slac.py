@@ -72,7 +72,7 @@ GOOD = [encode(frame) for ev in EVS for frame in good(ev)]
 
 
 class Bench:
-    """A matching, and what has to be true of it."""
+    """A matching and its invariants."""
 
     def __init__(self) -> None:
         self.now = 1.0

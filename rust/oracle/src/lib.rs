@@ -91,7 +91,7 @@ impl Theirs {
         }
     }
 
-    /// Encodes the document into `room`, without memory of its own; gives the length.
+    /// Encodes the document into `room`, without allocation; returns the length.
     pub fn encode_into(&self, room: &mut [u8]) -> Result<usize, ExiError> {
         match self {
             Self::Request(message) => message.to_slice(room),

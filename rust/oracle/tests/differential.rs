@@ -14,7 +14,7 @@ use v2g_exi::encode::Style;
 use v2g_exi::grammar::{Grammar, Kind};
 use v2g_exi_oracle::{sets, Theirs};
 
-/// What became of the messages of one set, by reason.
+/// Results of the messages of one set, by reason.
 type Tally = BTreeMap<String, Vec<String>>;
 
 /// What the other codec does not have: text between elements, and the parts of a signature that no V2G

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Names whose words cannot be told apart by their capitals.
+# Names whose words cannot be separated by their capitals.
 _SPECIAL = {
     "DHpublickey": "dh_public_key",
     "XPath": "xpath",

@@ -49,7 +49,7 @@ class QName:
 
 @dataclass(frozen=True)
 class Element:
-    """A global element; ``head`` is the element it may stand in for."""
+    """A global element; ``head`` is the element that it may replace."""
 
     name: QName
     type: QName
@@ -168,7 +168,7 @@ class SchemaSet:
         self.prefixes = {n.uri: n.prefix for n in self.namespaces} | {XS: "xs", "": ""}
 
     def substitutes(self, head: QName) -> list[Element]:
-        """The head and everything that may stand in for it, in event code order (local name, then URI)."""
+        """The head and all elements that may replace it, in event code order (local name, then URI)."""
         found = {head}
         while True:
             more = {e.name for e in self.elements.values() if e.head in found} - found

@@ -56,7 +56,7 @@ def _message_class(entry: TypeEntry, module: str) -> type[msgspec.Struct]:
 
 
 def _field(slot: FieldSlot) -> tuple[str, Any] | tuple[str, Any, Any]:
-    # Any: the codec checks what stands in a field against the grammar itself.
+    # Any: the codec checks the content of a field against the grammar.
     if slot.required:
         return slot.name, Any
     return slot.name, Any, None if slot.kind == SINGLE else ()

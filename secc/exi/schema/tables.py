@@ -131,7 +131,7 @@ class Record:
 
 @dataclass
 class TypeEntry:
-    """A complex type; `flat` ones have one slot, whose value stands for the whole."""
+    """A complex type; `flat` ones have one slot, whose value replaces the object."""
 
     name: QName
     first_state: int
@@ -326,7 +326,7 @@ def build(schema: SchemaSet) -> Tables:
 # Values of an integer of three octets.
 _SHORT_SPAN = 1 << 21
 
-# What a reader gets from one look at the stream, less the event codes before and behind; a record has to fit.
+# Bits that a reader gets from one read of the stream, without the event codes around; a record must fit.
 _WINDOW = 57 - 8 - 1
 _RECORD_FIELDS = 3
 

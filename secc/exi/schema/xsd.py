@@ -214,7 +214,7 @@ class _Reader:
         )
 
     def type_of(self, node: ET.Element, anonymous: str) -> QName:
-        """The type an element or attribute names, or its anonymous type, which gets a name of its own."""
+        """The type that an element or attribute names, or its anonymous type, which receives a name."""
         if (text := node.get("type")) is not None:
             return self.reference(text)
         name = self.own(anonymous)
@@ -304,7 +304,7 @@ class _Reader:
             raise self.fault(f"type {owner.local}: attribute reference")
         form = node.get("form", "qualified" if self.space.attributes_qualified else "unqualified")
         if (form == "qualified") != self.space.attributes_qualified:
-            raise self.fault(f"type {owner.local}: attribute {local} with a form of its own")
+            raise self.fault(f"type {owner.local}: attribute {local} with a form attribute")
         name = QName(local, self.space.uri if form == "qualified" else "")
         return Attribute(name, self.type_of(node, f"{owner.local}/{local}"), node.get("use") == "required")
 
@@ -343,7 +343,7 @@ class _Reader:
         name = node.get("name", "")
         form = node.get("form", "qualified" if self.space.elements_qualified else "unqualified")
         if (form == "qualified") != self.space.elements_qualified:
-            raise self.fault(f"type {owner.local}: element {name} with a form of its own")
+            raise self.fault(f"type {owner.local}: element {name} with a form attribute")
         uri = self.space.uri if form == "qualified" else ""
         owner_name = owner.local if owner.local.startswith("@") else f"@{owner.local}"
         return Particle(QName(name, uri), self.type_of(node, f"{owner_name}/{name}"), low, high)

@@ -326,7 +326,7 @@ impl<'a> Run<'a, '_> {
     }
 }
 
-/// A value of fixed width as it stands in the stream, in its range or not.
+/// A value of fixed width as it is in the stream, in its range or not.
 fn raw_value<'a>(d: &Datatype, raw: u64, at: At<'_>) -> Found<'a> {
     match d.kind {
         DatatypeKind::Boolean => Found::Boolean(raw == 1),

@@ -73,7 +73,7 @@ impl Run<'_, '_> {
         Ok(self.scratch.text.clone())
     }
 
-    /// The production of an element that has none in the tables: the root, or one that stands for any.
+    /// The production of an element without one in the tables: the root, or an element of a wildcard.
     pub(super) fn unlisted(&self, opener: u16, slot: u8) -> Production {
         let entry = self.grammar.documents.entries.get((opener & !WILD) as usize);
         match entry {
