@@ -42,7 +42,7 @@ TAIL = """
 ## What was needed
 
 - `compat.early_session_stop` (on): a Hyundai Ioniq 5, a VW ID.3 and a Renault Zoe (DIN) end with
-  SessionStopReq where the standard does not expect it. They leave in any case; with OK the session ends in order.
+  SessionStopReq where the standard does not expect it. They leave in any case; with OK it ends in order.
 - `compat.early_power_off` (on): an Audi Q4 (DIN) waits half a second less than a minute after the cable
   check, and gives up with PowerDeliveryReq before any pre-charge.
 - `compat.zero_power_limit` (on): an MG4 sends EVMaximumPowerLimit 0 W in each message and charges. Zero is

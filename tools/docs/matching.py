@@ -15,8 +15,8 @@ from secc.slac.table import EXPIRY, RULES, SlacRule
 INTRODUCTION = """# Matching
 
 Made from `secc/slac/table.py`, the table that the matching uses. An input is a message, a report of the
-station, or an expired timer. An input without a row in a state is ignored and counted. [SLAC](../explanation/slac.md)
-describes how the three machines around the power line work together."""
+station, or an expired timer. An input without a row in a state is ignored and counted.
+[SLAC](../explanation/slac.md) describes how the three machines around the power line work together."""
 
 BESIDE = """Not drawn: every state but DOWN goes to DOWN when the interface is lost (a modem that sleeps may
 take it along), and to KEYING when the network is left: the EV is unplugged, the session has ended, the link

@@ -70,7 +70,7 @@ def page() -> str:
         "# Requirements",
         "Made from the ids in code and tests, and from `tools/docs/requirements.toml`. "
         "The meaning is a paraphrase and includes the interpretation of public stacks; the standards are "
-        "authoritative. The second column is the bound party: the station (SECC, EVSE), both sides, or another; "
+        "authoritative. The second column is the bound party: station (SECC, EVSE), both, or another; "
         "of the latter only the ids in the code are listed.",
         "**tested**: named in the code and by a test. **fulfilled**: named in the code. **by construction**: "
         "no single place has it, the remark says why it holds. **deviates**, **not applicable** and **open** "
