@@ -30,8 +30,8 @@ EVerest/logfiles, Apache-2.0, and uhi22/pyPLC), played at the pure core of this 
 messages of the car, their order and timing are kept; only the session id and the schedule id are replaced.
 The station has the modes and limits of the recorded one, and the authorisation, the isolation test, the
 contactor and the voltage at the output follow the recording. The recordings are not part of this project:
-`python -m tools.docs.cars` reads them beside the checkout and writes this page from what it runs; `tests/cars`
-asserts the same.
+`python -m tools.docs.cars` reads them beside the checkout and writes this page from what it runs;
+`tests/cars` asserts the same.
 
 A session is as the car chose when all of its messages are answered with an OK code and the car ends it:
 by its SessionStopReq, or at the end of the recording with the station still waiting for a message. Then the

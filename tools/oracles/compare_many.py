@@ -1,8 +1,8 @@
 """``python -m tools.oracles.compare_many [--count N] [--seed N] [set ...]``: very many random messages.
 
-Like `tools.oracles.compare_exificient`, but without the JSON layer of EXICodec: documents go as XML to the EXI
-processor, with the grammars of the jar, one process for each set. So nothing is left out, all nine sets take
-part, and a hundred thousand messages take minutes. With ``--xsd FILE ROOT ...`` both sides compile the
+Like `tools.oracles.compare_exificient`, but without the JSON layer of EXICodec: documents go as XML to the
+EXI processor, with the grammars of the jar, one process for each set. So nothing is left out, all nine sets
+take part, and a hundred thousand messages take minutes. With ``--xsd FILE ROOT ...`` both sides compile the
 schema, this library by way of the notation; ROOT are the elements to make. Needs ``.venv-interop`` and a JDK.
 """
 
