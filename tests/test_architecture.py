@@ -79,7 +79,7 @@ ROOMS: dict[str, set[str]] = {
 EXTENSION = "secc._exi"
 """For `exi` alone."""
 
-# Packages inside a room, without rules of their own.
+# Packages inside a room, without separate rules.
 PARTS = {
     "bench.cases",
     "exi.schema",

@@ -45,7 +45,7 @@ def test_every_row_names_tests_that_exist(row: str) -> None:
 
 
 def test_every_attack_test_of_the_session_is_in_the_list_or_is_no_trick() -> None:
-    """Whoever adds a trick adds a row."""
+    """A new trick needs a new row."""
     named = {name for tests in rows().values() for name in tests}
     file = "session/test_contract_attacks.py"
     unnamed = {

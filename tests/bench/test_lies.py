@@ -1,6 +1,6 @@
-"""The bench can fail: a station that is wrong in one way fails the cases that are about it.
+"""The bench can fail: a station with one defect fails the cases that test it.
 
-Each lie is told by a go-between before our own station, which passes the same cases without it.
+A proxy in front of the station injects each defect; without the proxy the station passes the same cases.
 """
 
 from __future__ import annotations

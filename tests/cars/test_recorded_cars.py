@@ -20,7 +20,7 @@ NO_COMMON_PROTOCOL = {
     "Tesla/Model_Y_11.1/iso15118-2/2023-03-30T11:11:20.331Z-tesla_y-iso-not-supported/ethernet-traffic.dump#0",
     "Tesla/Model_Y_11.1/iso15118-2/ac-iso/1_telsa_model_y.dump#0",
 }
-"""These cars offer DIN SPEC 70121 and a namespace of their own; the recorded station had ISO 15118-2 only."""
+"""These cars offer DIN SPEC 70121 and a proprietary namespace; the recorded station had only ISO 15118-2."""
 
 
 def played(path: pathlib.Path) -> Iterator[tuple[Recording, PlaybackOutcome]]:

@@ -1,4 +1,4 @@
-"""`secc bench`: against a station in another process, and everything that is said before one is needed."""
+"""`secc bench`: with a station in another process, and all output that needs no station."""
 
 import contextlib
 import json

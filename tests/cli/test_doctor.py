@@ -81,7 +81,7 @@ def test_a_modem_that_does_not_answer_is_bad(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.fixture
 def modem(monkeypatch: pytest.MonkeyPatch) -> SimulatedPlc:
-    """A modem at whatever interface the doctor looks."""
+    """A modem on any interface that the doctor checks."""
     plc = SimulatedPlc(PowerLine(), b"\x02\0\0\0\0\xc1", bytes.fromhex("0200000000aa"))
     monkeypatch.setattr(doctor, "RawModem", lambda name: plc)
     monkeypatch.setattr(doctor, "_MODEM_TIME", 0.2)
@@ -177,7 +177,7 @@ def test_an_interface_without_an_address_is_bad(
 def test_an_interface_that_takes_no_part_in_multicast_is_bad(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "SDP_GROUP", "fe80::1")  # no group, so nobody can join it
+    monkeypatch.setattr(doctor, "SDP_GROUP", "fe80::1")  # no group, so no socket can join it
     code, grades = findings(tmp_path, 'interface = "lo"\n', capsys)
     assert code == 1
     assert grades["multicast"] == "bad"
@@ -298,7 +298,7 @@ def test_without_netlink_the_table_of_the_kernel_names_the_process(
 def test_the_station_that_has_the_outlet_is_named_and_its_modem_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "RawModem", None)  # whoever asks it fails
+    monkeypatch.setattr(doctor, "RawModem", None)  # every request to it fails
     monkeypatch.setattr(ownership, "claims", lambda config, port: [(f"t{os.getpid()}", "interface eth9")])
     with ownership.OutletClaim(SeccConfig(interface="eth9"), 0):
         main(["doctor", "--config", str(written(tmp_path, SLAC))])

@@ -19,7 +19,7 @@ from tests.support.serving import serving
 
 @pytest.fixture
 def port() -> int:
-    """A port that nobody has."""
+    """An unused port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 

@@ -61,7 +61,7 @@ def test_misuse_is_told(tmp_path: Path, capture: str) -> None:
 
 
 class Wire:
-    """Stands for the packet socket: a few frames, then silence."""
+    """Replaces the packet socket: a few frames, then silence."""
 
     def __init__(self, interface: str) -> None:
         self.frames = [*FRAMES, b"noise"]

@@ -169,7 +169,7 @@ def test_own_vector_is_read_and_written_as_an_independent_processor_does(
     data, fragment = bytes.fromhex(vector["hex"]), vector["kind"] == "fragment"
     value, element, padding = decode(name, data, fragment=fragment)
     assert codec(name).json_form.from_value(element, value) == vector["json"]
-    # These vectors come from tables that end full lists in a form of their own.
+    # These vectors come from tables that end full lists in another form.
     assert encode(name, element, value, fragment=fragment, full_lists="marked") == data
     assert decode(name, encode(name, element, value, fragment=fragment), fragment=fragment)[0] == value
     assert padding == 0

@@ -15,7 +15,7 @@ from types import TracebackType
 
 @dataclass(frozen=True)
 class End:
-    """One end of the cable: the namespace a process has to run in and its only interface."""
+    """One end of the cable: the namespace of a process and its only interface."""
 
     namespace: str
     interface: str
@@ -46,7 +46,7 @@ class Cable:
         self._unplug()
 
     def cut(self) -> None:
-        """Nothing gets through from now on, not even a farewell."""
+        """Block everything from now on, also a closing message."""
         _ip("-n", self.ev.namespace, "link", "set", self.ev.interface, "down")
 
     def mend(self) -> None:

@@ -1,6 +1,7 @@
-"""Plug and Charge between an EV that nobody here wrote and `secc serve`: contract, and installation of one.
+"""Plug and Charge between an independent EV and `secc serve`: contract, and installation of one.
 
-Its signatures are made by a Java EXI processor, and our bundle is verified by it. Run by `make interop`.
+Its signatures are made by a Java EXI processor, which also verifies the bundle of this library. Run by `make
+interop`.
 """
 
 from __future__ import annotations

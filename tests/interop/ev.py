@@ -30,7 +30,7 @@ _GOOD_ENDS = ("Communication session terminated", "Communication session stopped
 """The words of that EV for the end of a session, by ISO 15118-2 and by DIN SPEC 70121."""
 
 RETRIES: list[str] = []
-"""Runs that were repeated because that EV missed a timeout of its own; printed at the end."""
+"""Runs that were repeated because that EV missed one of its timeouts; printed at the end."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Verdict:
 
     @property
     def was_too_slow(self) -> bool:
-        """The EV missed one of its own timeouts: its JVM does so on a busy machine."""
+        """The EV missed one of its timeouts: its JVM does so on a busy machine."""
         return self.reason.startswith("TimeoutError")
 
 

@@ -1,7 +1,7 @@
-"""Whole charging sessions between an EV that nobody here wrote and `secc serve`, over a real link.
+"""Whole charging sessions between an independent EV and `secc serve`, over a real link.
 
-Not part of `make test` (it needs root, Linux and Java): `make interop` names this file. What the runs mean,
-with which versions they were made and what is peculiar about that EV is in docs/reference/interop.md.
+Not part of `make test` (it needs root, Linux and Java): `make interop` names this file. The meaning of the
+runs, their versions and the peculiarities of that EV are in docs/reference/interop.md.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def configuration(cable: Cable, *, mode: str, tls: bool) -> str:
 def charge(
     cable: Cable, logs: Path, *, mode: str, tls: bool, loops: int = 5, protocol: str = "ISO_15118_2"
 ) -> Verdict:
-    """One whole session; repeated once, and said so, when that EV missed a timeout of its own."""
+    """Run one whole session; repeat it once, with a note, when that EV has missed one of its timeouts."""
     for attempt in (1, 2):
         where = logs / f"attempt{attempt}"
         ev = IndependentEv(cable.ev, where, mode=mode, tls=tls, loops=loops, protocol=protocol)

@@ -49,7 +49,7 @@ EMAID_TEXT = "DEABC000000001G"
 
 @dataclasses.dataclass
 class Certificates:
-    """Everybody's certificates, and the operator's contracts."""
+    """The certificates of all parties, and the contracts of the operator."""
 
     pki: Hierarchy
     folder: Path

@@ -1,4 +1,4 @@
-"""What stands behind the CSMS: a list of its own, and the operator's provisioning service over HTTP."""
+"""Services behind the fake CSMS: a list, and the provisioning service of the operator over HTTP."""
 
 from __future__ import annotations
 

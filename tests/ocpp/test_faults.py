@@ -342,7 +342,7 @@ def test_a_station_that_is_killed_tells_the_rest_when_it_runs_again(tmp_path: Pa
                 charging = asyncio.create_task(ev.charge())
                 await csms.until(lambda: len(events(csms)) >= 3, seconds=30)
                 await csms.stop()
-                await asyncio.sleep(0.5)  # some events nobody hears of
+                await asyncio.sleep(0.5)  # some events that are never reported
                 process.kill()
                 assert not (await charging).completed
             before = len(events(csms))

@@ -1,4 +1,4 @@
-"""A car from the factory gets its contract through the CSMS and pays with it; the CSMS hears of it."""
+"""A new car receives its contract through the CSMS and pays with it; the CSMS receives the transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, li
 def play(
     certificates: Certificates, csms: FakeCsms, *, new: bool = False, **ocpp: object
 ) -> tuple[EvResult, list[str]]:
-    """One car at one station; the answer of the car, and what the station told."""
+    """Charge one car at one station; returns the result of the car and the reports of the station."""
     config = functools.partial(pnc_config, certificates)
 
     async def run() -> tuple[EvResult, list[str]]:

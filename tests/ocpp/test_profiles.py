@@ -36,7 +36,7 @@ NEED = EnergyNeed(
 
 
 def profile(*limits: tuple[float, float], **changes: Any) -> ChargingProfile:
-    """Relative, in W, for whoever comes."""
+    """Relative, in W, for any transaction."""
     schedule = Schedule(
         unit=changes.pop("unit", "W"),
         periods=tuple(Period(start, limit, changes.pop("phases", None)) for start, limit in limits),

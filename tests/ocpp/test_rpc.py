@@ -23,7 +23,7 @@ async def refuse(action: str, payload: Payload) -> Payload:
 
 
 def pair(handle: Callable[[str, Payload], Awaitable[Payload]]) -> tuple[Rpc, Rpc, list[str]]:
-    """A caller, a called one that answers with `handle`, and what was said."""
+    """A caller, a peer that answers with `handle`, and the exchanged messages."""
     said: list[str] = []
     sides: list[Rpc] = []
 

@@ -1,4 +1,4 @@
-"""When a transaction begins and ends, and what is told of it."""
+"""Start, events and end of a transaction."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_every_rule_of_a_chain_occurs_in_the_table() -> None:
         Rule.REQUEST,
         Rule.NOT_OUR_KEY,
         Rule.NOT_AN_ANCHOR,
-        Rule.SUBJECT,  # in a test of its own, below
+        Rule.SUBJECT,  # in a separate test below
         Rule.LONG_VALIDITY,
         Rule.OTHER_EXTENSION,  # of ISO 15118-20
         Rule.OUTLIVES_ISSUER,

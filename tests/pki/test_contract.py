@@ -243,7 +243,7 @@ def test_without_an_id() -> None:
 )
 def test_signed_with_another_challenge(challenge: bytes | None) -> None:
     request = iso2.AuthorizationReq(id="id1", gen_challenge=challenge)
-    if challenge is not None and len(challenge) != 16:  # cannot be encoded, so nobody can have signed it
+    if challenge is not None and len(challenge) != 16:  # cannot be encoded, so it cannot have been signed
         other = wallet().sign(wallet().authorization(CHALLENGE))
         with pytest.raises(CertificateError) as caught:
             verify(shown(), request, other, CHALLENGE, now=NOW)

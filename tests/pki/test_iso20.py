@@ -218,7 +218,7 @@ def tolerated(certificates: list[Certificate]) -> set[Leniency | None]:
     found = {finding.leniency for finding in proof.tolerated}
     for leniency in found - {Leniency.NO_REVOCATION_POINTER}:
         policy = dataclasses.replace(POLICY, leniencies=FIELD - {leniency})
-        with pytest.raises(ChainError):  # each of them is a switch of its own
+        with pytest.raises(ChainError):  # each of them is a separate switch
             verify_chain(certificates, Role.VEHICLE, store(), NOW, policy)
     return found - {Leniency.NO_REVOCATION_POINTER}
 
@@ -285,7 +285,7 @@ def test_a_vehicle_is_expired_after_its_end() -> None:
 
 
 def test_a_contract_under_a_v2g_root_is_no_vehicle() -> None:
-    """Both roles may hang under a V2G root, so only the leaf tells them apart."""
+    """Both roles may be under a V2G root, so only the leaf distinguishes them."""
     key = new_private_key(KeyType.SECP521R1, b"contract")
     order = Order(
         kind=Kind.CONTRACT_LEAF,

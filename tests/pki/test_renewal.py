@@ -1,4 +1,4 @@
-"""Renewal: when, and what has to be true before the old certificate goes."""
+"""Renewal: when, and the conditions for replacing the old certificate."""
 
 from __future__ import annotations
 

@@ -297,7 +297,7 @@ def test_an_answer_after_the_time_is_up_finds_no_session() -> None:
 
 
 def other_contract() -> bytes:
-    """A bundle with somebody else's contract, well made and signed."""
+    """A well-formed, signed bundle with the contract of another user."""
     issued = mobility_operator().issue("DEABC000000002", NOW)
     key = identity(Kind.CONTRACT_LEAF).key.public_key()
     return provisioning_service().bundle(Action.UPDATE, issued, key).payload

@@ -1,4 +1,4 @@
-"""What the outlet reads back: a test begins without voltage, an off is off, a contactor follows."""
+"""Feedback of the outlet: a test starts without voltage, off means off, a contactor follows."""
 
 import dataclasses
 import math
@@ -381,7 +381,7 @@ def test_a_reading_of_before_is_not_judged() -> None:
     """An answer of the outlet that comes late brings no look at the contactor with it."""
     bench = Bench(AC).to_status()
     bench.request(r.stop())
-    bench.clock.advance(3.0)  # nobody has looked since the stop
+    bench.clock.advance(3.0)  # no reading since the stop
     bench.feed(ContactorReported(bench.ticket(CloseContactor), closed=True))
     assert bench.session.fault is None
     bench.outlet(contactor_closed=False)

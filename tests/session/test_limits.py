@@ -30,7 +30,7 @@ def charging(protocol: str = "ISO 15118-2", **dc: Any) -> DcCar:
 
 
 def flags(car: DcCar, volts: float, amperes: float) -> tuple[bool, bool, bool]:
-    """What the EV is told of voltage, current and power that were limited."""
+    """Limits of voltage, current and power in the answer to the EV."""
     value = r.current_demand(r.volts(int(volts)), r.amperes(int(amperes)))
     response = car.bench.request(value)
     assert isinstance(response, CurrentDemandRes)

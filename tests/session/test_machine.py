@@ -1,4 +1,4 @@
-"""What the machine holds up whatever a handler does: ids, timers, lease, faults, stops."""
+"""What the machine guarantees whatever a handler does: ids, timers, lease, faults, stops."""
 
 import dataclasses
 

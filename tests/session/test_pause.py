@@ -17,7 +17,7 @@ from tests.support.bench import AC, DC, DC_MODES, Bench, code
 
 OLD_ID = b"old-one!"
 SCHEDULE = PowerSchedule(5, (PowerStep(0, 20_000), PowerStep(600, 5_000), PowerStep(1200, 8_000)), 3600)
-PAUSED = PausedSession(OLD_ID, Offer(ScheduleOffer((SCHEDULE,)), 300.0, 5))  # the bench begins at 1000 s
+PAUSED = PausedSession(OLD_ID, Offer(ScheduleOffer((SCHEDULE,)), 300.0, 5))  # the bench starts at 1000 s
 ASKING = dataclasses.replace(DC, energy=EnergyConfig(modes=DC_MODES, ask_backend_for_schedules=True))
 PLUGGED = EvseSnapshot(control_pilot=ControlPilot.B)
 

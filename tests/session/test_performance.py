@@ -23,7 +23,7 @@ from tests.support.bench import AC, Bench
 PATIENT = TimingConfig(
     pilot=300.0, contactor=300.0, voltage=4.0, revocation=300.0, provisioning=300.0, answer_margin=0.1
 )
-"""As long as the settings allow: the answers are due all the same."""
+"""The maximum of the settings: the answers must still be in time."""
 
 OWING = [
     (dialect, state)

@@ -1,4 +1,4 @@
-"""Random walks: whatever comes in whatever order, the safety oracle finds nothing."""
+"""Random walks: for any messages in any order, the safety oracle finds no violation."""
 
 import dataclasses
 import random

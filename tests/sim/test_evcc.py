@@ -209,7 +209,7 @@ def test_a_station_that_wants_to_stop_is_obeyed_and_the_session_completes() -> N
 def test_a_withdrawn_authorization_ends_the_charge() -> None:
     async def scenario(bench: Bench) -> None:
         result = await bench.ev(Plan(mode=AC, loops=None, pace=QUICK)).charge()
-        assert result.completed, result.error  # it is told, and leaves in order
+        assert result.completed, result.error  # it is informed, and leaves in order
         await bench.until_off()
 
     on_bench(scenario, AC, backend=SimulatedBackend(withdraw_after=0.3))

@@ -28,7 +28,7 @@ def changed(destination: bytes, message: Message, at: int, value: int, source: b
 
 
 def measured() -> Bench:
-    """An EV that has been told its average."""
+    """An EV that has received its average."""
     bench = Bench()
     bench.measure()
     bench.take()
@@ -363,7 +363,7 @@ def test_a_validation_lasts_no_longer_than_the_standard_lets_it() -> None:
 
 
 def told_networks(*nids: bytes, settings: bool = True, source: bytes = MODEM) -> Bench:
-    """A matched station whose modem says that it is in these networks; empty stands for the own one."""
+    """A matched station whose modem reports these networks; empty: the network of the station."""
     bench = Bench(verify_network=settings)
     bench.link()
     for nid in nids:

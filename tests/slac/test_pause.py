@@ -1,4 +1,4 @@
-"""A paused link: the key is kept, and the own modem may sleep."""
+"""A paused link: the key is kept, and the modem of the station may sleep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The amplitude map: theirs, ours, and what the own modem makes of it."""
+"""The amplitude map: of the EV, of the station, and the reaction of the modem."""
 
 from __future__ import annotations
 

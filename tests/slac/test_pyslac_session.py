@@ -1,4 +1,4 @@
-"""Our scripted EV is matched by somebody else's station: what our own station is tested with speaks SLAC."""
+"""The scripted EV is matched by an independent station, so the test EV follows the real protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop that commands an outlet, by its timeline: what is called when, what is leased, what is said.
+"""The loop that commands an outlet, by its timeline: calls, leases, reports.
 
 Virtual time: a lease of 0.5 s, 1 s for a call, 2 s more for an isolation test.
 """

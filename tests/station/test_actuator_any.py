@@ -231,7 +231,7 @@ def same(command: Command, call: Call) -> bool:
 
 
 def an_off_is_heard_in_time(log: Log) -> None:
-    """By an off of its own or by make_safe, in the time of a lease; at once when nothing is in its way."""
+    """By an off command or by make_safe, within the time of a lease; at once if nothing delays it."""
     for order in log.orders:
         if not is_off(order.command):
             continue
@@ -309,7 +309,7 @@ def steps(draw: st.DrawFn) -> list[Step]:
         command: Command | None
         match kind:
             case "set":
-                amperes = draw(st.integers(0, 5)) * 10 + 1 + number / 100  # each one is told from the others
+                amperes = draw(st.integers(0, 5)) * 10 + 1 + number / 100  # each one is distinguishable
                 command = SetOutput(draw(st.sampled_from([200.0, 400.0])), amperes)
             case "zero":
                 command = SetOutput(0.0, 0.0)

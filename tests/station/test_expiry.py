@@ -1,4 +1,4 @@
-"""What ends soon is told: once, and again when it comes nearer, ends, is prepared or fails."""
+"""Upcoming expiry is reported once, and again when it comes nearer, ends, is prepared or fails."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Scene:
         )
 
     def look(self, at: datetime.datetime) -> list[str]:
-        """What is told then."""
+        """The reports at that time."""
         self.now, before = at, len(self.told)
         asyncio.run(self.watch.look())
         return self.told[before:]

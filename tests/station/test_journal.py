@@ -1,4 +1,4 @@
-"""The journal: one end for each session, whatever happened to the process [INV-36]."""
+"""The journal: one end for each session, also after a crash of the process [INV-36]."""
 
 import itertools
 import json

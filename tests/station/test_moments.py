@@ -1,7 +1,7 @@
-"""What an outlet shows for a single look: the session has to know it, whoever has looked.
+"""States that an outlet shows for a single reading: the session must receive them, whoever has read.
 
-A fault register may clear itself when it is read, a contact may bounce. What the watch between two messages
-has seen may have passed when the session looks.
+A fault register may clear itself when it is read, a contact may bounce. A state that the watch between two
+messages has read may have passed when the session reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Health and readiness over HTTP, with a station that is well and with one that is not."""
+"""Health and readiness over HTTP, with a healthy station and an unhealthy one."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What becomes of a session's outputs: order, overtaking, failures that turn into inputs."""
+"""Execution of the outputs of a session: order, overtaking, failures that become inputs."""
 
 import asyncio
 import contextlib

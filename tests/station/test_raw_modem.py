@@ -1,4 +1,4 @@
-"""The packet socket of the modem against a real interface; needs root, for a network namespace of its own."""
+"""The packet socket of the modem with a real interface; needs root, for a separate network namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making an outlet safe: whoever is cancelled meanwhile, and until it has worked."""
+"""Making an outlet safe: also after a cancellation, and until it has succeeded."""
 
 import asyncio
 

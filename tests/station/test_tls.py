@@ -27,7 +27,7 @@ ASKS = client_hello(extra=extension(5, b"\x01\x00\x00\x00\x00"))
 
 
 class Source:
-    """An OCSP source that answers what it is told to, and counts."""
+    """An OCSP source with configured answers, and a counter."""
 
     def __init__(self, answer: bytes | Exception | None) -> None:
         self.answer = answer

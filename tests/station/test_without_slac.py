@@ -1,4 +1,4 @@
-"""A station on any IPv6 link, an Ethernet bench or a wireless one: nobody matches, all else is the same."""
+"""A station on any IPv6 link, Ethernet or wireless: there is no matching, everything else is the same."""
 
 from __future__ import annotations
 

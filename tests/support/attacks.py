@@ -1,4 +1,4 @@
-"""What a hostile EV needs, and what has to hold after it: for tests over sockets, with the actuator trace."""
+"""Tools for a hostile EV, and the checks after it: for tests over sockets, with the actuator trace."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ LAWFUL_AFTER: dict[str, tuple[type, ...]] = {
     "check_cable": (iso2.CableCheckReq,),
     "set_output": (iso2.PreChargeReq, iso2.PowerDeliveryReq, iso2.CurrentDemandReq),
 }
-"""Which request has to have come last when energy is put on the output [INV-01] [INV-04]."""
+"""The request that must have come last when energy is put on the output [INV-01] [INV-04]."""
 
 
 def check_trace(bed: Bed) -> None:
@@ -116,7 +116,7 @@ def check_trace(bed: Bed) -> None:
 
 
 class Watch:
-    """What an outlet may be told to do, from the messages alone."""
+    """The commands that an outlet may receive, derived from the messages."""
 
     def __init__(self) -> None:
         self.granted = self.over = False
@@ -248,7 +248,7 @@ async def body_of(car: Car, body: BodyElement) -> Any:
 
 
 async def at(bed: Bed, point: str, *, dc: bool = False) -> Car:
-    """A car that stands there."""
+    """A car that is plugged in."""
     car = await Car.connect(bed.plain_port)
     await reach(car, bed, point, dc=dc)
     return car

@@ -51,7 +51,7 @@ def counting_bytes() -> Callable[[int], bytes]:
 
 
 class Clock:
-    """Seconds that pass only when told."""
+    """Seconds that pass only on command."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -62,7 +62,7 @@ class Clock:
 
 
 class Bench:
-    """Feeds one session and remembers what it said."""
+    """Feeds one session and records its outputs."""
 
     def __init__(
         self, config: SeccConfig = AC, *, pilot: ControlPilot = ControlPilot.B, **extra: object
@@ -251,5 +251,5 @@ def dc_code(response: BodyElement | None) -> str:
 
 
 def fast(**timing: float) -> TimingConfig:
-    """Timing with some values of its own."""
+    """Timing with some changed values."""
     return TimingConfig(**timing)

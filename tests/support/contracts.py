@@ -61,7 +61,7 @@ def contract_leaf(
     serial: int = 4711,
     key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Identity:
-    """A contract of its own below the usual MO Sub-CA 2."""
+    """A separate contract below the usual MO Sub-CA 2."""
     key = key or new_key(b"contract of its own")
     order = Order(
         kind=Kind.CONTRACT_LEAF,

@@ -51,7 +51,7 @@ ROOTS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One case: what is shown, who is trusted, when, and what has to come out."""
+    """One case: the chain, the trusted roots, the time, and the expected result."""
 
     title: str
     role: Role
@@ -105,7 +105,7 @@ def good(title: str, *tolerated: Leniency, **arguments: object) -> Row:
 
 
 def bad(title: str, rule: Rule, code: str = CHAIN_ERROR, **arguments: object) -> Row:
-    """It is refused for this rule, and the car is told this."""
+    """Refused by this rule, with this response code for the car."""
     return _row(title, rule, code, **arguments)  # type: ignore[arg-type]
 
 

@@ -52,7 +52,7 @@ class DinOracle(SafetyOracle):
         return dataclasses.replace(output, message=self._message(output.message))
 
     def _check_shutdown(self, body: object) -> None:
-        """DIN tells a stop by the status code alone [V2G-DC-500]."""
+        """DIN announces a stop by the status code only [V2G-DC-500]."""
         holder = getattr(body, "evse_charge_parameter", None) or body
         status = getattr(holder, "dc_evse_status", None) or getattr(holder, "evse_status", None)
         code = str(getattr(body, "response_code", ""))

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class _Selector(selectors.BaseSelector):
-    """Never sleeps for a timer; tells how long it should have."""
+    """Never sleeps for a timer; returns how long it should have slept."""
 
     def __init__(self, in_flight: float) -> None:
         self._in_flight = in_flight

@@ -66,7 +66,7 @@ class Lasting:
         self._release()
 
     def reset_by_hand(self) -> None:
-        """Somebody has looked at the outlet."""
+        """The outlet has been inspected."""
         self.reset = True
         self._release()
 

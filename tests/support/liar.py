@@ -1,6 +1,6 @@
-"""A station that is wrong in one way: our own behind a go-between that changes what is said.
+"""A station with one defect: a proxy in front of it changes its messages.
 
-It sits at the sockets and not in the station, so that it depends on nothing of the station's own code.
+It works at the sockets and not in the station, so it does not depend on the code of the station.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Lie:
 
     title: str
     response: Change = lambda message: message
-    """A response as it is told; V2GMessage, or supportedAppProtocolRes."""
+    """A response in transit; V2GMessage, or supportedAppProtocolRes."""
     request: Callable[[bytes], bytes] = lambda data: data
     """Bytes of the EV as the station gets them."""
     kind: int = PayloadType.EXI

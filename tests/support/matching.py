@@ -21,7 +21,7 @@ RUN_2 = bytes.fromhex("7766554433221100")
 
 
 class Bench:
-    """A station's matching with its modem; `sent` is what it has sent and nobody has looked at yet."""
+    """The matching of a station with its modem; `sent` has the frames that no test has read yet."""
 
     def __init__(self, *, armed: bool = True, plugged: bool = True, **settings: object) -> None:
         self.now = 100.0

@@ -41,7 +41,7 @@ _SHALLOW = 3
 _MIDDLE = 6
 """How deep many wildcards, and some, are filled: a transform of a signature in a header is at 6."""
 _LEVELS = 12
-"""Nesting of objects; the codec takes 16 levels of elements, of which some have no object of their own."""
+"""Nesting of objects; the codec accepts 16 levels of elements, of which some have no object."""
 
 Value = Any
 
@@ -213,7 +213,7 @@ class Generator:
         return out
 
     def fitting(self, wildcard: Wildcard, ct: ComplexType) -> list[QName]:
-        """The global elements that may stand for a wildcard in `ct`."""
+        """The global elements that may replace a wildcard in `ct`."""
         others = wildcard.constraint == "##other"
         return [name for name in self.fillers if not others or name.uri != ct.name.uri]
 
@@ -223,7 +223,7 @@ class Generator:
 
     def occurrences(self, particle: Particle, rng: random.Random, depth: int) -> list[tuple[QName, Value]]:
         alternatives = self.grammars.alternatives(particle)
-        elements = {type_name for _, type_name in alternatives}  # these need not tell their type
+        elements = {type_name for _, type_name in alternatives}  # these need not state their type
         choices = [
             (name, type_name)
             for name, declared in alternatives

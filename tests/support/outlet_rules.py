@@ -81,9 +81,9 @@ class OutletRules:
         self.ev_failed = False
         self.stopped_at: float | None = None
         self.holds = False
-        """The start of AC is confirmed: the contactor has to stay closed."""
+        """The start of AC is confirmed: the contactor must stay closed."""
         self.fallen_at: float | None = None
-        """Since when a contactor that has to be closed reads open."""
+        """Since when a contactor that must be closed reads open."""
         self.schedules: dict[int, Schedule] = {}
         self.followed: tuple[int, Schedule] | None = None
 
@@ -269,7 +269,7 @@ class OutletRules:
             require(mode is self.joined.mode, "INV-13", f"{mode} in a joined session of {self.joined.mode}")
         self.mode = mode
         if not self.output_on:
-            self.followed = None  # what comes now is offered anew
+            self.followed = None  # later values are offered again
         announced = getattr(body.evse_charge_parameter, "evse_max_current", None)
         if announced is not None:
             self._require_at_most(announced, self._ac_limit(), "EVSEMaxCurrent")
@@ -366,7 +366,7 @@ class OutletRules:
         require(fits, "INV-08", f"{name} {float(value(announced)):g}, in force {float(most):g}")
 
     def _check_stop_told(self, body: iso2.BodyElement) -> None:
-        """Whoever is answered after a stop learns of it in this answer [INV-29]."""
+        """An EV that is answered after a stop is informed of it in this answer [INV-29]."""
         status = status_of(body)
         if not self.stopped or status is None:
             return
@@ -396,7 +396,7 @@ _SHUT_DOWN = (
 
 
 def status_of(body: object) -> iso2.ACEVSEStatus | iso2.DCEVSEStatus | None:
-    """The status in a response, wherever it stands there."""
+    """Return the status in a response."""
     holder = getattr(body, "evse_charge_parameter", None) or body
     for name in ("dc_evse_status", "ac_evse_status", "evse_status"):
         status = getattr(holder, name, None)

@@ -255,7 +255,7 @@ class MakeSafeReturnsFalse(AcOutlet):
 
 
 class LateWrite(AcOutlet):
-    """Closes in something that goes on like a thread, whatever happens meanwhile."""
+    """Closes in a thread, whatever happens meanwhile."""
 
     closing = 0.3
 

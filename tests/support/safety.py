@@ -269,7 +269,7 @@ class SafetyOracle(OutletRules):
             require(volts * amperes <= pmax, "INV-07", f"{output} above PMax {float(pmax)}")
         require(volts <= value(ev.ev_maximum_voltage_limit), "INV-07", f"{output} above the EV's voltage")
         require(amperes <= value(ev.ev_maximum_current_limit), "INV-07", f"{output} above the EV's current")
-        if ev.ev_maximum_power_limit is not None and value(ev.ev_maximum_power_limit) > 0:  # 0: not told
+        if ev.ev_maximum_power_limit is not None and value(ev.ev_maximum_power_limit) > 0:  # 0: not specified
             require(volts * amperes <= value(ev.ev_maximum_power_limit), "INV-07", f"{output}: EV power")
         if isinstance(self.owed, (iso2.CurrentDemandReq, iso2.PreChargeReq)):
             require(volts <= value(self.owed.ev_target_voltage), "INV-07", f"{output} above the target")
@@ -288,7 +288,7 @@ class SafetyOracle(OutletRules):
             require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
 
     def _check_claim(self, contract: VerifiedContract | ForwardedContract) -> None:
-        """What has to be true before a back end hears of a contract [INV-09] [INV-23] [INV-24]."""
+        """The conditions for asking a back end about a contract [INV-09] [INV-23] [INV-24]."""
         require(isinstance(contract, VerifiedContract), "INV-09", "a chain without a root of ours")
         request = self.owed
         require(self.payment is iso2.PaymentOption.CONTRACT, "INV-09", "contract without its selection")

@@ -151,7 +151,7 @@ class Node:
         self.now = due
 
     def put_off(self) -> None:
-        """No timer runs out by itself when an input comes: that is a move of its own."""
+        """No timer expires when an input arrives: an expiry is a separate move."""
         timers = self.session.timers.due
         for timer, at in timers.items():
             if at <= self.now and timer is not Timer.LEASE_RENEWAL:
@@ -169,7 +169,7 @@ def _twin(one: Any) -> Any:
 
 
 def _copied(part: Any) -> Any:
-    """A part of the session that is changed in place, with containers of its own."""
+    """A part of the session that is changed in place, with its containers."""
     twin = copy.copy(part)
     for field in dataclasses.fields(part):
         value = getattr(twin, field.name)
@@ -363,7 +363,7 @@ def _codes(outputs: tuple[Output, ...]) -> list[str]:
 
 
 def _fall_silent(node: Node) -> None:
-    """INV-18: whoever is silent from here on comes to the end, by the timers alone."""
+    """INV-18: silence from here on leads to the end, by the timers alone."""
     alone = node.fork()
     for _ in range(60):
         timers = {

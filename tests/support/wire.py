@@ -30,7 +30,7 @@ PATIENCE = 5.0  # s: nothing in these tests takes longer, unless it is broken
 
 
 class RecordingOutlet:
-    """A controller that obeys, and remembers what it was told and when."""
+    """A controller that obeys, and records its calls with their times."""
 
     def __init__(self, pilot: ControlPilot = ControlPilot.B) -> None:
         self.pilot = pilot
@@ -86,7 +86,7 @@ class RecordingOutlet:
 
 
 class ReportingOutlet(RecordingOutlet, ReportsChanges):
-    """The same with the optional ability to tell about changes at once."""
+    """A controller with the optional ability to report changes at once."""
 
     def __init__(self, pilot: ControlPilot = ControlPilot.B) -> None:
         super().__init__(pilot)
@@ -102,7 +102,7 @@ class ReportingOutlet(RecordingOutlet, ReportsChanges):
 
 
 class GrantingBackend:
-    """Everybody may charge."""
+    """Every EV may charge."""
 
     def __init__(self, *, granted: bool = True) -> None:
         self.granted = granted

@@ -59,9 +59,9 @@ class Move:
     outlet: dict[str, object] = dataclasses.field(default_factory=dict)
     timer: Timer | None = None
     late: bool = False
-    """Nobody was there for longer than the lease."""
+    """Silence for longer than the lease."""
     stale: bool = False
-    """An answer that nobody waits for."""
+    """An answer without a waiting request."""
     lawful: bool = False
     """A request with nothing wrong in it."""
     between: bool = False

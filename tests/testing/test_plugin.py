@@ -1,4 +1,4 @@
-"""The pytest plug-in, in a pytest of its own."""
+"""The pytest plug-in, in a separate pytest run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run itself: it never energises without leave, and leaves the output off whatever happens."""
+"""The run: it never energises without permission, and always leaves the output off."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_without_the_binding_a_vehicle_is_still_judged() -> None:
 
 @pytest.mark.usefixtures("nothing")
 def test_without_the_binding_the_curve_of_the_standard_is_still_the_only_one() -> None:
-    """The public call for a curve stands in, so what is lost is x448."""
+    """The public call for a curve is used instead, so only x448 is lost."""
     context = iso20_context(None)
     assert isinstance(context, SSL.Context)
     server = station().engine()

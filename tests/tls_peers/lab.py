@@ -51,7 +51,7 @@ class Everything(Chatter):
 
 @dataclasses.dataclass
 class Served:
-    """A station, what it told, and where its files are."""
+    """A station, its reports, and the place of its files."""
 
     station: Station
     records: list[Record]
@@ -90,7 +90,7 @@ class Served:
 
 @dataclasses.dataclass
 class Lab(Served):
-    """A station of ISO 15118-2 under a root of its own."""
+    """A station of ISO 15118-2 under a separate root."""
 
     root: Identity
 

@@ -1,4 +1,4 @@
-"""Clients that mean harm, made of tlslite-ng and of single records: each is ended, told why, forgotten."""
+"""Hostile clients, made with tlslite-ng and single records: each is closed with an alert and forgotten."""
 
 import contextlib
 import socket

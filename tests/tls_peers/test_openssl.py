@@ -1,4 +1,4 @@
-"""`openssl s_client` at our station: what it is told, what it is refused, and with which alert."""
+"""`openssl s_client` with the station: answers, refusals, and their alerts."""
 
 import datetime
 import shutil

@@ -1,4 +1,4 @@
-"""Counts that grow are told."""
+"""Counts that grow are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matching in a trace: what was said on the power line, without its keys."""
+"""The matching in a trace: the frames on the power line, without keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL for the tests that need it: started once, a database of its own for each test."""
+"""PostgreSQL for the tests that need it: started once, with a separate database for each test."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def test_a_clock_that_is_not_set_makes_nothing(tmp_path: Path) -> None:
 def test_a_clock_that_is_a_little_off_still_serves_certificates_that_begin_now(tmp_path: Path) -> None:
     clock = Clock()
     service = with_car(make_service(tmp_path, clock))
-    car = another_car()  # begins a day before NOW
+    car = another_car()  # starts a day before NOW
     service.contracts.put("DEABC000000002")
     service.contracts.put_car(car.certificate, "DEABC000000002")
     clock.now = car.certificate.not_before - DAY / 1440 / 2
@@ -296,7 +296,7 @@ def test_what_exactly_was_unknown_is_told_to_the_operator_and_not_to_who_asks(tm
 
 
 class Pool:
-    """An ecosystem that answers as it is told."""
+    """An ecosystem with a configured answer."""
 
     def __init__(self, answer: bytes | Exception, delay: float = 0.0) -> None:
         self.answer, self.delay, self.asked = answer, delay, 0

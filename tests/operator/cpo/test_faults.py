@@ -1,4 +1,4 @@
-"""When something goes wrong around the service: nothing is lost, nothing is double, and everybody is told."""
+"""Faults around the service: nothing is lost or duplicated, and every caller gets an answer."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_database_that_is_not_there_is_a_storage_error() -> None:
 
 
 class Process:
-    """`secc cpo serve` in a process of its own."""
+    """`secc cpo serve` in a separate process."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.token = ""

@@ -246,7 +246,7 @@ def wait(reached: Any) -> None:
     pytest.fail("the page did not come")
 
 
-# Every element with text of its own: contrast of at least 4.5 to 1 (WCAG 2, AA).
+# Every element with text: contrast of at least 4.5 to 1 (WCAG 2, AA).
 _CONTRAST = """
 const parse = text => text.match(/[\\d.]+/g).map(Number);
 const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)

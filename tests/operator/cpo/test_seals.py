@@ -1,4 +1,4 @@
-"""Seals of the audit log: every change shows, with a key also those of somebody who can seal."""
+"""Seals of the audit log: every change is detected, with a key also by a writer who can compute seals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def log(sealer: Sealer, count: int = 5, *, before: Log | None = None) -> Log:
 
 
 def resealed(rows: Log, sealer: Sealer) -> Log:
-    """What somebody writes who can write to the database."""
+    """A row written by an attacker with access to the database."""
     made, seal = [], ""
     for row in rows:
         seal = sealer.seal(row, seal)

@@ -1,4 +1,4 @@
-"""HTTPS, and mutual TLS: nobody gets further than the handshake without a certificate of the operator's."""
+"""HTTPS, and mutual TLS: without a certificate of the operator the handshake fails."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Clock:
 
 
 class InProcess(httpx2.BaseTransport):
-    """Calls the application; each in a loop of its own."""
+    """Calls the application; each call in a separate loop."""
 
     def __init__(self, app: Any) -> None:
         self._inner = httpx2.ASGITransport(app)

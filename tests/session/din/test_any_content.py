@@ -1,4 +1,4 @@
-"""Whatever a valid message of DIN says, it has one answer that can be sent, and the outlet stays safe."""
+"""Every valid message of DIN has one answer that can be sent, and the outlet stays safe."""
 
 import random
 

@@ -226,7 +226,7 @@ def test_schedules_of_the_back_end_are_waited_for_and_cut_to_twelve_entries() ->
     first = bench.ask(d.parameters())
     assert isinstance(first, din.ChargeParameterDiscoveryRes)
     assert first.evse_processing is din.EVSEProcessing.ONGOING
-    assert len(first.sa_schedules.sa_schedule_tuple) == 1  # the schema wants one, whatever is known
+    assert len(first.sa_schedules.sa_schedule_tuple) == 1  # required by the schema
     steps = tuple(PowerStep(60 * i, 20_000 - 100 * i) for i in range(20))
     offer = ScheduleOffer((PowerSchedule(5, steps, 600),))
     bench.feed(SchedulesOffered(bench.ticket(AskSchedules), offer))

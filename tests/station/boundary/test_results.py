@@ -1,4 +1,4 @@
-"""The boundary to the integrator's code: whatever comes in is a good value or an IntegrationError."""
+"""The boundary to integrator code: every result is a valid value or an IntegrationError."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Two(float):
 
 
 class Angry:
-    """Raises whatever is done to it."""
+    """Raises on every access."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no")
