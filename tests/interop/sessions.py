@@ -132,7 +132,7 @@ def test_session_after_an_ev_that_was_killed_while_charging_is_good(
 
 
 def test_session_after_a_cable_that_went_dead_while_charging_is_good(cable: Cable, logs: Path) -> None:
-    timing = "[timing]\nsequence = 5.0\n"  # instead of 60, which nobody wants to wait for here
+    timing = "[timing]\nsequence = 5.0\n"  # instead of 60, which would take too long here
     with station(cable, logs, mode=DC, tls=True, more=timing) as served:
         vanishing = IndependentEv(cable.ev, logs / "vanishing", mode=DC, tls=True, loops=1000)
         vanishing.start()

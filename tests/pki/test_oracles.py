@@ -109,7 +109,7 @@ def pyhanko(row: Row, folder: Path) -> bool:
         )
         judge = validator.CertificateValidator(leaf, intermediate_certs=others, validation_context=context)
         asyncio.run(judge.async_validate_usage(set()))
-    except Exception:  # a verdict: it raises half a dozen types of its own and of asn1crypto
+    except Exception:  # a verdict: it raises half a dozen types, also of asn1crypto
         return False
     return True
 

@@ -218,7 +218,7 @@ def test_a_prepared_bundle_that_has_ended_is_made_anew() -> None:
 
 
 def bounded(begins: datetime.datetime | None, ends: datetime.datetime | None) -> LocalBackend:
-    """A site whose contract has a validity of its own."""
+    """A site whose contract has a limited validity."""
     site = LocalBackend(
         ContractStore(), issuer=mobility_operator(), service=provisioning_service(), clock=Clock()
     )

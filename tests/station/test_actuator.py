@@ -79,7 +79,7 @@ class Outlet:
 
 
 class Scene:
-    """An actuator in a session, and what it said."""
+    """An actuator in a session, and its reports."""
 
     def __init__(self) -> None:
         self.outlet = Outlet()

@@ -55,7 +55,7 @@ from tests.support.wire import GrantingBackend, eventually
 
 
 class Backend(GrantingBackend, ContractBackend, ProvisioningBackend, RevocationBackend, RecordsContracts):
-    """Does what a test tells it, after a while."""
+    """Does what a test configures, after a delay."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ async def test_a_query_outlives_its_session_and_its_answer_is_kept_for_one_more(
         await eventually(lambda: len(scene.desk._late) == 1)
         assert (await scene.desk.provision(asked())).payload == scene.backend.answer.payload  # type: ignore[attr-defined]
         assert scene.backend.provisioned == 1
-        await scene.desk.provision(asked())  # used up: asked anew
+        await scene.desk.provision(asked())  # used up: asked again
         assert scene.backend.provisioned == 2
 
 

@@ -28,7 +28,7 @@ ANSWER = Write(b"answer", MESSAGE)
 
 
 class Core:
-    """Remembers what came and answers as it is told."""
+    """Records all calls and answers as configured."""
 
     def __init__(self) -> None:
         self.deadline: float | None = None
@@ -44,7 +44,7 @@ class Core:
 
 
 class Hardware:
-    """An outlet whose driver hears of an off when it is told to."""
+    """An outlet whose driver receives a scheduled off."""
 
     def __init__(self) -> None:
         self.did: list[object] = []

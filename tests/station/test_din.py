@@ -177,7 +177,7 @@ async def test_an_emergency_stop_ends_the_charge_and_blocks_the_outlet() -> None
         await bench.off()
         bench.evse.repair()
         following = await bench.ev().charge()
-        assert following.completed  # it is told EVSE_EmergencyShutdown, and leaves
+        assert following.completed  # it receives EVSE_EmergencyShutdown, and leaves
         assert "CableCheckReq" not in following.requests
         assert following.energy == 0.0
         assert [end.reason for end in bench.ends] == [EndReason.REFUSED, EndReason.TERMINATED]

@@ -289,7 +289,7 @@ def test_a_cut_at_any_byte_leads_to_exactly_one_end_for_each_session(tmp_path: p
     journal.end(1, end())
     begin(journal, 2)
     journal.close()
-    again = Journal(tmp_path)  # a recovery of its own is in the file, and can be cut as well
+    again = Journal(tmp_path)  # another recovery is in the file, and can be truncated too
     begin(again, 3)
     again.end(3, end())
     again.close()

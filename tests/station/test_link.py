@@ -24,7 +24,7 @@ from tests.support.wire import OFFER, Car, GrantingBackend, RecordingOutlet, con
 
 
 class Owner:
-    """Admits everybody, or nobody."""
+    """Admits all connections, or none."""
 
     def __init__(self, made: SeccConfig, *, admits: bool = True) -> None:
         self.config = made

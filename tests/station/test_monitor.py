@@ -60,7 +60,7 @@ async def test_a_deaf_discovery_is_no_health() -> None:
     async with open_bed_and_monitor() as (bed, monitor):
         opened = bed.station._discovery._socket
         assert opened is not None
-        asyncio.get_running_loop().remove_reader(opened)  # it lives, and nobody reads it
+        asyncio.get_running_loop().remove_reader(opened)  # it is alive, and its output is not read
         status, found = await health(monitor)
         assert (status, found["healthy"]) == (503, False)
         assert found["troubles"] == ["discovery is deaf: a request was not answered"]

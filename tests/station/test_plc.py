@@ -215,7 +215,7 @@ async def test_a_neighbours_ev_that_is_measured_at_the_same_time_disturbs_nothin
 
 
 async def _measure_only(modem: SimulatedPlc, mac: bytes) -> None:
-    """A neighbour's EV, which then chooses its own station."""
+    """The EV of a neighbour, which then selects another station."""
     run = b"TESLA EV"
     for message in (m.SlacParmReq(run), *[m.StartAttenCharInd(run, mac)] * 3):
         modem.send(encode(Frame(BROADCAST, mac, message)))

@@ -27,7 +27,7 @@ PLUG_INS = int(os.environ.get("SOAK", "8"))
 
 @dataclasses.dataclass
 class Tally:
-    """What became of the plug-ins."""
+    """Results of the plug-ins."""
 
     charged: int = 0
     paused: int = 0

@@ -18,7 +18,7 @@ PARKING = ValueAddedService(id=60001, name="Parking")
 
 
 class Offering(GrantingBackend, OffersServices):
-    """Has services of its own."""
+    """Has additional services."""
 
     def __init__(self, *services: ValueAddedService, trouble: Exception | None = None) -> None:
         super().__init__()

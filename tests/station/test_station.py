@@ -954,7 +954,7 @@ async def test_a_fault_of_a_snapshot_that_latches_is_reported_once() -> None:
 
 
 class _Stopped(RecordingOutlet):
-    """Somebody has pressed the red button."""
+    """The emergency stop button has been pressed."""
 
     def snapshot(self) -> EvseSnapshot:
         return dataclasses.replace(super().snapshot(), fault=EvseFault.EMERGENCY_STOP)

@@ -262,7 +262,7 @@ async def test_a_reset_in_any_state_switches_off_at_once(dc: bool, point: str) -
         loop = asyncio.get_running_loop()
         began, before = loop.time(), len(bed.outlet.calls)
         car.reset()
-        if point != "handshake":  # nothing was said there, so there was no session
+        if point != "handshake":  # no message was received there, so there was no session
             await eventually(lambda: "make_safe" in bed.outlet.calls[before:])
             assert loop.time() - began < 0.5  # 50 ms by rule; a busy machine gets ten times that
 

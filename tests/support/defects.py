@@ -169,7 +169,10 @@ def lasting(begin: str, end: str) -> Change:
 
 
 def padded(size: int) -> Change:
-    """A certificate of this many bytes; its signature has a length of its own, so it is looked for."""
+    """A certificate of this many bytes.
+
+    Its signature has a variable length, so the padding is searched for.
+    """
 
     def change(made: Plan) -> Plan:
         for padding in range(1, size):

@@ -299,7 +299,7 @@ WAYS: dict[DinState, Callable[[DinBench], object]] = {
 
 
 def in_state(state: Stage, config: SeccConfig = DIN) -> DinBench:
-    """A fresh session that stands in this state."""
+    """A new session in this state."""
     bench = DinBench(config)
     WAYS[DinState(state.value)](bench)
     assert bench.session.state is state

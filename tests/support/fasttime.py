@@ -67,6 +67,6 @@ def virtual_loop(*, sockets: bool) -> asyncio.AbstractEventLoop:
 
 
 def play_fast(scenario: Coroutine[Any, Any, Result], *, sockets: bool = True) -> Result:
-    """Run a scenario on a loop of its own: for tests that run several, or one for each example."""
+    """Run a scenario on a separate loop: for tests that run several, or one for each example."""
     with asyncio.Runner(loop_factory=lambda: virtual_loop(sockets=sockets)) as runner:
         return runner.run(scenario)

@@ -128,7 +128,7 @@ WAYS: dict[State, tuple[SeccConfig, Callable[[Bench], object]]] = {
 
 
 def in_state(state: State, config: SeccConfig | None = None) -> Bench:
-    """A fresh session that stands in this state, under its usual configuration or a variant of it."""
+    """A new session in this state, under its usual configuration or a variant of it."""
     usual, way = WAYS[state]
     config = config or usual
     bench = PncBench(config) if Payment.CONTRACT in config.service.payment_options else Bench(config)

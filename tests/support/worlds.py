@@ -91,7 +91,7 @@ class World:
     patient: bool = False
     """No time runs out but those that judge the outlet; the lease is renewed."""
     hostile: bool = False
-    """Foreign ids, responses, stale answers, and nobody being there."""
+    """Foreign ids, responses, stale answers, and silence."""
     sessions: bool = False
     """After a session comes another one."""
     first: str = ""

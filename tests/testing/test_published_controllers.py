@@ -104,7 +104,7 @@ def test_a_published_outlet_keeps_the_contract(make: Callable[[], object]) -> No
 
 
 def test_the_outlet_of_the_how_to_keeps_the_contract() -> None:
-    names = of_a_page("docs/how-to/controller.md")  # before the check: its block runs a loop of its own
+    names = of_a_page("docs/how-to/controller.md")  # before the check: its block runs a separate loop
     check(lambda: names["AcOutlet"](names["Board"]())).raise_for_failures()
 
 

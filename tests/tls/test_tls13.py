@@ -158,7 +158,7 @@ def random_of(context: TlsContext, client: TlsContext) -> bytes:
 
 
 def test_an_answer_of_tls12_says_that_tls13_was_on_offer() -> None:
-    """A client that has offered TLS 1.3 and sees this knows that somebody has removed it from its hello."""
+    """A client that has offered TLS 1.3 and sees this knows that its hello has been changed."""
     older = TlsContext.for_client(OLD / "v2g_root.pem", clock=clock)
     assert random_of(station(), older) == SENTINEL
     assert random_of(TlsContext.for_station([files(OLD)], clock=clock), older) != SENTINEL

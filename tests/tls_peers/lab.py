@@ -1,4 +1,4 @@
-"""A station with TLS in a thread of its own, for clients that block: programs and libraries of others."""
+"""A station with TLS in a separate thread, for clients that block: independent programs and libraries."""
 
 import asyncio
 import contextlib

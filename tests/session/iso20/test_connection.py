@@ -26,7 +26,7 @@ AC_NAME, DC_NAME = "urn:iso:std:iso:15118:-20:AC", "urn:iso:std:iso:15118:-20:DC
 
 
 class Car:
-    """Speaks bytes to a connection whose outlet does what it is told."""
+    """Exchanges bytes with a connection whose outlet does as commanded."""
 
     def __init__(self, config: SeccConfig, **session: Any) -> None:
         self.config = dataclasses.replace(config, protocols=(ProtocolName.ISO15118_20,))

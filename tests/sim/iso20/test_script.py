@@ -326,7 +326,7 @@ def test_standby_that_is_not_allowed_is_noted_and_the_loop_goes_on() -> None:
 
 
 def misbehaved(what: Iso20Misbehaviour, **wanted: Any) -> tuple[Peer, list[Move]]:
-    """The station of this test answers whatever comes, which the script then does not expect."""
+    """The station of this test answers every message, which the script then does not expect."""
     peer = Peer()
     script = Iso20Script(plan(tamper=misbehaving(what), loops=5, **wanted), Vehicle())
     moves: list[Move] = []

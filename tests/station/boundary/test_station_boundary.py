@@ -231,7 +231,7 @@ async def test_an_authorization_that_is_no_bool_grants_nothing(result: object) -
 
 
 class Planning(GrantingBackend):
-    """Offers a schedule of its own."""
+    """Offers a schedule."""
 
     def __init__(self, result: object) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ async def test_schedules_that_are_none_leave_the_limit_of_the_outlet(result: obj
 
 
 class Serving(GrantingBackend, OffersServices, ReportsExpiry):
-    """Offers services of its own, and hears nothing well."""
+    """Offers services, and raises when it is informed."""
 
     def __init__(self, result: object) -> None:
         super().__init__()
