@@ -21,7 +21,7 @@ from secc.pki.revocation import Question
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.outlet import EvseSnapshot, IsolationLevel
-from secc.session.schedules import EnergyNeed, ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
 
@@ -200,8 +200,12 @@ class Backend(Protocol):
         """Whether the person at this outlet may charge. May take as long as a person needs."""
         ...
 
-    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
-        """The schedules to offer; None for the limit of the outlet."""
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
+        """The schedules to offer; None for the limit of the outlet.
+
+        With `need.dynamic` the EV leaves the power to the station (ISO 15118-20): answer with a
+        `DynamicOffer`, and change the power later with `Station.set_power`.
+        """
         ...
 
 

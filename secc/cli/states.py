@@ -15,6 +15,7 @@ from secc.cli import refused
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
+from secc.session.iso20.table import ISO20_DC
 from secc.session.states import Timer
 from secc.settings.protocols import ProtocolName
 
@@ -23,9 +24,14 @@ EXAMPLES = """examples:
   secc states WAIT_DEMAND          show everything that is legal in that state
   secc states                      show the whole table, one line for each row
   secc states --protocol din70121  show the table of DIN SPEC 70121
+  secc states --protocol iso15118-20 DCChargeLoopReq
 """
 
-DIALECTS = {ProtocolName.ISO15118_2: ISO2, ProtocolName.DIN70121: DIN}
+DIALECTS = {
+    ProtocolName.ISO15118_2: ISO2,
+    ProtocolName.ISO15118_20: ISO20_DC,  # AC has the same table
+    ProtocolName.DIN70121: DIN,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

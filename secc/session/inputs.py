@@ -14,7 +14,7 @@ import dataclasses
 from secc.session.contract_events import ContractInput
 from secc.session.facts import Message
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
-from secc.session.schedules import DynamicOffer, EnergyTarget, ScheduleOffer
+from secc.session.schedules import DynamicOffer, ScheduleOffer
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
@@ -117,9 +117,11 @@ class PauseRequested:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EnergyTargeted:
-    """Energy management asks for another power in Dynamic mode of ISO 15118-20. None: what the EV takes."""
+    """Energy management asks for another power in Dynamic mode of ISO 15118-20."""
 
-    target: EnergyTarget | None
+    power: float | None
+    """W, positive to the EV, negative from it; None: as much as the EV takes. Limits and permissions of both
+    sides hold all the same."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

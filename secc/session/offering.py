@@ -11,7 +11,7 @@ import dataclasses
 from secc.session import limits
 from secc.session.agreed import ChargeParameters, ScheduleQuestion
 from secc.session.context import Context
-from secc.session.inputs import PowerLimited, RenegotiationRequested, SchedulesOffered
+from secc.session.inputs import DischargePermitted, PowerLimited, RenegotiationRequested, SchedulesOffered
 from secc.session.outputs import AskSchedules, NoticeKind
 from secc.session.quantities import milli, number
 from secc.session.schedules import EnergyNeed, Offer, PowerSchedule, PowerStep, ScheduleOffer
@@ -139,6 +139,11 @@ def renegotiated(session: Context) -> None:
 def power_limited(session: Context, event: PowerLimited) -> None:
     """Load management: acts at the next response, or when the lease is renewed [INV-08]."""
     session.external_limit = event.max_power
+
+
+def discharge_permitted(session: Context, event: DischargePermitted) -> None:
+    """The operator permits energy from the EV, or forbids it; it may come before there is a protocol."""
+    session.discharge_permitted = event.max_power
 
 
 # --- the outlet's own schedule -----------------------------------------------------------------------------

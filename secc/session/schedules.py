@@ -8,7 +8,6 @@ from secc.settings.energy import EnergyMode
 __all__ = [
     "DynamicOffer",
     "EnergyNeed",
-    "EnergyTarget",
     "Mobility",
     "Offer",
     "PowerSchedule",
@@ -88,19 +87,6 @@ class ScheduleOffer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class EnergyTarget:
-    """The power that energy management asks for in Dynamic mode."""
-
-    power: float | None = None
-    """W, positive to the EV, negative from it; None: as much as the EV takes. Limits and permissions of both
-    sides hold all the same."""
-
-    def __post_init__(self) -> None:
-        if self.power is not None and not abs(self.power) <= 10_000_000:
-            raise ValueError(f"power is {self.power:g} W, expected -10 MW to 10 MW")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Mobility:
     """When the driver departs and how full the battery must be, as the back end knows it."""
 
@@ -123,9 +109,14 @@ class Mobility:
 class DynamicOffer:
     """The answer of a back end to the needs of an EV in Dynamic mode."""
 
-    target: EnergyTarget | None = None
+    power: float | None = None
+    """W to begin with, positive to the EV, negative from it; None: as much as the EV takes."""
     mobility: Mobility | None = None
     """Only with `EnergyNeed.ask_mobility`."""
+
+    def __post_init__(self) -> None:
+        if self.power is not None and not abs(self.power) <= 10_000_000:
+            raise ValueError(f"power is {self.power:g} W, expected -10 MW to 10 MW")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +137,7 @@ class EnergyNeed:
     gone: int = 0
     """Seconds of it that are over."""
     dynamic: bool = False
-    """ISO 15118-20, Dynamic mode: answer with a `DynamicOffer`; a `ScheduleOffer` is no answer."""
+    """ISO 15118-20, Dynamic mode: answer with a `DynamicOffer`. A `ScheduleOffer` only limits the power."""
     min_energy: float | None = None
     """Wh that the EV needs at least; below 0 where the battery is above that."""
     max_energy: float | None = None

@@ -16,13 +16,10 @@ def unbound(session: Context) -> PausedSession | None:
 def begin(session: Context, evcc_id: bytes, paused: PausedSession | None) -> bool:
     """Settle the session id: the paused session's if the EV names it, else a new one. True if joined.
 
-    `paused` may be continued by this EV.
-
-    [V2G2-463] [V2G2-753] [V2G2-754] [V2G2-756]
+    `paused` is what this EV may continue [V2G2-463] [V2G2-753] [V2G2-754] [V2G2-756]
     """
     session.evcc_id = evcc_id
     session.timers.stop(Timer.COMMUNICATION_SETUP)
-    paused = session.names.paused if session.dialect.joins else None
     if paused is not None and session.received_id == paused.session_id:
         session.session_id, session.joined, session.continues = paused.session_id, paused, paused
         return True

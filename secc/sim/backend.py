@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from secc.ports import Backend
-from secc.session.schedules import EnergyNeed, ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 
 __all__ = ["SimulatedBackend"]
 
@@ -19,7 +19,7 @@ class SimulatedBackend(Backend):
         *,
         grant: bool = True,
         delay: float = 0.0,
-        offer: ScheduleOffer | Callable[[EnergyNeed], ScheduleOffer | None] | None = None,
+        offer: ScheduleOffer | Callable[[EnergyNeed], ScheduleOffer | DynamicOffer | None] | None = None,
         offer_delay: float = 0.0,
         withdraw_after: float | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -52,7 +52,7 @@ class SimulatedBackend(Backend):
             task.add_done_callback(self._tasks.discard)
         return self.grant
 
-    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
         """Offer after the delay."""
         self.needs.append(need)
         await self._sleep(self._offer_delay)

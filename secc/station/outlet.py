@@ -36,7 +36,7 @@ from secc.session.outputs import (
     SetOutput,
     StartCableCheck,
 )
-from secc.session.schedules import ScheduleOffer
+from secc.session.schedules import DynamicOffer, ScheduleOffer
 from secc.session.service_events import ServicesChosen
 from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
@@ -177,7 +177,7 @@ class Outlet:
         self._report(AuthorizationDecided(ticket, granted=granted))
 
     async def _ask_schedules(self, command: AskSchedules) -> None:
-        offer: ScheduleOffer | None = None
+        offer: ScheduleOffer | DynamicOffer | None = None
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
                 offer = await self._backend.schedules(self._config.evse_id, command.need)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from secc.connection import Beginning, ConnectionInput
 from secc.records import LinkEvent, Record
-from secc.session.inputs import PowerLimited
+from secc.session.inputs import DischargePermitted, PowerLimited
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.session.pause import PauseMemory
@@ -66,6 +66,8 @@ class Sessions:
         self._generation = 0
         self.power_limit: float | None = None
         """W; None for no limit."""
+        self.discharge: float | None = None
+        """W that may flow back, by the last permission; None: by the configuration."""
         self.active: Link | None = None
         """The link that has the outlet."""
         self.admission = Admission(
@@ -100,6 +102,11 @@ class Sessions:
         """Limit the session in progress and later ones; None lifts the limit."""
         self.power_limit = max_power
         self.post(PowerLimited(max_power))
+
+    def permit_discharge(self, max_power: float | None) -> None:
+        """Permit discharge in the session in progress and later ones; None leaves it to the configuration."""
+        self.discharge = max_power
+        self.post(DischargePermitted(max_power))
 
     def withdraw_authorization(self) -> None:
         """End the authorization of the session in progress."""
@@ -193,8 +200,13 @@ class Sessions:
             actuator=self._hardware.actuator,
             services=parts.services,
         )
-        early = () if self.power_limit is None else (PowerLimited(self.power_limit),)
-        return LinkGrant(connection, outlet, snapshot, self.observe, early)
+        return LinkGrant(connection, outlet, snapshot, self.observe, self._early())
+
+    def _early(self) -> tuple[ConnectionInput, ...]:
+        """What was ordered before the session, and holds in it."""
+        limited = () if self.power_limit is None else (PowerLimited(self.power_limit),)
+        permitted = () if self.discharge is None else (DischargePermitted(self.discharge),)
+        return (*limited, *permitted)
 
     def _beginning(self, link: Link, snapshot: EvseSnapshot) -> Beginning:
         now = asyncio.get_running_loop().time()

@@ -18,7 +18,13 @@ from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
 from secc.session.contract_events import ContractRecord
-from secc.session.inputs import RenegotiationRequested, StopRequested
+from secc.session.inputs import (
+    EnergyTargeted,
+    PauseRequested,
+    RenegotiationRequested,
+    ServiceRenegotiationRequested,
+    StopRequested,
+)
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.station.boundary import results
@@ -242,6 +248,35 @@ class Station:
         """Ask the EV to negotiate a new schedule."""
         self.thread.check("renegotiate")
         self._sessions.post(RenegotiationRequested())
+
+    def renegotiate_service(self) -> None:
+        """Ask the EV to choose a service again: the station offers others. ISO 15118-20."""
+        self.thread.check("renegotiate_service")
+        self._sessions.post(ServiceRenegotiationRequested())
+
+    def request_pause(self) -> None:
+        """Ask the EV to pause, ISO 15118-20; it is stopped when it does not."""
+        self.thread.check("request_pause")
+        self._sessions.post(PauseRequested())
+
+    def set_power(self, power: float | None) -> None:
+        """Set the power of the session in progress, W, where the EV leaves it to the station (Dynamic mode of
+        ISO 15118-20): positive to the EV, negative from it; None: as much as the EV takes. Limits and
+        permissions of both sides hold all the same.
+
+        Raises IntegrationError for anything but None and numbers from -10 to 10 MW.
+        """
+        self.thread.check("set_power")
+        self._sessions.post(EnergyTargeted(results.signed_power("set_power", power)))
+
+    def permit_discharge(self, max_power: float | None) -> None:
+        """Permit energy to flow from EVs to the station, up to `max_power` W, from now on and also in later
+        sessions; 0 forbids it, None leaves it to `iso20.discharge`.
+
+        Raises IntegrationError for anything but None and numbers from 0 to 10 MW.
+        """
+        self.thread.check("permit_discharge")
+        self._sessions.permit_discharge(results.power_limit("permit_discharge", max_power))
 
     def limit_power(self, max_power: float | None) -> None:
         """Limit the power to `max_power` W from now on, also in later sessions; None lifts the limit.

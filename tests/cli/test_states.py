@@ -84,3 +84,12 @@ def test_rows_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_name_is_a_no_with_a_proposal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["states", "PowerDelivry"]) == 1
     assert "did you mean PowerDeliveryReq" in capsys.readouterr().err
+
+
+def test_iso_20_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "--protocol", "iso15118-20", "DCChargeLoopReq"]) == 0
+    text = capsys.readouterr().out
+    heads = [line.split(":")[0] for line in text.splitlines() if line.startswith("WAIT_")]
+    assert heads == ["WAIT_FIRST_LOOP_DC", "WAIT_LOOP_DC"]
+    assert "secc/session/iso20/handlers/dc_loop.py:" in text
+    assert main(["states", "--protocol", "iso15118-20", "CertificateInstallationReq"]) == 1

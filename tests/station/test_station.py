@@ -411,6 +411,8 @@ async def test_a_power_limit_holds_for_later_sessions() -> None:
         core = next(iter(bed.station._sessions.links)).connection
         assert core is not None
         assert core.session.external_limit == 3000.0
+        bed.station.permit_discharge(2000.0)
+        await eventually(lambda: core.session.discharge_permitted == 2000.0)
         bed.station.limit_power(None)
         bed.station.renegotiate()
         await eventually(lambda: core.session.external_limit is None)
@@ -421,6 +423,10 @@ async def test_orders_without_a_session_do_nothing() -> None:
     async with running() as bed:
         bed.station.stop_charging()
         bed.station.renegotiate()
+        bed.station.renegotiate_service()
+        bed.station.request_pause()
+        bed.station.set_power(-1000.0)
+        bed.station.permit_discharge(None)
         bed.station.withdraw_authorization()
         bed.station.reset_fault()
         assert bed.station.health.serving

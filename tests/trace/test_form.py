@@ -22,16 +22,20 @@ from secc.session.inputs import (
     CableCheckReported,
     ContactorReported,
     ControllerFault,
+    DischargePermitted,
+    EnergyTargeted,
     LinkLost,
+    PauseRequested,
     PeerMisbehaved,
     PowerLimited,
     RenegotiationRequested,
     SchedulesOffered,
+    ServiceRenegotiationRequested,
     StopRequested,
     Tick,
 )
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
-from secc.session.schedules import DynamicOffer, EnergyTarget, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.schedules import DynamicOffer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.ticket import Ticket
 from secc.settings import SeccConfig
 from secc.trace.form import TraceError, built, input_of, plain, plain_config, plain_input, plain_output
@@ -59,10 +63,14 @@ INPUTS: tuple[ConnectionInput, ...] = (
     CableCheckReported(TICKET, IsolationLevel.VALID),
     AuthorizationDecided(TICKET, granted=False),
     SchedulesOffered(TICKET, OFFER),
-    SchedulesOffered(TICKET, DynamicOffer(target=EnergyTarget(power=5000.0))),
+    SchedulesOffered(TICKET, DynamicOffer(power=5000.0)),
     SchedulesOffered(TICKET, None),
     StopRequested("operator"),
     RenegotiationRequested(),
+    EnergyTargeted(-5000.0),
+    DischargePermitted(2000.0),
+    PauseRequested(),
+    ServiceRenegotiationRequested(),
     PowerLimited(5000.0),
     PowerLimited(None),
     LinkLost(),

@@ -20,6 +20,7 @@ from secc import settings as config
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
+from secc.session.iso20.table import ISO20_DC
 from secc.session.states import Timer
 from tools.docs import codes, diagram, invariants, matching, model, requirements, threats, timers
 
@@ -156,6 +157,20 @@ def din_states_page() -> str:
     return _page_of(DIN, introduction)
 
 
+def iso20_states_page() -> str:
+    """The table of ISO 15118-20."""
+    introduction = [
+        "# States of ISO 15118-20",
+        "Made from `secc/session/iso20/table.py`; `secc states --protocol iso15118-20` prints the same. "
+        "AC and DC have one table, and different states from the charge parameters on.",
+        "A request that has no row in a state is answered with the response that belongs to it and "
+        "`FAILED_SequenceError`, and the session ends \\[V2G20-459]. A request with a foreign session id is "
+        "answered with `FAILED_UnknownSession` first \\[V2G20-460]. A response code that begins with "
+        "`WARNING` refuses the request and keeps the state.",
+    ]
+    return _page_of(ISO20_DC, introduction)
+
+
 def _page_of(dialect: Dialect, introduction: list[str]) -> str:
     """A table, by request and by state."""
     parts = [
@@ -216,6 +231,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "requirements.md": requirements.page,
     "response-codes.md": codes.page,
     "states-din.md": din_states_page,
+    "states-iso20.md": iso20_states_page,
     "states.md": states_page,
     "threats.md": threats.page,
     "timers.md": timers.page,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from secc.messages.iso20_common import ResponseCode
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
-from secc.session.schedules import EnergyTarget, Mobility
+from secc.session.schedules import Mobility
 
 if TYPE_CHECKING:
     from secc.session.context import Context
@@ -107,8 +107,8 @@ class Iso20Side:
     """EVMinimumChargePower, mW."""
     least_discharge: int = 0
     """EVMinimumDischargePower, a magnitude, mW."""
-    target: EnergyTarget | None = None
-    """What energy management asks for in Dynamic mode; None: as much as the EV can take."""
+    wanted: int | None = None
+    """mW that energy management asks for in Dynamic mode, signed; None: as much as the EV can take."""
     mobility: Mobility | None = None
     """The mobility needs that the back end knows, MobilityNeedsMode 2."""
     battery: BatteryState = BatteryState()

@@ -25,7 +25,7 @@ from secc.ports import (
     WantsRenewal,
 )
 from secc.session.contract_events import ContractRecord, Verdict
-from secc.session.schedules import EnergyNeed, ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
 from secc.station.boundary.abilities import BACKEND, adapted, examine
@@ -54,8 +54,10 @@ class CheckedBackend:
         granted: bool = await awaited("authorize_external", self.inner.authorize_external(evse_id))
         return granted
 
-    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
-        offer: ScheduleOffer | None = await awaited("schedules", self.inner.schedules(evse_id, need))
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
+        offer: ScheduleOffer | DynamicOffer | None = await awaited(
+            "schedules", self.inner.schedules(evse_id, need)
+        )
         return offer
 
 

@@ -11,7 +11,7 @@ from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, Refusal
 from secc.session.contract_events import Verdict
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
-from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
 from secc.station.boundary.values import (
     Check,
@@ -31,8 +31,10 @@ from secc.station.boundary.values import (
     text,
 )
 
-__all__ = ["POWER", "RESULTS", "finished", "ignored", "power_limit", "reason"]
+__all__ = ["POWER", "RESULTS", "finished", "ignored", "power_limit", "reason", "signed_power"]
 
+SIGNED_POWER = number("W", -10_000_000.0, 10_000_000.0)
+"""A power, positive to the EV."""
 POWER = number("W", 0.0, 10_000_000.0)
 """A limit of power."""
 
@@ -59,7 +61,7 @@ SNAPSHOT = record(
     utc=number("s since 1970", 0.0, _YEAR_10000 - 1),
     present_voltage=number("V", -60.0, 5_000.0),  # below 0 is the offset of a sensor
     present_current=number("A", -10_000.0, 10_000.0),  # below 0 it flows back
-    present_power=optional(number("W", -10_000_000.0, 10_000_000.0)),
+    present_power=optional(SIGNED_POWER),
     contactor_closed=optional(flag),
     ready=flag,
     max_voltage=optional(number("V", 0.0, 10_000.0)),
@@ -85,6 +87,21 @@ OFFER = record(
     schedules=sequence(SCHEDULE, 3),
     tariff_signature=optional(encodable(Signature, "Signature")),
 )
+
+MOBILITY = record(
+    Mobility,
+    departure=optional(integer("s", 0, 2**32 - 1)),
+    minimum_soc=optional(integer("%", 0, 100)),
+    target_soc=optional(integer("%", 0, 100)),
+)
+
+DYNAMIC = record(DynamicOffer, power=optional(SIGNED_POWER), mobility=optional(MOBILITY))
+
+
+def _offer(value: object) -> ScheduleOffer | DynamicOffer:
+    """Schedules, or the answer to needs in Dynamic mode."""
+    return DYNAMIC(value) if isinstance(value, DynamicOffer) else OFFER(value)
+
 
 PARAMETER = record(
     ServiceParameter,
@@ -156,7 +173,7 @@ RESULTS: dict[str, Check[Any]] = {
     "basic_charging": ignored,
     # the back end
     "authorize_external": flag,
-    "schedules": optional(OFFER),
+    "schedules": optional(_offer),
     "authorize_contract": member(Verdict),
     "validate_contract": member(Verdict),
     "provision": PROVISIONED,
@@ -187,6 +204,11 @@ RESULTS: dict[str, Check[Any]] = {
 def power_limit(method: str, value: object) -> float | None:
     """W in total, None for no limit; raises IntegrationError."""
     return accept(method, optional(POWER), value, "max_power is")
+
+
+def signed_power(method: str, value: object) -> float | None:
+    """W, positive to the EV, None for as much as it takes; raises IntegrationError."""
+    return accept(method, optional(SIGNED_POWER), value, "power is")
 
 
 def reason(method: str, value: object) -> str:

@@ -95,8 +95,7 @@ def _answer(session: Context, bounds: steering.Room) -> _Answer:
         name = "evse_target_active_power"
         told = {} if lower is None else phases.target(name, lower, per_phase=room.per_phase)
         return ac.BPTScheduledACCLResControlMode(**told) if both else ac.ScheduledACCLResControlMode(**told)
-    wanted = None if room.target is None or room.target.power is None else int(room.target.power * 1000)
-    power = steering.through_zero(room.target_sent, steering.target(wanted, bounds))
+    power = steering.through_zero(room.target_sent, steering.target(room.wanted, bounds))
     room.target_sent = power
     told = phases.target("evse_target_active_power", power, per_phase=room.per_phase)
     elements: Elements = {**told, **mobility(session)}

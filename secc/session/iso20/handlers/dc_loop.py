@@ -123,8 +123,7 @@ def planned(session: Context, ev: EvLimits) -> Demand:
         least_charge=room.least_charge,
         least_discharge=room.least_discharge,
     )
-    wanted = None if room.target is None or room.target.power is None else int(room.target.power * 1000)
-    power = steering.target(wanted, bounds)
+    power = steering.target(room.wanted, bounds)
     volts = max(milli(session.evse.present_voltage), can.lowest_voltage)
     current = abs(power) * 1000 // volts
     return Demand(ev.voltage, Milli(current if power >= 0 else -current), ev)
@@ -142,7 +141,7 @@ def _deliver(session: Context, demand: Demand) -> SetPoint:
 
 def target_changed(session: Context, event: EnergyTargeted) -> None:
     """Energy management asks for another power: the set-point follows at once, the answers later."""
-    side(session).target = event.target
+    side(session).wanted = None if event.power is None else int(event.power * 1000)
     chosen, energised = side(session).selection, session.energised
     if chosen is None or not chosen.dynamic or energised is None or energised.demand is None:
         return

@@ -18,7 +18,7 @@ from secc.session.iso20.side import BatteryState, Wish, selection, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import AskSchedules
 from secc.session.quantities import Milli, milli, number
-from secc.session.schedules import DynamicOffer, EnergyNeed, Mobility, ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyNeed, Mobility, Offer, ScheduleOffer
 from secc.session.states import Timer
 
 Exchange = Callable[[Context, m.ScheduleExchangeReq], S]
@@ -99,7 +99,7 @@ def _dynamic(session: Context, request: m.ScheduleExchangeReq, ev: m.DynamicSERe
     found = _needs(session, request, ev.departure_time, ev.ev_target_energy_request)
     side(session).battery = _battery(side(session).battery, ev)
     discharge.update(session)
-    session.offer = session.latest_offer = session.joined = None  # no schedule binds in this mode
+    session.offer = session.latest_offer = session.joined = None  # the EV has none to choose from
     if not _station_plan(session, found, ev):
         _answer(session, Processing.ONGOING, request, None)
         return False
@@ -137,8 +137,10 @@ def _station_plan(session: Context, found: ChargeParameters, ev: m.DynamicSEReqC
     session.schedule_question = None
     if isinstance(answer, DynamicOffer):
         room = side(session)
-        room.target = answer.target
+        room.wanted = None if answer.power is None else int(answer.power * 1000)
         room.mobility = answer.mobility if selection(session).station_knows_needs else None
+    elif answer is not None:  # a limit over time holds in this mode as well
+        session.offer = Offer(answer, session.now, answer.schedules[0].schedule_id)
     return True
 
 

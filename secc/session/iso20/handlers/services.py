@@ -115,5 +115,5 @@ def _forget(session: Context) -> None:
     session.interrupted = False
     session.may_discharge = NO_DISCHARGE
     room.battery, room.per_phase, room.positive_discharge = BatteryState(), False, False
-    room.target, room.mobility = None, None
+    room.mobility = None
     room.wishes.clear()

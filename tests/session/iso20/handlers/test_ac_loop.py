@@ -9,7 +9,7 @@ from secc.messages.iso20_common import RationalNumber
 from secc.session.inputs import DischargePermitted, EnergyTargeted, PowerLimited
 from secc.session.iso20 import numbers
 from secc.session.outlet import MeterReading
-from secc.session.schedules import EnergyTarget, Mobility
+from secc.session.schedules import Mobility
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, AC_BPT, DYNAMIC, SCHEDULED, Bench20, code
@@ -27,7 +27,7 @@ def looping(
 
 
 def target(bench: Bench20, watts: float) -> None:
-    bench.feed(EnergyTargeted(EnergyTarget(watts)))
+    bench.feed(EnergyTargeted(watts))
 
 
 def told(response: Any) -> float:

@@ -11,7 +11,6 @@ from secc.session.iso20 import numbers
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outlet import MeterReading
 from secc.session.outputs import EndReason, RenewLease, SetOutput
-from secc.session.schedules import EnergyTarget
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import DC, DC_BPT, DYNAMIC, SCHEDULED, Bench20, code
@@ -31,7 +30,7 @@ def looping(
 
 
 def target(bench: Bench20, watts: float | None) -> tuple[Any, ...]:
-    return bench.feed(EnergyTargeted(None if watts is None else EnergyTarget(watts)))
+    return bench.feed(EnergyTargeted(watts))
 
 
 def set_point(bench: Bench20) -> SetOutput:

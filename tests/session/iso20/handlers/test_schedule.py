@@ -7,12 +7,12 @@ import pytest
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import Processing
+from secc.session import limits
 from secc.session.inputs import PauseRequested, PowerLimited, SchedulesOffered, StopRequested
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import AskSchedules
 from secc.session.schedules import (
     DynamicOffer,
-    EnergyTarget,
     Mobility,
     PowerSchedule,
     PowerStep,
@@ -176,11 +176,11 @@ def test_the_back_end_gets_the_needs_and_sets_the_target() -> None:
     assert (need.dynamic, need.departure, need.ask_mobility) == (True, 3600, False)
     assert (need.min_energy, need.energy, need.max_energy) == (-5000, 10_000, 20_000)
     assert (need.minimum_soc, need.target_soc) == (20, 80)
-    bench.feed(SchedulesOffered(asked.ticket, DynamicOffer(EnergyTarget(7000.0), Mobility(60))))
+    bench.feed(SchedulesOffered(asked.ticket, DynamicOffer(7000.0, Mobility(60))))
     response = bench.ask(needs)
     assert response.evse_processing is Processing.FINISHED
     assert response.dynamic_se_res_control_mode == m.DynamicSEResControlMode()  # needs are the EV's here
-    assert bench.side.target == EnergyTarget(7000.0)
+    assert bench.side.wanted == 7_000_000
 
 
 @pytest.mark.req("V2G20-2666")
@@ -223,3 +223,16 @@ def test_a_discharging_schedule_needs_the_permission() -> None:
     (entry,) = schedule.power_schedule.power_schedule_entries.power_schedule_entry
     assert (entry.duration, entry.power.value * 10**entry.power.exponent) == (3600, -20_000)
     assert permitted(DC_BPT, export=False) is None
+
+
+@pytest.mark.inv("INV-08")
+def test_a_schedule_of_the_back_end_limits_the_power_in_dynamic_mode() -> None:
+    bench = Bench20(ASKING).to_schedule(2, DYNAMIC)
+    bench.ask(r.dynamic())
+    offer = ScheduleOffer((PowerSchedule(1, (PowerStep(0, 9000.0), PowerStep(60, 2000.0)), 60),))
+    bench.feed(SchedulesOffered(bench.ticket(AskSchedules), offer))
+    assert bench.ask(r.dynamic()).evse_processing is Processing.FINISHED
+    assert limits.dc(bench.session).power.upper == 9_000_000
+    bench.clock.advance(60.0)
+    bench.tick()
+    assert limits.dc(bench.session).power.upper == 2_000_000

@@ -9,11 +9,14 @@ from secc.session.inputs import DischargePermitted
 from secc.session.iso20.services import ControlMode, Service
 from secc.session.iso20.side import Selection
 from secc.session.iso20.states import Iso20State as S
+from secc.session.iso20.table import ISO20_DC
 from secc.session.service_events import ServicesChosen
 from secc.settings import CompatConfig
 from tests.support import iso20 as r
+from tests.support.bench import Bench
 from tests.support.iso20 import AC, AC_BPT, DC, DC_BPT, Bench20, code
 from tests.support.iso20_config import with_iso20
+from tests.support.vehicles import vehicle_identity
 
 
 def ids(response: Any) -> list[int]:
@@ -136,3 +139,11 @@ def test_a_selection_without_details_is_a_leniency() -> None:
     bench = Bench20(dataclasses.replace(DC, compat=CompatConfig.strict())).to_services()
     bench.ask(r.service_discovery())
     assert code(bench.ask(r.selection())) == "FAILED_SequenceError"
+
+
+def test_a_permission_from_before_the_handshake_counts() -> None:
+    config = with_iso20(DC_BPT)
+    bench = Bench(config, tls=True, tls13=True, vehicle=vehicle_identity())
+    bench.feed(DischargePermitted(5000.0))
+    bench.session.speak(ISO20_DC)
+    assert bench.session.discharge_permitted == 5000.0
