@@ -20,7 +20,11 @@ class EnergyMode(enum.StrEnum):
 
     @property
     def is_dc(self) -> bool:
-        return self._value_.startswith("DC_")
+        """Direct current."""
+        return self in _DC_MODES
+
+
+_DC_MODES = (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE, EnergyMode.DC_COMBO_CORE, EnergyMode.DC_UNIQUE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
