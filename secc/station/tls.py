@@ -26,6 +26,7 @@ from secc.settings.tls import ClientAuth, TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
 from secc.station.ocsp import HttpFetcher
 from secc.station.reporting import ReportLink
+from secc.station.staples import StapleKeeper
 from secc.tls import (
     ClientPolicy,
     Clock,
@@ -37,7 +38,6 @@ from secc.tls import (
     utc_now,
 )
 from secc.tls.binding import reach
-from secc.tls.credentials import load_staple
 
 
 def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | None:
@@ -100,10 +100,8 @@ class TlsKeeper:
         self._report = report
         if ocsp is None and config.tls.ocsp_fetch:
             ocsp = HttpFetcher(allow_private=config.tls.ocsp_private_network)
-        self._ocsp = ocsp
         self._clock = clock
-        self._retry: dict[str, tuple[datetime.datetime, datetime.timedelta]] = {}
-        self._alarmed: set[str] = set()
+        self._staples = StapleKeeper(ocsp, report, clock)
         self._iso20_problem = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.watchers: list[Callable[[str, str], None]] = []
@@ -140,7 +138,7 @@ class TlsKeeper:
         """What needs attention and leaves the station serving: a laboratory switch, TLS 1.3 that is not
         offered, OCSP responses that cannot be stapled."""
         credentials = () if self.context is None else self.context.all_credentials
-        found = [f"{one.title}: {trouble}" for one in credentials if (trouble := self._trouble(one))]
+        found = [f"{one.title}: {trouble}" for one in credentials if (trouble := self._staples.problem(one))]
         if self.iso20_problem is not None:
             found += [f"the TLS library: {gap}" for gap in reach().gaps]
         if self.iso20_problem:
@@ -171,7 +169,7 @@ class TlsKeeper:
             return
         seen = tried = await asyncio.to_thread(self._look)
         while True:
-            await self._refresh_staples()
+            await self.refresh_staples()
             self._watch_iso20()
             await asyncio.sleep(self._config.tls.watch_interval)
             found = await asyncio.to_thread(self._look)
@@ -179,6 +177,11 @@ class TlsKeeper:
                 tried = found
                 await self._reload()
             seen = found
+
+    async def refresh_staples(self) -> None:
+        """Fetch the OCSP responses that are due, and report what is wrong with them."""
+        for credentials in () if self.context is None else self.context.all_credentials:
+            await self._staples.refresh(credentials)
 
     # --- files ---------------------------------------------------------------------------------------------
 
@@ -196,7 +199,7 @@ class TlsKeeper:
         context.inherit_staples(self.context)
         context.on_handshake = self._handshake
         self.context = context
-        self._retry.clear()
+        self._staples.forget_failures()
         titles = ", ".join(
             f"{one.title} until {one.expires:%Y-%m-%d}"
             + (", with OCSP response" if one.staple.staple else "")
@@ -239,78 +242,12 @@ class TlsKeeper:
                 found.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(found)
 
-    # --- staples -------------------------------------------------------------------------------------------
-
-    async def _refresh_staples(self) -> None:
-        context = self.context
-        if context is None:
-            return
-        for credentials in context.all_credentials:
-            await self._refresh(credentials)
-            self._watch(credentials)
-
-    async def _refresh(self, credentials: Credentials) -> None:
-        """Fetch when it is due; after a failure again, each time after twice the wait."""
-        now = self._clock()
-        holder, question = credentials.staple, credentials.question
-        if credentials.files.ocsp_response is not None and not holder.bytes_at(now):
-            try:
-                await asyncio.to_thread(load_staple, credentials, now)
-            except ConfigError as error:  # the file is read again at the next look
-                holder.problem = str(error)
-        if self._ocsp is None or question is None or (holder.staple and now < holder.staple.refresh_at):
-            return
-        due, wait = self._retry.get(credentials.fingerprint, (now, _FIRST_RETRY))
-        if now < due:
-            return
-        try:
-            async with asyncio.timeout(_FETCH_TIME):
-                der = await self._ocsp.ocsp_response(question)
-            problem = "no answer"
-        except Exception as error:  # code of an integrator; the next try follows
-            der, problem = None, f"{type(error).__name__}: {error}".rstrip(": ")
-        if der is not None and holder.offer(der, question, self._clock()):
-            self._retry.pop(credentials.fingerprint, None)
-            return
-        holder.problem = holder.problem if der is not None else f"OCSP: {problem}"
-        self._retry[credentials.fingerprint] = (now + wait, min(wait * 2, _LAST_RETRY))
-
-    def _watch(self, credentials: Credentials) -> None:
-        """Say so, once, when the staple is about to end, has ended, or the certificate is revoked."""
-        text = self._trouble(credentials)
-        key = credentials.fingerprint
-        if not text:
-            self._alarmed.discard(key)
-        elif key not in self._alarmed:
-            self._alarmed.add(key)
-            self._report(LinkEvent.TLS_ALARM, f"{credentials.title}: {text}")
-
-    def _trouble(self, credentials: Credentials) -> str:
-        now, holder = self._clock(), credentials.staple
-        why = f" ({holder.problem})" if holder.problem else ""
-        if holder.revoked:
-            return "the certificate is revoked"
-        wanted = self._ocsp is not None or credentials.files.ocsp_response is not None
-        if not wanted or (credentials.question is None and not why):
-            return ""
-        if not holder.bytes_at(now):
-            return f"no OCSP response to staple{why}"
-        if holder.staple is not None and now >= holder.staple.alarm_at:
-            return f"the OCSP response ends {holder.staple.usable_until:%Y-%m-%d %H:%M}Z{why}"
-        if why and self._ocsp is None:
-            return f"the OCSP response in use stays{why}"
-        return ""
-
 
 INSECURE = (
     "INSECURE LABORATORY: iso20.insecure_lab is on; ISO 15118-20 is possible without TLS and with P-256 "
     "certificates. Never use it at a station for the public"
 )
 """What log, health and doctor say about `iso20.insecure_lab`."""
-
-_FETCH_TIME = 10.0  # s
-_FIRST_RETRY = datetime.timedelta(seconds=60)
-_LAST_RETRY = datetime.timedelta(hours=1)
 
 
 def _files(config: SeccConfig) -> list[CredentialFiles]:

@@ -156,13 +156,12 @@ class OpenSslEngine:
 
     def __init__(self, offer: TlsOffer | Choose, *, server: bool, slow: bool = False) -> None:
         """A server's `offer` is a function that chooses one. `slow`: its handshakes may be of TLS 1.3."""
-        self._choose = None if isinstance(offer, TlsOffer) else offer
+        self._opening = None if isinstance(offer, TlsOffer) else _Opening(offer)
         self._offer: TlsOffer | None = offer if isinstance(offer, TlsOffer) else None
         self._server = server
         self._slow = slow
         self._verdict = TlsVerdict()
-        self._hello = HelloReader()
-        self._offered = ""
+        self._suites = ""  # what an EV has offered
         self._connection: SSL.Connection | None = None
         self._done = False
         self._dead = False
@@ -231,11 +230,12 @@ class OpenSslEngine:
             self._unfinished += len(data)
             if self._unfinished > MAX_HANDSHAKE:
                 return self._refuse(f"more than {MAX_HANDSHAKE} bytes, far too many")
-        if self._connection is None:
-            held = self._hold_back(data)
-            if held is None:
+        if self._opening is not None:
+            chosen = self._opening.feed(data)
+            if chosen is None:
                 return TlsProgress()
-            data = held
+            self._offer, data = chosen
+            self._suites, self._opening = self._opening.suites, None
         offer = self._offer
         assert offer is not None  # chosen as soon as nothing is held back
         if offer.refusal:
@@ -269,19 +269,6 @@ class OpenSslEngine:
             return b""  # nothing can be sent in the middle of a handshake
         return self._drain(connection)
 
-    def _hold_back(self, data: bytes) -> bytes | None:
-        """Until the ClientHello is complete and an offer is chosen: None. Then all bytes so far."""
-        if self._choose is None:
-            return data
-        peeked = self._hello.feed(data)
-        if peeked is Peek.MORE:
-            return None
-        hello = peeked if isinstance(peeked, ClientHello) else None
-        self._offer, self._choose = self._choose(hello), None
-        if hello is not None:
-            self._offered = " ".join(f"{suite:04X}" for suite in hello.suites[:16])
-        return bytes(self._hello.raw)
-
     def _open(self, offer: TlsOffer) -> SSL.Connection:
         if self._connection is None:
             self._verdict = TlsVerdict(offer.judge, tolerant=offer.tolerant)
@@ -294,7 +281,7 @@ class OpenSslEngine:
         return self._connection
 
     def _refuse(self, reason: str) -> TlsProgress:
-        """Before OpenSSL has seen anything: the alert is plain."""
+        """End the handshake without OpenSSL, with an alert that is not encrypted."""
         self._dead = True
         error = LinkError(f"TLS handshake failed: {reason}")
         return TlsProgress(to_send=_HANDSHAKE_FAILURE, closed=True, failure=error)
@@ -333,8 +320,8 @@ class OpenSslEngine:
         stage = "session" if self._done else "handshake"
         cause = error if self._verdict.error is None or self._done else self._verdict.error
         text = _reason(cause)
-        if text == "no shared cipher" and self._offered:
-            text += f"; the EV offers {self._offered}"
+        if text == "no shared cipher" and self._suites:
+            text += f"; the EV offers {self._suites}"
         if not self._done and self._offer is not None and self._offer.hint:
             text += f"; {self._offer.hint}"
         if not self._done:
@@ -355,6 +342,26 @@ class OpenSslEngine:
                 out += connection.bio_read(_READ_SIZE)
         except SSL.WantReadError:
             return bytes(out)
+
+
+class _Opening:
+    """Holds back what an EV sends until its ClientHello is complete and an offer is chosen by it."""
+
+    def __init__(self, choose: Choose) -> None:
+        self._choose = choose
+        self._hello = HelloReader()
+        self.suites = ""
+        """The suites it offers, for messages."""
+
+    def feed(self, data: bytes) -> tuple[TlsOffer, bytes] | None:
+        """The offer and all bytes so far; None while the hello is not complete."""
+        peeked = self._hello.feed(data)
+        if peeked is Peek.MORE:
+            return None
+        hello = peeked if isinstance(peeked, ClientHello) else None
+        if hello is not None:
+            self.suites = " ".join(f"{suite:04X}" for suite in hello.suites[:16])
+        return self._choose(hello), bytes(self._hello.raw)
 
 
 _VERSIONS = {SSL.TLS1_2_VERSION: TlsVersion.TLS_1_2, SSL.TLS1_3_VERSION: TlsVersion.TLS_1_3}

@@ -54,7 +54,7 @@ class Bench:
 
     async def look(self, after: datetime.timedelta = datetime.timedelta()) -> None:
         self.now += after
-        await self.keeper._refresh_staples()
+        await self.keeper.refresh_staples()
 
     def alarms(self) -> list[str]:
         return [text for event, text in self.told if event is LinkEvent.TLS_ALARM]
