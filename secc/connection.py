@@ -1,18 +1,18 @@
-"""Connection: bytes in, bytes out. V2GTP frames, EXI, the protocol handshake, and the session behind them.
+"""Connection: bytes in, bytes out. V2GTP frames, EXI, the protocol handshake, and the session above them.
 
-The same two members as the session one layer down: `handle(event, now)` and `deadline`.
+It has the same two members as the session: `handle(event, now)` and `deadline`.
 
-Rules of this layer. The first message must be supportedAppProtocolReq, and it comes once [V2G2-536]. From
-then on every payload is a document of the protocol that was agreed on [V2G2-541], in the schema set that its
-payload type names (`secc.payloads`). What cannot be decoded closes the connection, a second handshake
-included: there is no response type to answer it with. Every message that can be decoded goes to the session,
-a response or a message of another set too: the session refuses it. A frame of a type that the agreed protocol
-does not have is ignored and counted. Bytes that come while an answer is owed, or held back for the minimum
+Rules of this layer: the first message must be supportedAppProtocolReq, and it is allowed once [V2G2-536].
+From then on every payload is a document of the selected protocol [V2G2-541], in the schema set that its
+payload type names (`secc.payloads`). An undecodable message closes the connection, and so does a second
+handshake: there is no response type to answer it with. Every decodable message goes to the session, also a
+response or a message of another set: the session refuses it. A frame of a type that the selected protocol
+does not have is ignored and counted. Bytes that arrive while an answer is due, or held back for the minimum
 pace, wait in a short queue and are handled after it, in order: cutting or merging TCP segments changes
-nothing. A frame that has begun must be complete within 5 s; single bytes do not help.
+nothing. A started frame must be complete within 5 s; single bytes do not extend this.
 
-After the end nothing that arrives has any effect, and `Close` says when to hang up: after `close_delay` when
-the EV has a last response to read [V2G2-034], at once in all other cases.
+After the end no input has any effect, and `Close` contains the time to close the connection: after
+`close_delay` when the EV still has a last response to read [V2G2-034], at once in all other cases.
 """
 
 import collections
@@ -94,12 +94,12 @@ FRAME_TIME = 5.0
 """Seconds from the first byte of a frame to its last (policy)."""
 
 MAX_WAITING = 8
-"""Complete frames that may wait while an answer is owed (policy); the protocol is lock-step."""
+"""Complete frames that may wait while an answer is due (policy); the protocol is lock-step."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Data:
-    """Bytes of the EV, after TLS where there is TLS."""
+    """Bytes of the EV, after decryption."""
 
     data: bytes
     snapshot: EvseSnapshot
@@ -107,21 +107,21 @@ class Data:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EndOfStream:
-    """The EV has closed its side, or the connection broke."""
+    """The EV has closed its side, or the connection is broken."""
 
     reason: str = "closed by the EV"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Heard:
-    """For the record: a message that has been decoded. Nothing has to be done."""
+    """For the record: a decoded message. No action is needed."""
 
     message: msgspec.Struct
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Write:
-    """Send these bytes; `message` is what they say, for the record."""
+    """Send these bytes; `message` is their content, for the record."""
 
     data: bytes
     message: msgspec.Struct
@@ -129,7 +129,7 @@ class Write:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Close:
-    """Hang up, after this many seconds or when the EV does. Nothing is to be handed in any more."""
+    """Close the connection after this many seconds, or when the EV does. Further inputs have no effect."""
 
     after: float = 0.0
 
@@ -174,12 +174,12 @@ ConnectionOutput = (
 
 
 RandomBytes = Callable[[int], bytes]
-"""Returns so many random bytes, cryptographically secure."""
+"""Returns this number of random bytes, cryptographically secure."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """Everything with which a connection and its session begin, see `Session`; a trace keeps it."""
+    """The parameters of a connection and its session, see `Session`; a trace stores them."""
 
     snapshot: EvseSnapshot
     now: float
@@ -195,7 +195,7 @@ class Beginning:
     max_payload: int = MAX_PAYLOAD
 
     def session(self, config: SeccConfig, random_bytes: RandomBytes) -> Session:
-        """The session that begins so."""
+        """Return a new session with these parameters."""
         return Session(
             config,
             random_bytes=random_bytes,
@@ -220,10 +220,10 @@ class _Phase(enum.Enum):
 
 
 class Connection:
-    """One TCP connection of an EV and the session on it; sans I/O like the session itself."""
+    """One TCP connection of an EV and its session; without I/O, like the session."""
 
     def __init__(self, session: Session, *, max_payload: int = MAX_PAYLOAD) -> None:
-        """`session` begins when the connection does; `max_payload` is the largest V2GTP payload taken."""
+        """`session` starts with the connection; `max_payload` is the largest accepted V2GTP payload."""
         self.session = session
         self._phase = _Phase.HANDSHAKE
         self._payloads = payloads.HANDSHAKE
@@ -238,12 +238,12 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """`Close` has been given out."""
+        """`Close` has been returned."""
         return self._phase is _Phase.CLOSED
 
     @property
     def deadline(self) -> float | None:
-        """When to hand in a `Tick` at the latest; None once closed."""
+        """When to pass a `Tick` at the latest; None once closed."""
         if self.closed:
             return None
         held = None if self._held is None else self._held[0]
@@ -251,12 +251,12 @@ class Connection:
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:
-        """Take one input; return what has to be done, in this order. Never raises for what the EV sends."""
+        """Process one input and return the actions in order. Never raises because of data from the EV."""
         if self.closed:
             return ()
         match event:
             case Data():
-                self._tick(event.snapshot, now)  # time first: what is late is late, whatever it says
+                self._tick(event.snapshot, now)  # time first: a late input is late, whatever its content
                 self._read(event.data, now)
             case EndOfStream():
                 self._session(LinkLost(event.reason), now)
@@ -291,13 +291,13 @@ class Connection:
             self._frame_due = now + FRAME_TIME
 
     def _work(self, now: float) -> None:
-        """Handle waiting frames while the session can take one; then what is wrong with the stream itself."""
+        """Handle waiting frames while the session accepts one; then report a defect of the stream."""
         while self._waiting and not self.closed and self._held is None and self.session.state.waits_for_ev:
             self._take(self._waiting.popleft(), now)
         if self.closed:
             return
         if len(self._waiting) > MAX_WAITING:
-            self._session(PeerMisbehaved(f"{len(self._waiting)} messages while an answer is owed"), now)
+            self._session(PeerMisbehaved(f"{len(self._waiting)} messages while an answer is due"), now)
         elif self._frames.error is not None and not self._waiting:
             self._session(PeerMisbehaved(str(self._frames.error)), now)
 
@@ -314,7 +314,7 @@ class Connection:
         self._outputs.append(Heard(message))
         if self._phase is _Phase.SESSION:
             stream = _STREAMS.get(taken.payload_type, Stream.MAIN)
-            # The session refuses what is not a request, also of another schema set, in its own way.
+            # The session refuses everything that is not a request, also messages of another schema set.
             self._session(Received(cast(Message, message), self.session.evse, taken.payload, stream), now)
         elif isinstance(message, SupportedAppProtocolReq):
             self._handshake(message, now)
@@ -322,14 +322,14 @@ class Connection:
             self._session(PeerMisbehaved(f"{type(message).__name__} is not a request"), now)
 
     def _ignore(self, taken: V2gtpFrame, now: float) -> None:
-        """A frame of a type that the protocol in use does not have [V2G2-800]."""
+        """Ignore a frame of a type that the selected protocol does not have [V2G2-800]."""
         try:
             self._frames.ignore(f"type {taken.payload_type:#06x} in this phase, length {len(taken.payload)}")
         except FramingError as error:
             self._session(PeerMisbehaved(str(error)), now)
 
     def _check_size(self, taken: V2gtpFrame) -> None:
-        """Large requests only where one may come; the framing has let pass what is lawful somewhere."""
+        """Accept large requests only where one may occur; the framing allows the largest of all states."""
         session = self.session
         if len(taken.payload) > self._max_payload and session.state not in session.dialect.large:
             found = f"{len(taken.payload)} bytes while the session {session.state.value}"
@@ -350,7 +350,7 @@ class Connection:
             session.speak(dialect)
 
     def _session(self, event: Input, now: float) -> None:
-        """Hand an input to the session and turn messages into bytes."""
+        """Pass an input to the session and turn messages into bytes."""
         outputs = self.session.handle(event, now)
         ended = self.session.state.ended
         if ended and self._held is not None:
@@ -367,7 +367,7 @@ class Connection:
             self._outputs.append(Close(self._close_delay(outputs)))
 
     def _close_delay(self, outputs: tuple[Output, ...]) -> float:
-        """[V2G2-034] [V2G-DC-116]: time to read a last response, where there is one."""
+        """Time to read a last response, if there is one [V2G2-034] [V2G-DC-116]."""
         answered = any(isinstance(output, Send) for output in outputs)
         no_protocol = any(isinstance(o, EndSession) and o.reason is EndReason.NO_PROTOCOL for o in outputs)
         return self.session.config.timing.close_delay if answered or no_protocol else 0.0
@@ -403,7 +403,7 @@ _Spoken = tuple[Dialect, payloads.Payloads]
 
 
 def _iso20_ac(config: SessionConfig) -> _Spoken:
-    """Imported when it is spoken first: it brings many message classes."""
+    """Imported at the first use: it has many message classes."""
     from secc.session.iso20.table import ISO20_AC
 
     return ISO20_AC, payloads.iso20("iso20-ac", common_in_8001=config.iso20.common_in_8001)
@@ -422,7 +422,7 @@ _SPOKEN: dict[sap.Protocol, Callable[[SessionConfig], _Spoken]] = {
     sap.ISO20_AC: _iso20_ac,
     sap.ISO20_DC: _iso20_dc,
 }
-"""The protocols there is a session for: its table, and what rides in which payload type."""
+"""The protocols with a session: table and payload types."""
 
 
 def _more_types(session: Session) -> tuple[int, ...]:

@@ -125,8 +125,8 @@ def iso20(energy: str, *, common_in_8001: bool = True) -> Payloads:
 
 
 def schemas_of(payload_type: int, *, handshake: bool | None = None) -> tuple[str, ...]:
-    """Schema sets that a payload of this type may follow when nothing is known of its session, in the order
-    in which they are to be tried; empty for a type without EXI.
+    """Schema sets that a payload of this type may have when nothing is known of its session, in the order of
+    trial; empty for a type without EXI.
 
     `handshake`: whether it belongs to the handshake; None: not known.
     """

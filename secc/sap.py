@@ -1,8 +1,8 @@
-"""supportedAppProtocol: which protocol is spoken on this connection.
+"""supportedAppProtocol: selection of the protocol of a connection.
 
-First `supported` leaves out what the station cannot do here: a protocol that is not configured, that needs
-another outlet, or that the transport does not carry. Then `choose` follows the ranking of the EV among the
-rest; the station has no preference of its own.
+First `supported` leaves out what the station cannot offer: a protocol that is not configured, that needs
+another outlet, or that the transport does not allow. Then `choose` follows the ranking of the EV among the
+rest; the station has no preference.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ __all__ = ["DIN", "ISO2", "ISO20_AC", "ISO20_DC", "Offered", "Protocol", "choose
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Protocol:
-    """A protocol the station speaks."""
+    """A protocol that the station supports."""
 
     namespace: str
     major: int
@@ -40,7 +40,7 @@ ISO20_DC = Protocol("urn:iso:std:iso:15118:-20:DC", 1, 0)
 
 
 class Offered(typing.Protocol):
-    """The settings that decide about protocols; `SeccConfig` has them."""
+    """The settings that decide about protocols, part of `SeccConfig`."""
 
     @property
     def protocols(self) -> tuple[ProtocolName, ...]: ...
@@ -53,11 +53,11 @@ class Offered(typing.Protocol):
 
 
 def supported(config: Offered, transport: Transport) -> tuple[Protocol, ...]:
-    """What the station can speak on this connection, in no order.
+    """Return the protocols that the station supports on this connection, in no order.
 
-    DIN SPEC 70121: DC that is paid outside the car, never over TLS [V2G-DC-869]. ISO 15118-20: the energy
-    family of the outlet, on a transport that carries it [V2G20-1237] [V2G20-2356]. ISO 15118-2: on every
-    transport, on TLS 1.3 by `iso20.iso2_over_tls13`.
+    DIN SPEC 70121: DC with external payment, never over TLS [V2G-DC-869]. ISO 15118-20: the energy family of
+    the outlet, on a transport that allows it [V2G20-1237] [V2G20-2356]. ISO 15118-2: on every transport, on
+    TLS 1.3 by `iso20.iso2_over_tls13`.
     """
     found = []
     tls13 = transport.version is TlsVersion.TLS_1_3
@@ -74,13 +74,13 @@ def supported(config: Offered, transport: Transport) -> tuple[Protocol, ...]:
 def choose(
     offer: SupportedAppProtocolReq, supported: tuple[Protocol, ...]
 ) -> tuple[SupportedAppProtocolRes, Protocol | None]:
-    """Answer an offer: the answer, and the protocol that is spoken from now on, or None.
+    """Return the answer to an offer, and the selected protocol, or None.
 
-    `supported` is what the station offers on this connection, in no order: the EV's ranking decides, 1 is
-    highest [V2G2-167] [V2G2-169] [V2G20-167] [V2G20-169]. An entry fits when namespace and major version are
-    the same; another minor version is reported as a deviation [V2G2-098] [V2G2-170]. Where two entries rank
-    the same, the first one counts, so that the choice is always the same.
-    Nothing fits: Failed_NoNegotiation [V2G2-172].
+    `supported` is what the station offers on this connection, in no order: the ranking of the EV decides, 1
+    is highest [V2G2-167] [V2G2-169] [V2G20-167] [V2G20-169]. An entry matches if namespace and major version
+    are the same; another minor version is reported as a deviation [V2G2-098] [V2G2-170]. Of entries with the
+    same rank the first one counts, so that the selection is deterministic. Without a match:
+    Failed_NoNegotiation [V2G2-172].
     """
     for entry in sorted(offer.app_protocol, key=lambda entry: entry.priority):
         for protocol in supported:

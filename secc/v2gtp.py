@@ -162,7 +162,7 @@ class FrameAssembler:
         self._buffer = bytearray()
         self._started = False  # the first header of the stream has been looked at
         self._skip = 0  # bytes still to come of a payload to skip
-        self._lost = False  # nothing says where the next header begins
+        self._lost = False  # the start of the next header is unknown
         self._discarded = 0  # bytes since then
         self._ignored = 0
         self._error: FramingError | None = None

@@ -1,7 +1,7 @@
 """Runs a controller through the exercises of its contract. The only place here that waits.
 
-Without leave to energise only `make_safe`, `open_contactor`, `set_output(0, 0)` and `snapshot` are called.
-Whatever happens, a cancelled run included, `make_safe` is the last call.
+Without permission to energise only `make_safe`, `open_contactor`, `set_output(0, 0)` and `snapshot` are
+called. In every case, also for a cancelled run, `make_safe` is the last call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from secc.testing.seen import has_feedback, settle
 __all__ = ["Progress", "Rig", "check_controller"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the exercise that begins, its number, and how many there are."""
+"""Called with the starting exercise, its number, and the total."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

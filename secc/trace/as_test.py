@@ -1,5 +1,5 @@
-"""Writes a test: from a trace, which replayed has to give the same again, or from a capture, whose car has to
-come to its own end at our station."""
+"""Writes a test from a trace, whose replay must be identical, or from a capture, whose car must reach its
+end."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Read what tcpdump and Wireshark write, pcap and pcapng: SLAC, SDP, and the V2GTP payloads of TCP.
+"""Reads files of tcpdump and Wireshark, pcap and pcapng: SLAC, SDP, and the V2GTP payloads of TCP.
 
-A recording made in the field becomes a chart and a test. TLS is opened with the secrets of a key log;
-without them only the fact is reported. Whatever is in the file, nothing but a TraceError is raised, and
-packets that make no sense are left out. Needs dpkt: `pip install secc[capture]`.
+A recording from the field becomes a chart and a test. TLS is decrypted with the secrets of a key log; without
+them only its presence is reported. Any file either can be read or raises TraceError, and invalid packets are
+left out. Needs dpkt: `pip install secc[capture]`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class CapturedDiscovery:
 
 
 def is_capture(start: bytes) -> bool:
-    """Whether a file that begins so may be a capture."""
+    """Return whether a file that starts with these bytes may be a capture."""
     return start[:4] in _STARTS
 
 

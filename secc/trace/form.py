@@ -1,8 +1,8 @@
-"""The JSON form of what goes through the core: values to plain data, and inputs back to values.
+"""The JSON format of inputs and outputs of the core: values to plain data, and inputs back to values.
 
-Fields that have their default value are left out. Bytes are hexadecimal, numbers that are no numbers are
-text. Inputs and beginnings can be read back; outputs only have to be compared, and may hold proofs that
-nobody but their verifier can make.
+Default values of fields are left out. Bytes are hexadecimal, special floating point values are text. Inputs
+and session starts can be read back; outputs are only compared, and may contain proofs that only their
+verifier can make.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ _INPUTS: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(Connect
 
 
 def built(hint: typing.Any, value: Plain) -> typing.Any:
-    """What `plain` was made of, by the type it has to have; raises TraceError."""
+    """Return the value of `plain`, of the required type; raises TraceError."""
     try:
         return _built(hint, value)
     except (TypeError, ValueError, SeccError) as error:

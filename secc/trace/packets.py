@@ -1,8 +1,8 @@
-"""The packets of a capture file, pcap or pcapng, from whatever link layer they were taken. Needs dpkt.
+"""The packets of a capture file, pcap or pcapng, from any common link layer. Needs dpkt.
 
 Ethernet (with one or two 802.1Q tags), Linux cooked captures of both versions, raw IP, the loopback of BSD.
-dpkt reads files and headers; a pcapng may have interfaces with different link layers and clocks, and its
-blocks are followed here, because dpkt's own reader knows the first interface only.
+dpkt reads files and headers; a pcapng may have interfaces with different link layers and clocks, so its
+blocks are read here, because the reader of dpkt supports only the first interface.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class _Interface:
 
 
 def _pcapng(data: bytes) -> Iterator[_Recorded]:
-    """Section, interface and packet blocks; each section begins with new interfaces."""
+    """Section, interface and packet blocks; each section starts with new interfaces."""
     at, order = 0, "little"
     interfaces: list[_Interface] = []
     while at + 12 <= len(data):

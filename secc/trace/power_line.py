@@ -1,4 +1,4 @@
-"""What was said on the power line before a session: frames without their keys, as a chart."""
+"""The frames on the power line before a session, without their keys, as a chart."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Step:
 
     @property
     def snapshot(self) -> EvseSnapshot | None:
-        """The outlet at this moment, where the input tells it."""
+        """The outlet at this moment, if the input contains it."""
         return self.event.snapshot if isinstance(self.event, Data | Tick) else None
 
 
@@ -95,7 +95,7 @@ class Trace:
     torn: bool
     """The last line is not complete: the writer was killed. What stands before it is good."""
     power_line: tuple[TracedFrame, ...] = ()
-    """What was said and done about the matching, in its order."""
+    """Inputs and outputs of the matching, in order."""
 
 
 def read(path: pathlib.Path) -> Trace:

@@ -1,6 +1,6 @@
-"""What a message says of quantities, whatever its protocol: voltages, currents, powers, state of charge.
+"""Quantities in a message of any protocol: voltages, currents, powers, state of charge.
 
-In ISO 15118-2 and DIN SPEC 70121 they are fields of the body with a unit; in ISO 15118-20 they stand in the
+In ISO 15118-2 and DIN SPEC 70121 they are fields of the body with a unit; in ISO 15118-20 they are in the
 message or one level down, in the element of the control mode.
 """
 

@@ -43,7 +43,7 @@ class Recorder:
         self.name = "trace"
         """For health and metrics."""
         self.problem = ""
-        """Why nothing is written any more; empty while all is well."""
+        """Reason why nothing is written any more; empty without a problem."""
         self.waiting = 0
         """Lines in memory: those of the writer are its own to count."""
         self.dropped = 0

@@ -59,7 +59,7 @@ class Taken:
 
     @property
     def same(self) -> bool:
-        """Nothing differs; a recorded exception has to come again."""
+        """Nothing differs; a recorded exception must occur again."""
         return self.outputs == self.step.outputs and self.problem == self.step.raised
 
 

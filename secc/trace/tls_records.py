@@ -1,9 +1,9 @@
-"""Opens captured TLS 1.2 with the secrets of a key log, for the two suites of ISO 15118-2.
+"""Decrypts captured TLS 1.2 with the secrets of a key log, for the two suites of ISO 15118-2.
 
-Only for looking at captures: both directions have been heard, nothing is answered. Each record is verified,
-so what comes out is what was said. The key log is what Wireshark knows as SSLKEYLOGFILE (`tls.key_log` of a
-test station, or that of the EV's simulator): a line CLIENT_RANDOM with the client's random and the master
-secret.
+Only for viewing captures: it reads both directions and answers nothing. Each record is verified, so the
+output is exactly what was sent. The key log has the format SSLKEYLOGFILE of Wireshark (`tls.key_log` of a
+test station, or that of the simulator of the EV): a line CLIENT_RANDOM with the random of the client and the
+master secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def read_keys(text: str) -> dict[bytes, bytes]:
 
 
 def opened(chunks: Iterable[tuple[float, bool, bytes]], keys: Keys) -> Iterator[tuple[float, bool, bytes]]:
-    """What was said inside: (seconds, by the client, bytes). Raises TraceError when it cannot be opened."""
+    """Return the decrypted content: (seconds, by the client, bytes).
+
+    Raises TraceError when it cannot be decrypted.
+    """
     sides = {True: _Side(), False: _Side()}
     hello = _Hello()
     for at, client, data in chunks:
