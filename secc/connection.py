@@ -256,7 +256,7 @@ class Connection:
             return ()
         match event:
             case Data():
-                self._tick(event.snapshot, now)  # time first: a late input is late, whatever its content
+                self._tick(event.snapshot, now)  # time first: a late input is late
                 self._read(event.data, now)
             case EndOfStream():
                 self._session(LinkLost(event.reason), now)

@@ -1,11 +1,11 @@
 """Event loops of the tests, and Hypothesis: a short run with every test run, a long one with `make fuzz`.
 
-A coroutine test runs on a loop of its own, by the plug-in of anyio; an exception that a callback or a task
-leaves behind fails it. `@pytest.mark.loop("virtual")` gives it a loop whose time jumps from timer to timer,
+A coroutine test has its own event loop, from the plug-in of anyio; an unhandled exception of a callback or a
+task fails it. `@pytest.mark.loop("virtual")` gives it a loop whose time jumps from timer to timer,
 `"loopback"` the same with real sockets.
 
-In CI each run draws the same examples, so that a failure there is one of the change under test.
-`deadline=None`: a busy machine is no finding. A test that sets `max_examples` itself keeps its number.
+In CI each run draws the same examples, so that a failure there is caused by the change under test.
+`deadline=None`: a busy machine is not an error. A test that sets `max_examples` itself keeps its number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who may import whom: the rooms of the style guide, checked on the import statements.
+"""Import rules between the rooms of the style guide, checked on the import statements.
 
-A room is a package or module of `secc` with rules of its own; a package without rules of its own belongs to
-the room around it and is named in PARTS. Imports under TYPE_CHECKING and inside functions count as well.
+A room is a package or module of `secc` with its own rules; a package without rules belongs to the enclosing
+room and is listed in PARTS. Imports under TYPE_CHECKING and inside functions count as well.
 """
 
 from __future__ import annotations

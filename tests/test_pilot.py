@@ -14,7 +14,7 @@ from secc.settings.slac import Fallback, SlacConfig
 
 
 class Bench:
-    """A sequence; `told` has its commands since the last reading."""
+    """A sequence; `told` contains its commands since the last reading."""
 
     def __init__(self, *, dc: bool = False, plugged: bool = True, **settings: object) -> None:
         self.now = 100.0

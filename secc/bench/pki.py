@@ -63,7 +63,7 @@ class CarPki:
 
 
 def _vehicle(folder: Path) -> CredentialFiles | None:
-    """The chain of ISO 15118-20 stands beside the others or in a folder of its own."""
+    """The chain of ISO 15118-20 is beside the others or in a separate folder."""
     for place in (folder / "iso20", folder):
         chain, key = place / "vehicle_chain.pem", place / "vehicle_leaf_key.pem"
         if chain.is_file() and key.is_file():

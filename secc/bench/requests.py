@@ -55,7 +55,7 @@ def parameters(
     max_current: float | None = None,
     dc: bool | None = None,
 ) -> iso2.ChargeParameterDiscoveryReq:
-    """`dc`: parameters of this kind, whatever the mode."""
+    """`dc`: parameters of this kind, in any mode."""
     is_dc = mode.value.startswith("DC") if dc is None else dc
     return iso2.ChargeParameterDiscoveryReq(
         max_entries_sa_schedule_tuple=entries,

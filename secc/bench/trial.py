@@ -121,7 +121,7 @@ class Trial:
             return wire
 
     async def connect_below(self) -> BenchWire:
-        """Open a connection without TLS, whatever the station requires there; raises Inconclusive."""
+        """Open a connection without TLS, even if the station requires it; raises Inconclusive."""
         to = await self.address()
         try:
             wire = await BenchWire.open(to, tls=None)

@@ -88,7 +88,7 @@ def verify(arguments: argparse.Namespace) -> int:
         for root in _read(path):
             store = store.with_anchor(root, _root_kind(root, arguments.root_kind), source=str(path))
     chain, role = _read(arguments.file), Role(arguments.role)
-    # Only ISO 15118-20 has vehicle certificates, whatever the key of the leaf is.
+    # Only ISO 15118-20 has vehicle certificates: the type of the key does not matter.
     guessed = Generation.ISO20 if role is Role.VEHICLE else generation_of(chain[0])
     policy = ChainPolicy(
         generation=Generation(arguments.generation) if arguments.generation else guessed,

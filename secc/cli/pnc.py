@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     added = _action(commands, "add", "a new contract", _add)
     added.add_argument("emaid", nargs="+", help="eMAID in any spelling")
     added.add_argument("--from", dest="begins", metavar="DATE", help="start of the validity")
-    added.add_argument("--until", metavar="DATE", help="end of the validity, whatever its certificates say")
+    added.add_argument("--until", metavar="DATE", help="end of the validity, regardless of its certificates")
     imported = _action(commands, "import", "add cars by their provisioning certificates", _import)
     imported.add_argument("files", nargs="+", type=Path, help="PEM, DER or PKCS#7: leaf and Sub-CAs of a car")
     imported.add_argument(

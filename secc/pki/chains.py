@@ -56,7 +56,7 @@ class ChainPolicy:
     """Decisions that an operator may change."""
 
     generation: Generation = Generation.ISO2
-    """Which profiles hold. A chain never mixes keys of both generations, whatever is tolerated."""
+    """Which profiles apply. No tolerance allows keys of both generations in one chain."""
     leniencies: frozenset[Leniency] = FIELD
     """Tolerated deviations; `profiles.STRICT` for none."""
     skew: datetime.timedelta = datetime.timedelta(seconds=60)

@@ -66,7 +66,7 @@ class RevocationPolicy:
     oldest: datetime.timedelta = datetime.timedelta(hours=24)
     """Maximum age of an answer without nextUpdate."""
     longest: datetime.timedelta = datetime.timedelta(days=7)
-    """Maximum time of use of any answer, whatever its nextUpdate."""
+    """Maximum time of use of any answer, regardless of its nextUpdate."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""What a station tells its owner about: one record per thing that happened, for logs, traces and displays.
+"""Records that a station reports: one per event, for logs, traces and displays.
 
-Times are those of the event loop, monotonic seconds. Records hold no keys and no secrets [INV-25].
+Times are those of the event loop, monotonic seconds. Records contain no keys and no secrets [INV-25].
 """
 
 from __future__ import annotations

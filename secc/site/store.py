@@ -56,7 +56,7 @@ class SiteContract:
     begins: datetime.datetime | None = None
     """Valid from this time; None: from the beginning."""
     ends: datetime.datetime | None = None
-    """Valid until this time, whatever its certificates say; None: without an end."""
+    """Valid until this time, regardless of its certificates; None: no end."""
 
     def begun(self, now: datetime.datetime) -> bool:
         """Return whether the validity has started."""

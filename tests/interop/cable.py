@@ -1,7 +1,7 @@
 """A charging cable made of two network namespaces and a veth pair, as root on Linux.
 
 Both ends get an IPv6 link-local address at once (no duplicate address detection), as the SECC and the EVCC
-need one. Everything is removed on leaving the context, whatever happened inside.
+need one. Everything is removed at the end of the context, also after an exception.
 """
 
 from __future__ import annotations

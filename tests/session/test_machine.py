@@ -1,4 +1,4 @@
-"""What the machine guarantees whatever a handler does: ids, timers, lease, faults, stops."""
+"""The guarantees of the machine for every handler: ids, timers, lease, faults, stops."""
 
 import dataclasses
 

@@ -1,5 +1,8 @@
-"""Limits in force and what is offered: PMax, EVSEMaxCurrent and the DC limits never say more than holds
-[INV-08]; what changes after the offer is told."""
+"""Limits in force and what is offered: PMax, EVSEMaxCurrent and the DC limits never exceed the limit in force
+[INV-08].
+
+A change after the offer is reported to the EV.
+"""
 
 import dataclasses
 

@@ -1,5 +1,8 @@
-"""A stop by the operator or the back end before energy flows: the EV is told so and ends in order; nothing is
-switched on after it, and the time for it is bounded. ISO 15118-2 and DIN SPEC 70121 alike."""
+"""A stop by the operator or the back end before energy flows: the EV is informed and the session ends in
+order; nothing is switched on after it, and the time for it is bounded.
+
+This applies to ISO 15118-2 and DIN SPEC 70121 alike.
+"""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""States that an outlet shows for a single reading: the session must receive them, whoever has read.
+"""States that an outlet has for a single reading: the session must receive them, regardless of which task
+read them.
 
-A fault register may clear itself when it is read, a contact may bounce. A state that the watch between two
-messages has read may have passed when the session reads.
+A fault register may clear itself when it is read, a contact may bounce. A state that was read between two
+messages may have passed when the session reads.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The actuator trace as the oracle: everything a station does to its outlet, and what may stand in it.
+"""The actuator trace as the oracle: everything a station does to its outlet, and the rules for it.
 
-`traced` puts a recorder between a station and its controller; `replay` goes through the trace, beside the
-messages, and raises `Broken` where an invariant does not hold [INV-01] to [INV-08], [INV-30] to [INV-32]. It
-knows the threat model and the contract in `secc.ports`, and nothing of what the station decided.
+`traced` puts a recorder between a station and its controller; `replay` goes through the trace, together with
+the messages, and raises `Broken` where an invariant is violated [INV-01] to [INV-08], [INV-30] to [INV-32].
+It uses the threat model and the contract in `secc.ports`, and nothing of what the station decided.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What the safety oracle carries from one session of an outlet to the next: fault latch and paused session.
+"""State that the safety oracle keeps from one session of an outlet to the next: fault latch and paused
+session.
 
-Its own idea of both, by the threat model: what latches stays until somebody has reset it by hand *and* the
-cable was unplugged after that fault [INV-30]; a paused session is joined only as it was [INV-13] [V2G2-741].
+Both are modelled independently of the station, by the threat model: a latched fault remains until a person
+has reset it by hand *and* the cable was unplugged after that fault [INV-30]; a paused session is joined only
+as it was [INV-13] [V2G2-741].
 """
 
 from __future__ import annotations

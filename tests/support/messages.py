@@ -70,7 +70,7 @@ class Generator:
     `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
     choose from. `odd`: unusual characters that strings may have. `mixed_text`:
     text between the elements of mixed content. `wildcards`: global elements where any may stand.
-    `extended`: elements of a type that extends the declared one, which ``xsi:type`` tells. `full`: how
+    `extended`: elements of a type that extends the declared one, with ``xsi:type``. `full`: how
     probable it is that a list with a limit is full, as far as the message stays within what a codec reads.
     """
 

@@ -290,7 +290,7 @@ class OutletRules:
         self.continues = False
 
     def says_nothing(self, watts: Fraction, most: Fraction) -> bool:
-        """A PMax that stands for more than the message can say."""
+        """A PMax that means more than the message can express."""
         return False
 
     def _check_continued(self, number: int, schedule: Schedule) -> None:

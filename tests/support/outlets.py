@@ -255,7 +255,7 @@ class MakeSafeReturnsFalse(AcOutlet):
 
 
 class LateWrite(AcOutlet):
-    """Closes in a thread, whatever happens meanwhile."""
+    """Closes in a thread, regardless of other calls."""
 
     closing = 0.3
 
@@ -283,7 +283,7 @@ class SlowLease(AcOutlet):
 
 
 class LeaseFromClosing(AcOutlet):
-    """Counts from `close_contactor` on, whatever is renewed."""
+    """Counts from `close_contactor` on, regardless of renewals."""
 
     async def close_contactor(self) -> bool:
         closed = await super().close_contactor()
@@ -435,7 +435,7 @@ class LateSetPoint(DcOutlet):
 
 
 class LateSetPointAfterSafe(DcOutlet):
-    """The set-point lands after 0.3 s, whatever happened meanwhile."""
+    """The set-point takes effect after 0.3 s, also after later commands."""
 
     async def set_output(self, voltage: float, current: float) -> None:
         self.reach()
@@ -601,7 +601,7 @@ class SetOutputReturnsFalse(DcOutlet):
 
 
 class LateOff(DcOutlet):
-    """(0, 0) comes when nobody waits for it any more."""
+    """(0, 0) completes when no task waits for it any more."""
 
     async def set_output(self, voltage: float, current: float) -> None:
         if voltage:

@@ -225,7 +225,7 @@ class SafetyOracle(OutletRules):
             case EndSession(reason=reason):
                 require(not self.ended, "INV-36", "a second end")
                 require(not self.output_on, "INV-03", "the end with energy at the output")
-                # What has ended the session before the request came leaves nobody to answer it.
+                # If the session ended before the request came, nothing can answer the request.
                 too_late = reason is EndReason.LINK_LOST or (self.arrived and reason in _BEFORE_THE_REQUEST)
                 require(self.owed is None or too_late, "INV-15", f"the end owes {type(self.owed).__name__}")
                 self.ended = True

@@ -1,16 +1,16 @@
 """An exhaustive search of the session and the lease of its output.
 
-Breadth first over the pure core itself, beside the oracle of `tests.support.safety`, which keeps its own
-idea of the world: each pair of both that is new gets every input of its world (`tests.support.worlds`). An
-input is a request of each class, good and bad, with the session's id and another one; a control pilot state,
-a fault, a voltage, a contactor's feedback, a limit; an answer of the back end or the outlet, true, false or
-stale; an order; a timer. In some worlds the end of a session is no end: the cable is unplugged, somebody
-resets the outlet, the next car comes.
+Breadth first over the pure core, together with the oracle of `tests.support.safety`, which has an independent
+model of the world: each new pair of both states gets every input of its world (`tests.support.worlds`). An
+input is a request of each class, valid and invalid, with the session's id and another one; a control pilot
+state, a fault, a voltage, a contactor's feedback, a limit; an answer of the back end or the outlet, true,
+false or stale; an order; a timer. In some worlds the search continues after the end of a session: the cable
+is unplugged, the outlet is reset by hand, the next car arrives.
 
-Time is symbolic: any timer that runs may be the next to run out, with the lease renewed meanwhile, and at
-any moment nobody may have been there for longer than the lease. So more orders are looked at than can
-happen, and none that can happen is left out. Two pairs count as the same when everything that either of
-them decides by is the same, exact times and ids left aside.
+Time is symbolic: any running timer may be the next to expire, with the lease renewed meanwhile, and at any
+point the lease may have expired unused. So the search covers more orders than can occur, and every order that
+can occur. Two pairs are equal when everything that either of them uses for decisions is equal, except exact
+times and ids.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ class Found:
     nodes: int = 0
     edges: int = 0
     states: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    """How many of the nodes stand in each state of the session."""
+    """The number of nodes in each state of the session."""
     energised: int = 0
     ends: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     """How many edges lead to an end, by its reason."""

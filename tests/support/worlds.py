@@ -95,7 +95,7 @@ class World:
     sessions: bool = False
     """After a session comes another one."""
     first: str = ""
-    """Names of the moves, divided by bars, that lead from the first car to where the search begins."""
+    """Names of the steps, separated by bars, that lead from the first car to the start of the search."""
     car: Car | None = None
     """With a contract."""
     din: bool = False

@@ -1,4 +1,4 @@
-"""Run by test_pkcs11 in a process of its own, with OPENSSL_CONF set: a station whose key lies in a token.
+"""Run by test_pkcs11 in a separate process, with OPENSSL_CONF set: a station whose key is stored in a token.
 
     python -m tests.tls_peers.token FOLDER
 

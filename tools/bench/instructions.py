@@ -1,4 +1,5 @@
-"""Instruction counts by callgrind: the same for the same binary and input, whatever else the machine does."""
+"""Instruction counts by callgrind: the same for the same binary and input, independent of the load of the
+machine."""
 
 from __future__ import annotations
 

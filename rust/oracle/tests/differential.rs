@@ -32,7 +32,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
-/// Values both sides agree about; what the other one leaves out or bounds otherwise is told in its own test.
+/// Values about which both sides agree; what the other side omits or bounds differently has its own test.
 fn walk(set: &str, seed: u64) -> Walk {
     let style = Style { full_lists: FullLists::Specified, empty_values: true };
     // Nearly every message of the newer sets has values of fixed length.

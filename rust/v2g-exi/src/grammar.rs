@@ -203,8 +203,8 @@ pub struct Type {
     pub record: u8,
 }
 
-/// A type that is read at one look: a straight line of at most three short simple elements, of which only the
-/// last may be of variable width. Its states and productions stand in sequence.
+/// A type that is read in one look: a sequence of at most three short simple elements, of which only the
+/// last may be of variable width. Its states and productions are consecutive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The fields of fixed width. With one of variable width they stand right before it, which is last;

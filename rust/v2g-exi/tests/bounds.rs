@@ -1,5 +1,4 @@
-//! Values at their bounds and one beyond, in every representation: the bits that stand for them, and what is
-//! refused.
+//! Values at their bounds and one beyond, in every representation: their encoded bits, and what is refused.
 #![allow(missing_docs, clippy::doc_markdown)] // names of the schema
 
 mod support;

@@ -187,7 +187,7 @@ fn a_root_and_the_end_of_a_fragment_are_checked() {
     );
     let error = end("").expect_err("cut");
     assert_eq!((error.kind, error.detail.as_str()), (Kind::Truncated, "the stream ends inside the message"));
-    // BodyElement stands for others.
+    // BodyElement is the head of a substitution group.
     let set = grammar("iso2");
     let (root, _) = set.global_element("urn:iso:15118:2:2013:MsgBody", "BodyElement").expect("declared");
     let stream = from_bits(&format!("10000000 {root:07b} 0 00000000"));

@@ -1,4 +1,4 @@
-//! What a sink is told, in which place, and what happens when it fails.
+//! The calls of a sink, in which place, and what happens when it fails.
 #![allow(missing_docs, clippy::doc_markdown)] // names of the schema
 
 mod support;
@@ -154,7 +154,7 @@ fn the_ambiguous_fragment_has_the_places_of_its_type() {
 
 #[test]
 fn a_sink_that_fails_ends_the_decode_with_its_own_error() {
-    // An Object as above, a CurrentDemandReq in which elements are read at one look, and a fragment of its
+    // An Object as above, a CurrentDemandReq in which elements are read in one step, and a fragment with its
     // own grammar.
     let demand =
         "809802004080c1014181c210d10015010618a040188184060186190020414300f8000308240700610440701881200600";

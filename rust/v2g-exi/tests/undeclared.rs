@@ -170,7 +170,7 @@ fn bits(stream: &[u8]) -> String {
     stream.iter().map(|octet| format!("{octet:08b}")).collect::<Vec<_>>().concat()
 }
 
-/// `xsi:type` with the type `local` behind the start tag of an element that begins in state `start`.
+/// `xsi:type` with the type `local` after the start tag of an element that begins in state `start`.
 fn typed(set: &Grammar, start: u16, local: &str) -> String {
     let state = set.states[start as usize];
     let first = state.first as usize;
@@ -259,7 +259,7 @@ fn an_element_that_names_a_type_that_extends_its_own_is_the_element_of_that_type
     let stream = from_bits(&format!("{head} {name} {}", &bits(&short)[to..]));
     let tape = decode_strictly(set, &stream, true).expect("valid");
     assert_eq!(tape, decode_strictly(set, &short, true).expect("valid"));
-    // A type does not stand for the one that it extends, nor for one of another element.
+    // A type does not replace the type that it extends, nor the type of another element.
     for other in
         ["Scheduled_DC_CLReqControlModeType", "Dynamic_DC_CLReqControlModeType", "RationalNumberType"]
     {

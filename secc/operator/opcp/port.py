@@ -1,7 +1,7 @@
-"""The ecosystem of Plug and Charge as this library sees it: pools of roots, cars and contracts.
+"""The ecosystem of Plug and Charge as this library uses it: pools of roots, cars and contracts.
 
-One port, whatever the protocol behind it: `secc.operator.opcp.client.OpcpClient` speaks OPCP. Calls block,
-for a time that the implementation bounds; they run in threads.
+The port is independent of the protocol: `secc.operator.opcp.client.OpcpClient` uses OPCP. Calls block, for a
+time that the implementation bounds; they run in threads.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ impl<'g> Run<'_, 'g> {
             path.push(self.grammar.local_name(name));
         }
         let bit = self.reader.position().min(self.reader.end());
-        // Whatever was found behind the end was made of zeros that are not there.
+        // Everything found behind the end came from zeros that are not in the stream.
         let (kind, detail) =
             if self.reader.overrun() { (Fault::Truncated, ENDS_INSIDE.into()) } else { (kind, detail) };
         Failure::Stream(Box::new(DecodeError { kind, bit, path: path.join("/"), detail }))

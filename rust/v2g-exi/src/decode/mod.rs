@@ -46,7 +46,7 @@ pub trait Sink {
 pub enum Step<'a> {
     /// The header byte.
     Header,
-    /// An event code, the number of alternatives, and the production it stands for; None is the escape to the
+    /// An event code, the number of alternatives, and the production of the code; None is the escape to the
     /// second level or an end.
     Code(u16, u16, Option<&'a Production>),
     /// Root element: code, alternatives, name.
@@ -59,7 +59,7 @@ pub enum Step<'a> {
     SecondLevel(u16, &'static str),
     /// A name in full, of an element where any may stand, or of a type: URI and local name.
     Name(&'a str, &'a str),
-    /// A code of the grammar of ambiguous fragments, and the production it stands for.
+    /// A code of the grammar of ambiguous fragments, and its production.
     Relaxed(u16, &'a Production),
     /// A value.
     Value(At<'a>, Found<'a>),
@@ -235,8 +235,9 @@ impl Decoder {
         }
     }
 
-    /// What becomes of a stream that could not be read, or had a full list and left something behind: it is
-    /// read piece by piece in each form that is allowed, which finds the form and the exact place of a fault.
+    /// The second reading of a stream that could not be read, or that had a full list and left data behind:
+    /// it is read element by element in each form that is allowed, which finds the form and the exact place
+    /// of a fault.
     #[cold]
     #[inline(never)]
     fn settle(

@@ -167,8 +167,8 @@ impl<'g> Run<'_, 'g> {
         listed.map_or_else(|| self.unlisted(opener, 0).target, |p| p.target)
     }
 
-    /// The value of `xsi:type`, with what stands for an element of that type in the place of `opener`. If
-    /// that is another element of a substitution group it says the same without naming its type.
+    /// The value of `xsi:type`, and the opener of an element of that type in place of `opener`. If that is
+    /// another element of a substitution group, it has the same meaning without the name of its type.
     fn typed<S: Sink>(&mut self, opener: u16, sink: &mut S) -> Outcome<(u16, u16), S::Error> {
         let from = self.reader.position();
         let (uri, local) = self.qualified_name(true)?;

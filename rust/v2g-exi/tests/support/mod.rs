@@ -118,7 +118,7 @@ pub fn encode(grammar: &Grammar, tape: &Tape) -> Vec<u8> {
 }
 
 /// If `data` is accepted then encoding what was decoded gives a stream of the same content, and the same
-/// bytes again. Tells whether it was accepted.
+/// bytes again. Returns whether it was accepted.
 pub fn assert_canonicalisable(grammar: &Grammar, data: &[u8], fragment: bool) -> bool {
     let Ok(tape) = decode_strictly(grammar, data, fragment) else { return false };
     let canonical = encode(grammar, &tape);
