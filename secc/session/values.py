@@ -6,7 +6,7 @@ None of them may be below zero.
 from __future__ import annotations
 
 from secc.session import loop
-from secc.session.agreed import EvLimits
+from secc.session.agreed import Demand, EvLimits
 from secc.session.context import Agreed, Context
 from secc.session.isolation import agreed
 from secc.session.quantities import ChargeLimit, Milli, Physical, WrongUnit, amount, number
@@ -57,7 +57,19 @@ def wrong(why: str) -> Refused:
     return Refused(Cause.PARAMETERS, f"{why} [V2G2-477] [V2G-DC-398]")
 
 
-def lowered(
+def demand(
+    session: Context,
+    targets: tuple[Physical, Physical],
+    voltage: Physical | None,
+    current: Physical | None,
+    power: Physical | None,
+) -> Demand:
+    """What the EV asks for in the charge loop: targets of voltage and current, and the maxima it sends."""
+    maxima = _lowered(session, voltage, current, power)
+    return Demand(target(targets[0], "V"), target(targets[1], "A"), maxima)
+
+
+def _lowered(
     session: Context, voltage: Physical | None, current: Physical | None, power: Physical | None
 ) -> EvLimits:
     """The EV's maxima of now, with those that it sends in the charge loop."""

@@ -25,7 +25,7 @@ from secc.session import (
     values,
     welding,
 )
-from secc.session.agreed import ChargeParameters, Demand
+from secc.session.agreed import ChargeParameters
 from secc.session.context import Context
 from secc.session.din import refusals, status, wire
 from secc.session.din.refusals import DinRefused
@@ -236,7 +236,13 @@ def current_demand(session: Context, request: din.CurrentDemandReq) -> Stage:
     ev = request.dc_ev_status
     point = loop.follow(
         session,
-        _demand(session, request),
+        values.demand(
+            session,
+            (request.ev_target_voltage, request.ev_target_current),
+            request.ev_maximum_voltage_limit,
+            request.ev_maximum_current_limit,
+            request.ev_maximum_power_limit,
+        ),
         error=wire.error_of(ev),
         ready=ev.ev_ready,
         complete=request.charging_complete,
@@ -258,17 +264,6 @@ def current_demand(session: Context, request: din.CurrentDemandReq) -> Stage:
         )
     )
     return DinState.WAIT_DEMAND
-
-
-def _demand(session: Context, request: din.CurrentDemandReq) -> Demand:
-    maxima = values.lowered(
-        session,
-        request.ev_maximum_voltage_limit,
-        request.ev_maximum_current_limit,
-        request.ev_maximum_power_limit,
-    )
-    voltage = values.target(request.ev_target_voltage, V)
-    return Demand(voltage, values.target(request.ev_target_current, A), maxima)
 
 
 def demand_late(session: Context, _: None) -> Stage:

@@ -19,7 +19,6 @@ from secc.session import (
     values,
     welding,
 )
-from secc.session.agreed import Demand
 from secc.session.context import Context
 from secc.session.iso2 import status, wire
 from secc.session.iso2.handlers import parameters, receipts, setup
@@ -105,7 +104,13 @@ def current_demand(session: Context, request: iso2.CurrentDemandReq) -> State:
     ev = request.dc_ev_status
     point = loop.follow(
         session,
-        _demand(session, request),
+        values.demand(
+            session,
+            (request.ev_target_voltage, request.ev_target_current),
+            request.ev_maximum_voltage_limit,
+            request.ev_maximum_current_limit,
+            request.ev_maximum_power_limit,
+        ),
         error=wire.error_of(ev),
         ready=ev.ev_ready,
         complete=request.charging_complete,
@@ -130,17 +135,6 @@ def current_demand(session: Context, request: iso2.CurrentDemandReq) -> State:
         )
     )
     return State.WAIT_RECEIPT_DC if receipt else State.WAIT_DEMAND
-
-
-def _demand(session: Context, request: iso2.CurrentDemandReq) -> Demand:
-    maxima = values.lowered(
-        session,
-        request.ev_maximum_voltage_limit,
-        request.ev_maximum_current_limit,
-        request.ev_maximum_power_limit,
-    )
-    voltage = values.target(request.ev_target_voltage, V)
-    return Demand(voltage, values.target(request.ev_target_current, A), maxima)
 
 
 def discovery_after_receipt(session: Context, request: iso2.ChargeParameterDiscoveryReq) -> State:
