@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -94,11 +93,18 @@ def refused(text: str) -> int:
     return 1
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("secc")
-    except importlib.metadata.PackageNotFoundError:  # a checkout that was never installed
-        return "unknown"
+class _Version(argparse.Action):
+    """Print the version and exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata  # a large import, for this option alone
+
+        try:
+            version = metadata.version("secc")
+        except metadata.PackageNotFoundError:  # a checkout that was never installed
+            version = "unknown"
+        print(f"secc {version}")
+        parser.exit()
 
 
 def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None]:
@@ -107,7 +113,7 @@ def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None
         description="The charging-station side (SECC) of ISO 15118-2.",
         epilog="secc COMMAND --help shows options and examples.",
     )
-    parser.add_argument("--version", action="version", version=f"secc {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
     command: Command | None = None
     for name, purpose in COMMANDS.items():

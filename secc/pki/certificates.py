@@ -22,7 +22,7 @@ from asn1crypto import core
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from secc.pki import asn1
 from secc.pki.asn1 import malformed
@@ -286,6 +286,8 @@ def _pem_blocks(data: bytes, label: bytes) -> list[bytes]:
 
 def _read_pkcs7(data: bytes) -> tuple[Certificate, ...]:
     """Return the certificates of a certs-only PKCS#7, which is a set and has no meaningful order."""
+    from cryptography.hazmat.primitives.serialization import pkcs7  # loads the package `email`
+
     try:
         found = pkcs7.load_der_pkcs7_certificates(data)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:

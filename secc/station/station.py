@@ -27,6 +27,7 @@ from secc.session.inputs import (
 )
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
+from secc.settings.tls import TlsPolicy
 from secc.station.boundary import results
 from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import checked_controller
@@ -44,7 +45,6 @@ from secc.station.journal import Journal
 from secc.station.log import LogReporter
 from secc.station.ownership import OutletClaim
 from secc.station.recording import SessionRecording
-from secc.station.renewal import renewals_for
 from secc.station.reporting import Reports
 from secc.station.services import ServiceDesk
 from secc.station.sessions import SessionParts, Sessions
@@ -54,6 +54,7 @@ from secc.station.tls import TlsKeeper
 from secc.tls import PlainEngine, TlsEngine
 
 if TYPE_CHECKING:
+    from secc.station.renewal import LeafRenewal
     from secc.trace.recorder import Recorder
 
 __all__ = ["Station"]
@@ -103,7 +104,11 @@ class Station:
         self.threadsafe = ThreadsafeStation(self, self.thread)
         """The methods of the station for calls from other threads."""
         self._tls = TlsKeeper(config, report=reports.link, ocsp=ocsp)
-        self._renewals = renewals_for(config, backend, reports.link, self._tls)
+        self._renewals: list[LeafRenewal] = []
+        if config.tls.policy is not TlsPolicy.OFF and backend.signer is not None:
+            from secc.station.renewal import renewals_for  # not loaded where nothing is renewed
+
+            self._renewals = renewals_for(config, backend, reports.link, self._tls)
         self._contracts = ContractDesk(
             config, backend, complain=reports.complaint, note=self._contract_record, ocsp=ocsp
         )
