@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
@@ -21,14 +20,11 @@ from secc.errors import CertificateError, ConfigError
 from secc.ocpp.client_chain import Probation, read_authorities, verify_client_chain
 from secc.pki.certificates import read_certificate
 from secc.station.renewal import CertificateFiles
+from tests.support.certificates import certified, named
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 KEYS = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("root", "sub", "leaf", "other", "foreign")}
-
-
-def name_of(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def certificate(
@@ -41,19 +37,16 @@ def certificate(
     begin: datetime.datetime = NOW - DAY,
     end: datetime.datetime = NOW + DAY,
 ) -> x509.Certificate:
-    builder = x509.CertificateBuilder().subject_name(name_of(subject)).issuer_name(name_of(issuer))
-    builder = builder.public_key(KEYS[key or subject].public_key()).serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(begin).not_valid_after(end)
+    public, signer = KEYS[key or subject].public_key(), KEYS[signed_by or issuer]
     constraints = x509.BasicConstraints(ca=authority, path_length=None)
-    builder = builder.add_extension(constraints, critical=True)
-    return builder.sign(KEYS[signed_by or issuer], hashes.SHA256())
+    return certified(subject, public, signer, (constraints, True), issuer=issuer, begin=begin, end=end)
 
 
 ROOT = certificate("root", "root", authority=True)
 SUB = certificate("sub", "root", authority=True)
 LEAF = certificate("leaf", "sub")
 REQUEST = (
-    x509.CertificateSigningRequestBuilder().subject_name(name_of("leaf")).sign(KEYS["leaf"], hashes.SHA256())
+    x509.CertificateSigningRequestBuilder().subject_name(named("leaf")).sign(KEYS["leaf"], hashes.SHA256())
 )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
@@ -44,6 +43,7 @@ from tests.ocpp.support import (
     pnc_config,
     station,
 )
+from tests.support.certificates import certified
 
 V201, V16 = BOTH
 DAY = datetime.timedelta(days=1)
@@ -336,24 +336,21 @@ class Tls:
 
     def __post_init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "line CA")])
         constraints = x509.BasicConstraints(ca=True, path_length=0)
-        builder = self._builder(self.name, self.key.public_key()).add_extension(constraints, critical=True)
-        self.ca = builder.sign(self.key, hashes.SHA256())
+        self.ca = self._certified("line CA", self.key.public_key(), (constraints, True))
         (self.folder / "ca.pem").write_bytes(self.ca.public_bytes(Encoding.PEM))
 
-    def _builder(self, subject: x509.Name, key: Any) -> x509.CertificateBuilder:
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key)
-        builder = builder.serial_number(x509.random_serial_number())
-        return builder.not_valid_before(NOW - DAY).not_valid_after(NOW + 30 * DAY)
+    def _certified(
+        self, name: str, key: Any, *extensions: tuple[x509.ExtensionType, bool]
+    ) -> x509.Certificate:
+        begin, end = NOW - DAY, NOW + 30 * DAY
+        return certified(name, key, self.key, *extensions, issuer="line CA", begin=begin, end=end)
 
     def certificate(self, name: str, key: Any) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         names = x509.SubjectAlternativeName(
             [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )
-        builder = self._builder(subject, key).add_extension(names, critical=False)
-        return builder.sign(self.key, hashes.SHA256())
+        return self._certified(name, key, (names, False))
 
     def write(self, name: str) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -477,10 +474,9 @@ def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stay
         requests.append(request)
         public = request.public_key()
         if defect == "expired":
-            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "station")])
-            builder = x509.CertificateBuilder().subject_name(subject).issuer_name(tls.name).public_key(public)
-            builder = builder.serial_number(5).not_valid_before(NOW - 2 * DAY).not_valid_after(NOW - DAY)
-            made = builder.sign(tls.key, hashes.SHA256())
+            assert isinstance(public, ec.EllipticCurvePublicKey)
+            begin, end = NOW - 2 * DAY, NOW - DAY
+            made = certified("station", public, tls.key, issuer="line CA", begin=begin, end=end, serial=5)
         else:
             by, name = (foreign, "station") if defect == "another authority" else (tls, "another")
             made = by.certificate(name, public)

@@ -17,7 +17,7 @@ from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, ChainPolicy, verify_chain
 from secc.pki.hierarchy import ISSUERS, make_hierarchy, make_iso20_hierarchy
 from secc.pki.issuing import Holder, Order, issue, make_request, read_request
-from secc.pki.keys import KeyType, new_private_key, read_private_key, signing_hash
+from secc.pki.keys import KeyType, new_private_key, read_private_key
 from secc.pki.profiles import (
     FIELD,
     PROFILES,
@@ -32,6 +32,7 @@ from secc.pki.profiles import (
 )
 from secc.pki.rules import Rule
 from secc.pki.trust import ROOT_KINDS, Role, TrustStore, trust
+from tests.support.certificates import certified
 
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
@@ -188,28 +189,26 @@ def vehicle(
     ]
     subject += [x509.NameAttribute(NameOID.COUNTRY_NAME, country)] if country else []
     subject += [x509.NameAttribute(NameOID.DOMAIN_COMPONENT, domain) for domain in domains]
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name(subject))
-        .issuer_name(issuer.certificate.to_cryptography().subject)
-        .public_key(key.public_key())
-        .serial_number(77)
-        .not_valid_before(BEGIN)
-        .not_valid_after(until or BEGIN + datetime.timedelta(days=90))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(*(bit in usage for bit in KEY_USAGES)), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier(issuer.certificate.subject_key_id, None, None), critical=True
-        )
-    )
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.KeyUsage(*(bit in usage for bit in KEY_USAGES)), True),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), True),
+        (x509.AuthorityKeyIdentifier(issuer.certificate.subject_key_id, None, None), True),
+    ]
     if purpose:
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True
-        )
+        extensions.append((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), True))
     if extension is not None:
-        builder = builder.add_extension(extension, critical=critical)
-    made = builder.sign(issuer.key, signing_hash(issuer.key))
+        extensions.append((extension, critical))
+    made = certified(
+        x509.Name(subject),
+        key.public_key(),
+        issuer.key,
+        *extensions,
+        issuer=issuer.certificate.to_cryptography().subject,
+        begin=BEGIN,
+        end=until or BEGIN + datetime.timedelta(days=90),
+        serial=77,
+    )
     return [read_certificate(made.public_bytes(Encoding.DER)), *chain(Role.VEHICLE)[1:]]
 
 

@@ -1,4 +1,8 @@
-"""Certificates made on the spot, as good or as bad as a test of TLS wants them; keys live in memory."""
+"""Well-formed certificates for tests, made on the spot; keys live in memory.
+
+`certified` makes every one of them, with any names, extensions and dates. `root`, `authorities`, `station`
+and the others make those of ISO 15118-2 with it. What is not well-formed comes from `tests.support.pki`.
+"""
 
 import dataclasses
 import datetime
@@ -11,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from secc.pki.keys import PrivateKey, PublicKey, signing_hash
 from secc.tls import CredentialFiles
 
 NOT_BEFORE = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
@@ -72,6 +77,35 @@ def provisioning(above: Identity, pcid: str = PCID) -> Identity:
     return issue(pcid, "OEM", authorities(above, "OEM", "OEM"), leaf=True)
 
 
+def certified(
+    subject: x509.Name | str,
+    key: PublicKey,
+    signer: PrivateKey,
+    *extensions: tuple[x509.ExtensionType, bool],
+    issuer: x509.Name | str | None = None,
+    begin: datetime.datetime = NOT_BEFORE,
+    end: datetime.datetime = NOT_AFTER,
+    serial: int | None = None,
+) -> x509.Certificate:
+    """A certificate; a text is a common name, without `issuer` it names itself.
+
+    `extensions`: value, and whether it is critical. `serial`: random by default.
+    """
+    name = named(subject)
+    builder = x509.CertificateBuilder().subject_name(name).public_key(key)
+    builder = builder.issuer_name(name if issuer is None else named(issuer))
+    builder = builder.serial_number(x509.random_serial_number() if serial is None else serial)
+    builder = builder.not_valid_before(begin).not_valid_after(end)
+    for value, critical in extensions:
+        builder = builder.add_extension(value, critical)
+    return builder.sign(signer, signing_hash(signer))
+
+
+def named(name: x509.Name | str) -> x509.Name:
+    """A distinguished name; a text is its common name."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) if isinstance(name, str) else name
+
+
 def issue(
     name: str,
     domain: str | None,
@@ -85,27 +119,21 @@ def issue(
     key = ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer else key
     subject = _subject(name, domain)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOT_BEFORE)
-        .not_valid_after(not_after)
-        .add_extension(x509.BasicConstraints(ca=not leaf, path_length=path_length), critical=True)
-        .add_extension(_key_usage(leaf=leaf), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=not leaf, path_length=path_length), True),
+        (_key_usage(leaf=leaf), True),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+    ]
     if issuer is not None:
-        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
         location = x509.UniformResourceIdentifier(RESPONDER)
         access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, location)
-        builder = builder.add_extension(above, critical=False)
-        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        extensions += [(above, False), (x509.AuthorityInformationAccess([access]), False)]
     if purpose is not None:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-    return Identity(builder.sign(signer, hashes.SHA256()), key, issuer)
+        extensions.append((x509.ExtendedKeyUsage([purpose]), False))
+    above_name = issuer.certificate.subject if issuer else None
+    made = certified(subject, key.public_key(), signer, *extensions, issuer=above_name, end=not_after)
+    return Identity(made, key, issuer)
 
 
 def store(folder: Path, leaf: Identity, stem: str, *, ocsp_response: bytes = b"") -> CredentialFiles:

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from secc.errors import ConfigError
@@ -53,19 +52,10 @@ def key_file() -> bytes:
 def _certify(folder: Path, like: certificates.Identity) -> x509.Certificate:
     assert like.issuer is not None
     public = load_der_public_key((folder / "public.der").read_bytes())
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(like.certificate.subject)
-        .issuer_name(like.certificate.issuer)
-        .public_key(public)  # type: ignore[arg-type]
-        .serial_number(7)
-        .not_valid_before(certificates.NOT_BEFORE)
-        .not_valid_after(certificates.NOT_AFTER)
-    )
-    for extension in like.certificate.extensions:
-        if extension.oid != x509.oid.ExtensionOID.SUBJECT_KEY_IDENTIFIER:
-            builder = builder.add_extension(extension.value, extension.critical)
-    return builder.sign(like.issuer.key, hashes.SHA256())
+    identifier = x509.oid.ExtensionOID.SUBJECT_KEY_IDENTIFIER
+    extensions = [(one.value, one.critical) for one in like.certificate.extensions if one.oid != identifier]
+    names = like.certificate.subject, like.certificate.issuer
+    return certificates.certified(names[0], public, like.issuer.key, *extensions, issuer=names[1], serial=7)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -13,36 +13,24 @@ import httpx2
 import pytest
 import uvicorn
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from secc.cli.cpo import tls_options
 from secc.operator.cpo.app import make_app
 from secc.operator.cpo.settings import Tls
 from tests.operator.cpo.support import make_service
+from tests.support.certificates import certified
 
 
 def certificate(folder: Path, name: str) -> Path:
     """Self-signed, for loopback; certificate and key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    extensions = (x509.BasicConstraints(ca=True, path_length=None), True), (loopback, False)
+    hour = datetime.timedelta(hours=1)
+    made = certified(name, key.public_key(), key, *extensions, begin=now - hour, end=now + 24 * hour)
     path = folder / f"{name}.pem"
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.write_bytes(made.public_bytes(Encoding.PEM) + private)
