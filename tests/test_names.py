@@ -21,9 +21,6 @@ AS_IN_THE_SCHEMA = {
     "Service": "session.iso20.services",
 }
 
-OPEN = {"Role"}
-"""`pki.trust` and `session.states` both have one."""
-
 
 def places() -> dict[str, list[str]]:
     """Public class to the modules that define it; those of the schemas once, as `messages`."""
@@ -38,5 +35,5 @@ def places() -> dict[str, list[str]]:
 
 
 def test_a_class_name_means_one_thing() -> None:
-    twice = {name: where for name, where in places().items() if len(where) > 1 and name not in OPEN}
+    twice = {name: where for name, where in places().items() if len(where) > 1}
     assert twice == {name: sorted(["messages", where]) for name, where in AS_IN_THE_SCHEMA.items()}

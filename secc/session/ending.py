@@ -11,7 +11,7 @@ from secc.session.inputs import ControllerFault, LinkLost, PeerMisbehaved, StopR
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason, EndSession, NoticeKind
 from secc.session.refusals import Cause, Refused
-from secc.session.states import Role, Stage, StopOrdered, Timer
+from secc.session.states import Stage, StateRole, StopOrdered, Timer
 
 # --- output off, in the middle of something ----------------------------------------------------------------
 
@@ -114,7 +114,7 @@ def check_fault(session: Context) -> None:
 def controller_fault(session: Context, event: ControllerFault) -> None:
     """A driver that failed cannot be trusted to deliver; while the contactor closes it is the contactor."""
     session.trip(event.fault, event.reason)
-    closing = session.state.role is Role.CLOSES_CONTACTOR
+    closing = session.state.role is StateRole.CLOSES_CONTACTOR
     interrupt(session, event.reason, Cause.CONTACTOR if closing else Cause.FAILED)
 
 

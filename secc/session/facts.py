@@ -9,7 +9,7 @@ from typing import Any
 
 from secc.session.refusals import Cause
 from secc.session.schedules import PowerSchedule, ScheduleOffer
-from secc.session.states import Role, Stage
+from secc.session.states import Stage, StateRole
 
 __all__ = ["Message", "ProtocolFacts"]
 
@@ -92,7 +92,7 @@ class ProtocolFacts:
         return self.performance.get(response, _USUAL)
 
     def __post_init__(self) -> None:
-        (begin,) = [stage for stage in self.states if stage.role is Role.BEGIN]
-        (ended,) = [stage for stage in self.states if stage.role is Role.ENDED]
+        (begin,) = [stage for stage in self.states if stage.role is StateRole.BEGIN]
+        (ended,) = [stage for stage in self.states if stage.role is StateRole.ENDED]
         object.__setattr__(self, "begin", begin)
         object.__setattr__(self, "end", ended)

@@ -15,7 +15,7 @@ from secc.session import ending
 from secc.session.context import Context
 from secc.session.outlet import EvseFault, EvseSnapshot
 from secc.session.refusals import Cause
-from secc.session.states import Role, Timer
+from secc.session.states import StateRole, Timer
 from secc.settings.energy import DcConfig
 
 JUDGED = frozenset({Timer.CONTACTOR_RELEASE, Timer.CONTACTOR_LOST, Timer.DISCHARGE})
@@ -92,7 +92,7 @@ def _remains(session: Context) -> str:
     """What is read at a DC output that is off and must not be there; empty when nothing is wrong."""
     if session.energised is not None or not session.is_dc:
         return ""
-    if session.awaits_discharge and session.state.role is Role.ISOLATION_TEST:
+    if session.awaits_discharge and session.state.role is StateRole.ISOLATION_TEST:
         return live(session.evse, session.config.energy.dc)
     return _current(session.evse)
 
@@ -103,7 +103,7 @@ def _fails(session: Context, fault: EvseFault, why: str) -> None:
     ending.interrupt(session, f"{fault.value}: {why}", Cause.CONTACTOR if starts else Cause.FAILED)
 
 
-_STARTS = (Role.STARTS, Role.CLOSES_CONTACTOR)
+_STARTS = (StateRole.STARTS, StateRole.CLOSES_CONTACTOR)
 _NO_CURRENT = (
     2.0  # A; what a pre-charge may have does not distinguish a live output from an offset of the meter
 )

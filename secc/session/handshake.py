@@ -6,7 +6,7 @@ from typing import Any
 
 from secc.session.anywhere import ANYWHERE
 from secc.session.dialect import Dialect
-from secc.session.states import Role, Stage
+from secc.session.states import Stage, StateRole
 
 __all__ = ["HANDSHAKE", "HandshakeState"]
 
@@ -14,8 +14,8 @@ __all__ = ["HANDSHAKE", "HandshakeState"]
 class HandshakeState(Stage):
     """The states of a session without a protocol."""
 
-    WAIT_PROTOCOL = "waits for the choice of a protocol", Role.BEGIN
-    ENDED = "has ended before there was a protocol", Role.ENDED
+    WAIT_PROTOCOL = "waits for the choice of a protocol", StateRole.BEGIN
+    ENDED = "has ended before there was a protocol", StateRole.ENDED
 
 
 def _opened(message: Any) -> tuple[bytes, object | None, object | None]:

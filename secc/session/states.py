@@ -7,10 +7,10 @@ it may say. The others: the station owes the EV an answer and waits for the outl
 import enum
 from typing import Self
 
-__all__ = ["FeedbackChanged", "PilotChanged", "Role", "Stage", "StopOrdered", "Timer"]
+__all__ = ["FeedbackChanged", "PilotChanged", "StateRole", "Stage", "StopOrdered", "Timer"]
 
 
-class Role(enum.Enum):
+class StateRole(enum.Enum):
     """What the part of the session that all protocols share knows of a state."""
 
     BEGIN = "the first state: the EV must speak"
@@ -23,16 +23,16 @@ class Role(enum.Enum):
     ENDED = "nothing has any effect any more"
 
 
-_WAITING = (Role.BEGIN, Role.WAITS, Role.LOOP, Role.ISOLATION_TEST)
+_WAITING = (StateRole.BEGIN, StateRole.WAITS, StateRole.LOOP, StateRole.ISOLATION_TEST)
 
-__all__ = ["FeedbackChanged", "PilotChanged", "Role", "Stage", "StopOrdered", "Timer"]
+__all__ = ["FeedbackChanged", "PilotChanged", "StateRole", "Stage", "StopOrdered", "Timer"]
 
 
 class Stage(enum.Enum):
     """Where a session stands. The value is the phrase used in documents and notices; a member is written as
     its phrase, with its role where that is not WAITS."""
 
-    role: Role
+    role: StateRole
     waits_for_ev: bool
     """The next move is the EV's: the sequence timer runs, and no answer is owed."""
     in_charge_loop: bool
@@ -42,13 +42,13 @@ class Stage(enum.Enum):
 
     __hash__ = object.__hash__  # a state is itself and nothing else; Enum would hash its name each time
 
-    def __new__(cls, phrase: str, role: Role = Role.WAITS) -> Self:
+    def __new__(cls, phrase: str, role: StateRole = StateRole.WAITS) -> Self:
         stage = object.__new__(cls)
         stage._value_ = phrase
         stage.role = role
         stage.waits_for_ev = role in _WAITING
-        stage.in_charge_loop = role is Role.LOOP
-        stage.ended = role is Role.ENDED
+        stage.in_charge_loop = role is StateRole.LOOP
+        stage.ended = role is StateRole.ENDED
         return stage
 
 

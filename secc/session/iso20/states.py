@@ -5,13 +5,13 @@ the outlet or the pilot. AC and DC have their states from the charge parameters 
 the other kind is out of order wherever it comes.
 """
 
-from secc.session.states import Role, Stage
+from secc.session.states import Stage, StateRole
 
 
 class Iso20State(Stage):
     """The states of a session of ISO 15118-20."""
 
-    WAIT_SESSION_SETUP = "waits for SessionSetupReq", Role.BEGIN
+    WAIT_SESSION_SETUP = "waits for SessionSetupReq", StateRole.BEGIN
     WAIT_AUTHORIZATION_SETUP = "waits for AuthorizationSetupReq"
     WAIT_AUTHORIZATION = "waits for AuthorizationReq"
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
@@ -24,35 +24,41 @@ class Iso20State(Stage):
     WAIT_POWER_ON_AC = "waits for PowerDeliveryReq, contactor open"
     AWAITING_PILOT_AC = (
         "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open",
-        Role.STARTS,
+        StateRole.STARTS,
     )
-    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor", Role.CLOSES_CONTACTOR
-    WAIT_FIRST_LOOP_AC = "waits for the first AC_ChargeLoopReq", Role.LOOP
-    WAIT_LOOP_AC = "waits for AC_ChargeLoopReq or PowerDeliveryReq", Role.LOOP
+    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor", StateRole.CLOSES_CONTACTOR
+    WAIT_FIRST_LOOP_AC = "waits for the first AC_ChargeLoopReq", StateRole.LOOP
+    WAIT_LOOP_AC = "waits for AC_ChargeLoopReq or PowerDeliveryReq", StateRole.LOOP
     WAIT_NEW_SCHEDULE_AC = (
         "waits for AC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power",
-        Role.LOOP,
+        StateRole.LOOP,
     )
-    WAIT_NEW_PROFILE_AC = "waits for PowerDeliveryReq with the new profile, under power, AC", Role.LOOP
+    WAIT_NEW_PROFILE_AC = "waits for PowerDeliveryReq with the new profile, under power, AC", StateRole.LOOP
 
     # DC
     WAIT_PARAMETERS_DC = "waits for DC_ChargeParameterDiscoveryReq"
     WAIT_SCHEDULE_DC = "waits for ScheduleExchangeReq, DC"
     WAIT_CABLE_CHECK = "waits for the first DC_CableCheckReq"
-    AWAITING_PILOT_DC = "owes DC_CableCheckRes, waits for pilot C or D", Role.OWES
-    WAIT_CABLE_CHECK_RESULT = "waits for DC_CableCheckReq while the isolation is tested", Role.ISOLATION_TEST
+    AWAITING_PILOT_DC = "owes DC_CableCheckRes, waits for pilot C or D", StateRole.OWES
+    WAIT_CABLE_CHECK_RESULT = (
+        "waits for DC_CableCheckReq while the isolation is tested",
+        StateRole.ISOLATION_TEST,
+    )
     WAIT_PRE_CHARGE = "waits for the first DC_PreChargeReq"
     WAIT_PRE_CHARGE_AGAIN = "waits for DC_PreChargeReq while the voltages adapt"
     WAIT_POWER_ON_DC = "waits for PowerDeliveryReq, output at the EV's voltage"
-    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage", Role.STARTS
-    WAIT_FIRST_LOOP_DC = "waits for the first DC_ChargeLoopReq", Role.LOOP
-    WAIT_LOOP_DC = "waits for DC_ChargeLoopReq or PowerDeliveryReq", Role.LOOP
+    AWAITING_VOLTAGE = (
+        "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage",
+        StateRole.STARTS,
+    )
+    WAIT_FIRST_LOOP_DC = "waits for the first DC_ChargeLoopReq", StateRole.LOOP
+    WAIT_LOOP_DC = "waits for DC_ChargeLoopReq or PowerDeliveryReq", StateRole.LOOP
     WAIT_NEW_SCHEDULE_DC = (
         "waits for DC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power",
-        Role.LOOP,
+        StateRole.LOOP,
     )
-    WAIT_NEW_PROFILE_DC = "waits for PowerDeliveryReq with the new profile, under power, DC", Role.LOOP
+    WAIT_NEW_PROFILE_DC = "waits for PowerDeliveryReq with the new profile, under power, DC", StateRole.LOOP
     WAIT_WELDING = "waits for DC_WeldingDetectionReq"
 
     WAIT_SESSION_STOP = "waits for SessionStopReq"
-    ENDED = "has ended", Role.ENDED
+    ENDED = "has ended", StateRole.ENDED
