@@ -188,7 +188,7 @@ def _python_table(names: list[str], python: Figures, pypi: Figures, anchors: Anc
 
 
 _FLOOR = """The column of msgspec is the time that its own decoder, in C, takes for the same tree of objects
-from MessagePack: whole bytes, arrays, nothing to look up or to choose (`tools/floor.py`).
+from MessagePack: whole bytes, arrays, nothing to look up or to choose (`tools/bench/floor.py`).
 
 """
 
