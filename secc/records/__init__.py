@@ -51,7 +51,7 @@ class MessageRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NoticeRecord:
-    """The core or the shell has something to say."""
+    """A notice of the core."""
 
     at: float
     notice: Notice
@@ -80,14 +80,14 @@ class LinkEvent(enum.StrEnum):
     FAILED = "connection failed"
     CLOSED = "connection closed"
     SETUP_EXPIRED = "communication setup time over"
-    """The data link has to be given up: D-LINK_ERROR [V2G2-723]."""
+    """The data link must be given up: D-LINK_ERROR [V2G2-723]."""
     TLS_RENEWED = "TLS certificates renewed"
     TLS_ALARM = "TLS alarm"
     """Certificates or OCSP responses of the station need attention."""
     EXPIRY = "certificate ends soon"
     """Of the station, of a root, of a contract: what, when, what is done about it."""
     SUSPICIOUS = "suspicious"
-    """Somebody on the charging link behaves like another station."""
+    """A device on the charging link behaves like another station."""
     BLOCKED = "outlet blocked"
     """A fault that latches: no energy until a reset and an unplugged cable [INV-30]."""
     SLOW = "event loop late"

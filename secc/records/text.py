@@ -47,7 +47,7 @@ def name_of(message: msgspec.Struct) -> str:
 
 
 def detail_of(message: msgspec.Struct) -> str:
-    """What a reader wants to see of a response at a glance."""
+    """The fields of a response that matter most: code, progress, processing."""
     body = getattr(message, "body", message)
     words = []
     code = getattr(body, "response_code", None)
@@ -61,7 +61,7 @@ def detail_of(message: msgspec.Struct) -> str:
 
 
 def as_text(record: Record) -> str | None:
-    """One line; None for what only fills a log."""
+    """One line; None for records that would only fill a log."""
     match record:
         case MessageRecord(direction=Direction.RECEIVED):
             return f"<- {name_of(record.message):28} {detail_of(record.message)}".rstrip()
@@ -115,7 +115,7 @@ def as_json(record: Record, *, utc: float | None = None) -> str:
 
 
 def said_as_json(text: str, *, utc: float) -> str:
-    """What the command itself has to say."""
+    """A text of the command itself."""
     return json.dumps({"utc": _clock(utc), "kind": "said", "text": text})
 
 
@@ -124,7 +124,7 @@ def _clock(utc: float) -> str:
 
 
 def _plc_words(what: object) -> dict[str, Any]:
-    """What is told of matching and control pilot: bytes as hex, the profile as its mean."""
+    """Fields of matching and control pilot: bytes as hex, the profile as its mean."""
     from secc.pilot import Drive, PilotSignal  # loaded before, as only a station with SLAC has such records
     from secc.slac.attenuation import mean
 
@@ -148,7 +148,7 @@ def _plc_words(what: object) -> dict[str, Any]:
 
 
 def _contract_words(output: object) -> dict[str, Any] | None:
-    """What is told of an output about a contract; certificates and proofs are left out."""
+    """Fields of an output about a contract; certificates and proofs are left out."""
     match output:
         case AuthorizeContract(contract=contract) | AskRevocation(contract=contract):
             return {"emaid": str(contract.emaid)}
@@ -209,7 +209,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_LONGEST = 100  # bytes that are told in full
+_LONGEST = 100  # bytes that are shown in full
 _SECRET = ("gen_challenge",)  # [INV-25]
 
 

@@ -24,7 +24,7 @@ class SimulatedCable:
     """Control pilot and power lines between one outlet and one vehicle."""
 
     def __init__(self, pilot: ControlPilot = ControlPilot.B) -> None:
-        """Plugged in and not asking for energy, unless told otherwise."""
+        """By default plugged in and not asking for energy."""
         self._pilot = pilot
         self._load: Load | None = None
         self._draw = NO_DRAW
@@ -91,7 +91,7 @@ class AutoPilot:
 
     C when CableCheckReq or a PowerDeliveryReq that starts comes in, B when energy is given up and when the
     connection ends. A battery appears behind the vehicle's contactors with the first demand, at the voltage
-    of the pre-charge; an AC charger takes what it is offered, up to what the EV has said it can take.
+    of the pre-charge; an AC charger takes what it is offered, up to the maximum of the EV.
     """
 
     def __init__(self, cable: SimulatedCable) -> None:
@@ -102,7 +102,7 @@ class AutoPilot:
         self._current = 0.0
 
     def __call__(self, record: Record) -> None:
-        """One thing that the station tells about."""
+        """Take a record of the station."""
         match record:
             case MessageRecord(direction=Direction.RECEIVED, message=iso2.V2GMessage(body=body)):
                 self._heard(body)
@@ -151,7 +151,7 @@ class AutoPilot:
     def _heard_iso20(self, request: object) -> None:
         match request:
             case iso20_ac.ACChargeParameterDiscoveryReq(ac_cpd_req_energy_transfer_mode=limits):
-                # The sum over the phases; how many there are stands in the parameter set of the station.
+                # The sum over the phases; their number is in the parameter set of the station.
                 self._phases = _PHASES
                 self._current = number(limits.ev_maximum_charge_power) / (_MAINS * _PHASES)
             case iso20_dc.DCCableCheckReq():

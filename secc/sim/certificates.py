@@ -1,6 +1,6 @@
 """Throwaway certificates for a demonstration: a V2G root, its CPO Sub-CAs and a SECC leaf, valid for a day.
 
-Made anew each time, so nothing secret has to be kept and nothing can expire. Never for production.
+Made new each time, so no secret is stored and nothing can expire. Never for production.
 """
 
 from __future__ import annotations

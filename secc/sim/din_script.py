@@ -138,7 +138,7 @@ class DinScript(EvScript):
         self.measured_at = self.now if start else None
 
     def _look_for_welding(self) -> Script:
-        """The station's voltage has to go away while our contactors are open."""
+        """The voltage of the station must fall while the contactors of the EV are open."""
         request = din.WeldingDetectionReq(dc_ev_status=self._status())
         for _ in range(WELDING_TRIES):
             answer = yield from self.ask(request, din.WeldingDetectionRes, paced=True)

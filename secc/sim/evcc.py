@@ -1,4 +1,4 @@
-"""A whole simulated EV: finds the station, connects, charges by its script, and tells what happened.
+"""A whole simulated EV: finds the station, connects, charges by its script, and reports the result.
 
 For tests, demonstrations and the tutorial. It speaks our own codec, so it proves nothing about
 interoperability: for that see the runs with an independent EV in the documentation.
@@ -120,7 +120,7 @@ class ScriptedEvcc:
         patience: float = 1.0,
         on_exchange: Callable[[Exchange], None] | None = None,
     ) -> None:
-        """`cable`: shared with a simulated outlet; without it nobody sees the pilot.
+        """`cable`: shared with a simulated outlet; without it no outlet sees the pilot.
 
         `tls`: ask for TLS and take nothing less; a station that answers with TLS gets it either way. `roots`:
         PEM file of V2G roots; None accepts any certificate. `certificate`: of the vehicle, shown in TLS 1.3,

@@ -1,7 +1,7 @@
 """Simulated outlets: AC with a contactor, DC with power electronics and an isolation monitor.
 
 They implement `secc.ports.EvseController` and obey it to the letter, in particular the lease: when it is not
-renewed the output goes off by itself, at that moment, whatever the rest of the program does.
+renewed the output goes off by itself, at that moment, independent of the rest of the program.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class _Outlet(EvseController, ReportsChanges, DrivesPilot, ChargesBasically):
-    """What AC and DC have in common: cable, lease, meter, faults, and telling about changes."""
+    """The common part of AC and DC: cable, lease, meter, faults, and reports of changes."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class _Outlet(EvseController, ReportsChanges, DrivesPilot, ChargesBasically):
         self._lease.renew(seconds, self._now)
 
     def inject(self, fault: EvseFault) -> None:
-        """Something breaks: the output goes off by itself and the session is told."""
+        """A fault: the output goes off by itself, and the snapshot shows the fault."""
         self._settle()
         self._fault = fault
         self._switch_off()
         self._change.set()
 
     def repair(self) -> None:
-        """The fault is gone. A latched one blocks the station until somebody resets it."""
+        """The fault is gone. A latched one blocks the station until it is reset."""
         self._settle()
         self._fault = None
         self._change.set()
@@ -247,7 +247,7 @@ class SimulatedAcEvse(_Outlet):
 class SimulatedDcEvse(_Outlet, Discharges):
     """One DC outlet: power electronics with ramps, an isolation monitor, a meter.
 
-    Its voltage is read on its own side of a diode: the battery of a vehicle is not seen while it is off.
+    Its voltage is read on the inner side of a diode: the battery of a vehicle is not seen while it is off.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 A modem stands between its host and the line. Management messages of matching pass from every modem to every
 other one; all other traffic passes only between modems that have had the same key for a while. A sound is
-measured by every modem that hears it, and told to its host.
+measured by every modem that receives it, and reported to its host.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ __all__ = ["PilotFromCable"]
 class PilotFromCable(EvseController):
     """Shows the control pilot of a `SimulatedCable` in place of the one that the controller measures.
 
-    For trials without a pilot wire to the EV: everything else is passed to the controller. A station polls
-    it, whatever abilities the controller declares. The controller is energised although no EV is plugged in.
+    For trials without a pilot wire to the EV: everything else is passed to the controller. A station polls it,
+    also when the controller declares `ReportsChanges`. The controller is energised with no EV plugged in.
     """
 
     def __init__(self, controller: EvseController, cable: SimulatedCable) -> None:

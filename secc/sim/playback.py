@@ -210,7 +210,7 @@ class _Playback:
             self._show(ControlPilot.C)
 
     def _read_voltage(self) -> None:
-        """While an answer is owed the reading moves on, as the recorded station told it in later answers."""
+        """While an answer is owed the reading moves on, as the recorded station had it in later answers."""
         past = [volts for at, volts in self._readings if at + self._shift <= self._now]
         if past:
             self._evse = dataclasses.replace(self._evse, present_voltage=past[-1])
@@ -272,7 +272,7 @@ class _Playback:
 
 
 _REPEATS = 600
-_ROUND = 0.25  # s between two tries of a car that has to repeat a request
+_ROUND = 0.25  # s between two tries of an EV that must repeat a request
 _SWITCH = 0.05  # s from a request to pilot state C
 _CONTACTOR = 2.9  # s, within what is allowed
 

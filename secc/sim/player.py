@@ -1,4 +1,4 @@
-"""Plays the car's side of a recorded session: its own messages, in its own order, at its own times.
+"""Plays the EV of a recorded session: its messages, in their order, at their times.
 
 A recording holds both sides of one TCP connection. Of the car everything is kept, down to its encoder's
 habits; only what the station hands out is replaced by what this station handed out: the session id and the
@@ -68,7 +68,7 @@ class CarExchange:
 
     @property
     def request(self) -> msgspec.Struct | None:
-        """What `payload` says; None when it is no message of ours."""
+        """The message in `payload`; None when it is not a message of a known schema."""
         return decoded(self.payload)
 
 
@@ -167,7 +167,7 @@ class Cue:
 
 
 def cues(recording: Recording) -> tuple[Cue, ...]:
-    """For each request: what has to have happened when it comes, so that it can be answered as it was."""
+    """For each request: what must have happened before it comes, so that the answer is the recorded one."""
     following: list[CarExchange | None] = [*recording.exchanges[1:], None]
     return tuple(_cue(one, after) for one, after in zip(recording.exchanges, following, strict=True))
 
@@ -175,8 +175,8 @@ def cues(recording: Recording) -> tuple[Cue, ...]:
 def _cue(exchange: CarExchange, following: CarExchange | None) -> Cue:
     request, answer = body_of(exchange.request), body_of(exchange.answer)
     finished = getattr(answer, "evse_processing", "") == EVSEProcessing.FINISHED.value
-    # PowerDeliveryRes tells no voltage. Cars measure for themselves and ask for power up to 1.5 s after a
-    # PreChargeRes that still told the voltage of the isolation test; the next reading is the nearest one.
+    # PowerDeliveryRes has no voltage. Cars measure for themselves and ask for power up to 1.5 s after a
+    # PreChargeRes that still had the voltage of the isolation test; the next reading is the nearest one.
     delivers = isinstance(request, iso2.PowerDeliveryReq | din.PowerDeliveryReq)
     reading = body_of(following.answer) if delivers and following else answer
     authorisations = iso2.AuthorizationRes | din.ContractAuthenticationRes

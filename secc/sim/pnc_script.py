@@ -45,7 +45,7 @@ def identify(script: Asking, wallet: Wallet, offered: iso2.ServiceDiscoveryRes) 
 
 
 def receipt(script: Asking, wallet: Wallet, meter: iso2.MeterInfo | None) -> Steps:
-    """Sign the reading that the station has just told."""
+    """Sign the last reading of the station."""
     if meter is None:
         raise EvGivesUp("a receipt is asked for without a reading")
     request = wallet.receipt(script.session_id, script.schedule_id, meter)

@@ -74,7 +74,7 @@ class Plan:
     evcc_id: bytes = bytes.fromhex("02005E100001")
     """MAC address."""
     departure: int | None = None
-    """Seconds until it has to leave; None: it does not say."""
+    """Seconds until departure; None: not sent."""
     service_detail: bool = False
     """Ask for the details of the charge service."""
     welding_detection: bool = True
@@ -266,7 +266,7 @@ class EvScript(Exchanges):
         )
 
     def _detect_welding(self) -> Script:
-        """The station's voltage has to go away while our contactors are open."""
+        """The voltage of the station must fall while the contactors of the EV are open."""
         request = iso2.WeldingDetectionReq(dc_ev_status=self._dc_status())
         for _ in range(WELDING_TRIES):
             answer = yield from self.ask(request, iso2.WeldingDetectionRes, paced=True)

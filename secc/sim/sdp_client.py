@@ -1,4 +1,4 @@
-"""The EV's side of discovery: ask until somebody answers."""
+"""The EV's side of discovery: request until a station answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def discover(
 ) -> tuple[SdpResponse, LinkLocal]:
     """Ask on the interface: all nodes [V2G2-139], each 250 ms, up to 50 times; on loopback only `::1`.
 
-    Raises LinkError when the interface has no address, or when nobody answers.
+    Raises LinkError when the interface has no address, or when no station answers.
     """
     link = find_link_local(interface)
     if link is None:
@@ -65,7 +65,7 @@ def _open(link: LinkLocal) -> socket.socket:
 
 
 def _bind(connection: socket.socket, address: IPv6Address, scope_id: int) -> None:
-    """A port of the dynamic range, as EVs have to use."""
+    """A port of the dynamic range, which EVs must use."""
     for port in random.sample(range(49152, 65536), 20):
         try:
             connection.bind((str(address), port, 0, scope_id))

@@ -1,4 +1,4 @@
-"""What a simulated EV carries for Plug and Charge, how it signs, and how it misbehaves when told to."""
+"""Certificates and keys of a simulated EV for Plug and Charge, its signatures, and misbehaviour for tests."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Wallet:
 
     @property
     def emaid(self) -> str:
-        """As it stands in the certificate."""
+        """As in the certificate."""
         return self.chain[0].subject.common_name
 
     def wants_update(self, now: datetime.datetime) -> bool:
@@ -111,7 +111,7 @@ class Wallet:
         return iso2.AuthorizationReq(id="id1", gen_challenge=challenge)
 
     def receipt(self, session_id: bytes, schedule_id: int, meter: iso2.MeterInfo) -> iso2.MeteringReceiptReq:
-        """A reading as the station has told it."""
+        """A reading as the station has reported it."""
         if self.misbehaviour is Misbehaviour.WRONG_READING:
             meter = msgspec.structs.replace(meter, meter_reading=(meter.meter_reading or 0) + 1000)
         return iso2.MeteringReceiptReq(

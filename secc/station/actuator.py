@@ -19,7 +19,7 @@ from secc.station.safety import Safety
 from secc.station.shielded import finish
 
 Answer = ContactorReported | CableCheckReported | ControllerFault
-"""What an outlet can have to say to its session."""
+"""Results of commands, as inputs of the session."""
 
 Report = Callable[[Answer], None]
 
@@ -140,7 +140,7 @@ class Actuator:
             self._worker = asyncio.get_running_loop().create_task(self._work())
 
     def _off_ordered(self) -> None:
-        """What stands in its way gets little time."""
+        """Limit the time of a command that delays an off."""
         orders = self._orders
         in_progress = orders.running is not None and switches_off(orders.running)
         if orders.off_waits and not in_progress and not self._resorted:
@@ -300,7 +300,7 @@ class Actuator:
             self._complain(what(error))
 
     def _last_resort(self) -> None:
-        """`make_safe`, beside whatever is in progress."""
+        """Call `make_safe` beside the command in progress."""
         self._resorted = True
         task = asyncio.get_running_loop().create_task(self._resort())
         self._beside.add(task)

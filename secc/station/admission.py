@@ -1,4 +1,4 @@
-"""Connections come in: who may wait for the outlet, and who gives way when all places are taken.
+"""Admission of connections: which may wait for the outlet, and which gives way when all places are taken.
 
 Connections wait, few and each with a deadline, until the first byte of a message comes; the first one to
 speak gets the outlet and the others are dropped. While the outlet is taken a second connection is refused at
@@ -36,9 +36,9 @@ W = TypeVar("W", bound=Waiting)
 def gives_way(waiting: Sequence[W], newcomer: str) -> W | None:
     """Which of them, in the order of their coming, makes room for one from the address `newcomer`; or None.
 
-    The oldest silent one. When all have spoken, TLS handshakes that somebody begins and leaves lying for
-    example: the oldest of an address that holds more than half of the places, unless it is the newcomer's
-    own. So one device cannot keep a car out, whatever it sends.
+    The oldest silent one. When all have sent something, unfinished TLS handshakes for example: the oldest of
+    an address that holds more than half of the places, unless the newcomer has the same address. So no single
+    device can keep an EV out.
     """
     silent = next((one for one in waiting if not one.heard), None)
     if silent is not None or not waiting:
@@ -70,7 +70,7 @@ class Admission:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def accept(self, connected: socket.socket, address: str, secure: bool) -> None:
-        """Somebody has connected."""
+        """Take a new connection."""
         if not self._may_wait(address):
             connected.close()
             self._refuse(LinkEvent.REFUSED, "the outlet is taken", address)

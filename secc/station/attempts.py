@@ -1,4 +1,4 @@
-"""How often somebody may try: so many times in a window, for so many names at once, in bounded memory."""
+"""Attempts per name: at most so many in a window, for a limited number of names, in bounded memory."""
 
 import collections
 
@@ -30,5 +30,5 @@ class Attempts:
             self._times.popitem(last=False)
 
     def forget(self, name: str) -> None:
-        """It went well: begin anew."""
+        """The attempt succeeded: forget earlier ones."""
         self._times.pop(name, None)

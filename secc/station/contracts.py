@@ -72,7 +72,7 @@ class ContractDesk:
         """Reads the roots of `[trust]`; raises ConfigError when one cannot be used.
 
         `note` gets every record at once; `finder` fetches OCSP responses and CRLs, by default as `[pnc]`
-        says, from `ocsp` where that is given. `clock` judges what is kept for later.
+        says, from `ocsp` where that is given. `clock` is the time at which stored answers are judged.
         """
         self._config = config
         self._backend = checked_backend(backend)
@@ -108,7 +108,7 @@ class ContractDesk:
         return self._backend.contracts is not None
 
     def terms(self, now: float) -> ContractTerms | None:
-        """What a session that begins now may know; None when contracts are not dealt with."""
+        """The terms for a session that begins now; None when no contracts are accepted."""
         if not self._offered or not self.capable:
             return None
         actions = frozenset(Action) if self._backend.provisioning is not None else frozenset()
@@ -168,7 +168,7 @@ class ContractDesk:
         )
 
     async def _ask_for_evidence(self, backend: RevocationBackend, contract: PresentedContract) -> Evidence:
-        """Within the time of the session: what is found elsewhere has to arrive too."""
+        """Within the time of the session: evidence from other sources must arrive too."""
         try:
             async with asyncio.timeout(self._config.timing.revocation * _SHARE):
                 return await backend.revocation(contract)
@@ -229,7 +229,7 @@ class ContractDesk:
     # --- records -------------------------------------------------------------------------------------------
 
     def record(self, record: ContractRecord) -> None:
-        """Count, remember, note, and tell a back end that wants to know."""
+        """Count it, remember it, pass it to the journal, and to a back end that records contracts."""
         self._note(record)
         now = asyncio.get_running_loop().time()
         match record:
@@ -246,7 +246,7 @@ class ContractDesk:
             self._spawn(backend.record_contract(self._config.evse_id, record))
 
     def _count(self, refusal: ContractRefused, now: float) -> None:
-        """Each refusal; where one rule heaps up, somebody should look."""
+        """Count each refusal; report a rule that is broken often."""
         self.refusals[refusal.rule] += 1
         if self._heaps.used_up(refusal.rule, now):
             return

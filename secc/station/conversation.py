@@ -158,7 +158,7 @@ class Conversation:
     async def run(self, first: Sequence[LinkInput]) -> float:
         """Handle `first` and everything that comes until the core hangs up; the time at which to close.
 
-        The outlet is watched until then. Raises what a defect of ours raises.
+        The outlet is watched until then. Raises the exception of an internal error.
         """
         watching = self._loop.create_task(self._watch())
         try:
@@ -218,7 +218,7 @@ class Conversation:
                 else:
                     break
             self._set_timer()
-        except Exception as error:  # a defect of ours ends this session and nothing else [INV-28]
+        except Exception as error:  # an internal error ends this session and nothing else [INV-28]
             self._fail(error)
         finally:
             self._handling = False
@@ -285,7 +285,7 @@ class Conversation:
     # --- outputs -------------------------------------------------------------------------------------------
 
     async def _perform_when_heard(self, outputs: Sequence[ConnectionOutput]) -> None:
-        """The outlet hears of an off first, then the EV gets its answer [INV-02]."""
+        """The outlet gets an off first, then the EV its answer [INV-02]."""
         try:
             for output in outputs:
                 if isinstance(output, Write) and self.outlet.off_pending:

@@ -1,8 +1,8 @@
-"""Looking into a running station: what metrics show, and whether it is really well.
+"""Diagnostics of a running station: the values of the metrics, and an examination of its health.
 
-A process that lives is no proof: its discovery may be deaf, its listener closed, its controller hanging. So
-the examination sends a request over the charging interface to the station's own discovery, as an EV would,
-and waits for the answer; it opens a connection to nobody and touches no session.
+A running process is no proof: its discovery may not receive, its listener may be closed, its controller may
+hang. The examination sends a request over the charging interface to the discovery of the station, as an EV
+does, and waits for the answer. It opens no connection and touches no session.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = ["Diagnostics", "Examination"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What was found."""
+    """The result of an examination."""
 
     troubles: tuple[str, ...]
-    """Why somebody has to look; empty while all is well."""
+    """Problems that need attention; empty when there are none."""
     serving: bool
     """A car that is plugged in now could begin a session."""
     reason: str
     """Why not; no data link, a fault that has not been reset, or one of the troubles."""
     in_session: bool
     discovery_seconds: float | None
-    """How long a request to the own discovery took; None without an answer."""
+    """Time that the discovery of this station took to answer; None without an answer."""
     warnings: tuple[str, ...] = ()
-    """What needs attention and keeps the station from nothing."""
+    """What needs attention and does not keep the station from serving."""
     reports: tuple[ReportHealth, ...] = ()
     """How output, log, journal and trace keep up; a problem there is no trouble of the station."""
 
@@ -86,14 +86,16 @@ class Diagnostics:
         return None if isinstance(snapshot, str) else snapshot.meter
 
     async def examine(self, health: StationHealth) -> Examination:
-        """Look at everything; takes up to a second."""
+        """Examine the station; takes up to a second."""
         troubles = []
         waiting = health.reason in _NORMAL or health.blocked
         if not health.serving and not waiting and not health.in_session:
             troubles.append(health.reason)
         taken = await self._discovery.round_trip(_PATIENCE)
         if taken is None:
-            troubles.append(f"discovery is deaf: {health.discovery.reason or 'a request was not answered'}")
+            troubles.append(
+                f"discovery cannot receive: {health.discovery.reason or 'a request was not answered'}"
+            )
         snapshot = self._snapshot()
         if isinstance(snapshot, str):
             troubles.append(f"the controller does not answer: {snapshot}")
@@ -115,4 +117,4 @@ class Diagnostics:
 
 
 _PATIENCE = 1.0  # s for an answer on the own interface
-_NORMAL = ("no data link", "between two sessions")  # with SLAC nobody can be served before a match
+_NORMAL = ("no data link", "between two sessions")  # with SLAC no EV can be served before a match

@@ -28,7 +28,7 @@ class DiscoveryHealth:
     reason: str = ""
     """Why not; empty while listening."""
     faults: int = 0
-    """Datagrams that made something fail since the start: more than none is a defect of ours."""
+    """Datagrams that made something fail since the start: more than none is an internal error."""
     last_fault: str = ""
 
 
@@ -42,7 +42,7 @@ class Discovery:
         port: int = SDP_PORT,
         on_problem: Callable[[str], None] | None = None,
     ) -> None:
-        """`on_problem` hears once about each new reason for being deaf, and about each fault."""
+        """`on_problem` is called once for each new reason why nothing can be received, and for each fault."""
         self._responder = responder
         self._port = port
         self._on_problem = on_problem
@@ -68,16 +68,16 @@ class Discovery:
 
     @property
     def port(self) -> int | None:
-        """The UDP port in use; None while deaf."""
+        """The UDP port in use; None while nothing can be received."""
         return None if self._socket is None else int(self._socket.getsockname()[1])
 
     def suspicion(self) -> str:
-        """What is new about somebody else who answers requests on this link; empty when nothing is."""
+        """A new sign of another device that answers requests on this link; empty without one."""
         answers = self._responder.counts.get(SdpVerdict.FOREIGN_RESPONSE, 0)
         if answers <= self._rivals:
             return ""
         self._rivals = answers
-        return f"somebody else answers SDP on our link, {answers} times so far"
+        return f"another device answers SDP on this link, {answers} times so far"
 
     def ensure_open(self, link: LinkLocal | None) -> bool:
         """Listen on this link; None when the interface has no address. Never raises; may be called often."""
@@ -90,7 +90,7 @@ class Discovery:
         try:
             opened = _open_socket(link, self._port)
         except OSError as error:
-            self._go_deaf(f"UDP port {self._port} on {link.interface}: {error.strerror}")
+            self._cannot_receive(f"UDP port {self._port} on {link.interface}: {error.strerror}")
             return False
         self._socket, self._link, self._reason, self._reported = opened, link, "", ""
         self._loop = asyncio.get_running_loop()
@@ -106,10 +106,10 @@ class Discovery:
         self._reason = reason
 
     async def round_trip(self, limit: float) -> float | None:
-        """Seconds that a request over the own interface takes, there and back; None when it is not answered.
+        """Seconds that a request over the charging interface takes, there and back; None without an answer.
 
-        Sent as an EV sends it, but from our own address: the responder gets to see none of it, so it works
-        whether or not there is something to announce, and tells the wire nothing.
+        It is sent as an EV sends it, but from the address of the station: the responder does not see it, so
+        it works whether or not there is something to announce, and nothing is sent on the link.
         """
         link, port, loop = self._link, self.port, asyncio.get_running_loop()
         if link is None or port is None:
@@ -144,11 +144,11 @@ class Discovery:
                 return
             except OSError as error:
                 self.close()
-                self._go_deaf(f"reading UDP: {error.strerror}")
+                self._cannot_receive(f"reading UDP: {error.strerror}")
                 return
             try:
                 self._answer(opened, bytes(self._buffer[:size]), source)
-            except Exception as error:  # one bad datagram must not make the station deaf
+            except Exception as error:  # one bad datagram must not end the receiving
                 self._faults += 1
                 self._last_fault = f"{type(error).__name__}: {error}"
                 self._report(f"a datagram caused {self._last_fault}")
@@ -165,7 +165,7 @@ class Discovery:
             with contextlib.suppress(OSError):  # a full queue, a source that is gone: the EV asks again
                 opened.sendto(answer, source)
 
-    def _go_deaf(self, reason: str) -> None:
+    def _cannot_receive(self, reason: str) -> None:
         self._reason = reason
         if reason != self._reported:
             self._reported = reason

@@ -36,7 +36,7 @@ class ExpiryWatch:
         report: ReportLink,
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        """`backend` may be able to say what ends soon (`secc.ports.ReportsExpiry`)."""
+        """`backend` may declare `secc.ports.ReportsExpiry`."""
         self._config = config
         self._backend = checked_backend(backend)
         self._tls = tls
@@ -54,7 +54,7 @@ class ExpiryWatch:
             await asyncio.sleep(self._config.expiry.interval)
 
     async def look(self) -> None:
-        """Now; tells what is new."""
+        """Look now; report what is new."""
         now = self._clock()
         if now < _EARLIEST:
             return  # without a clock nothing can be said; Plug and Charge is not offered then

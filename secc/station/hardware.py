@@ -1,4 +1,4 @@
-"""The hardware of a station, across its sessions: what commands it, what blocks it, who looks at it."""
+"""The hardware of a station, across its sessions: commands, the fault latch, and looks between sessions."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class Hardware:
         self._controller = controller
         self._observe = observe
         self._report = report
-        self._said_too = ""
+        self._last_reason = ""
         self._judged_at = -_JUDGEMENT
         self._watch: asyncio.Task[None] | None = None
         self._making_safe: asyncio.Task[None] | None = None
@@ -60,13 +60,13 @@ class Hardware:
         await asyncio.gather(self.actuator.run(), each_beat(self._beat))
 
     async def stop(self) -> None:
-        """Everything off, and nothing is left."""
+        """Switch everything off and end all tasks."""
         self.take()
         await self.actuator.make_safe()
         await self.actuator.close()
 
     def reset_fault(self) -> None:
-        """Somebody has looked at the outlet."""
+        """A person has examined the outlet."""
         self.latch.reset()
         self.actuator.give_up()
 
@@ -75,13 +75,13 @@ class Hardware:
         before = self.latch.reason
         self.latch.observe(snapshot)
         if self.latch.reason != before:
-            self._say_why(before)
+            self._report_block(before)
 
     def session_ended(self, end: EndSession) -> None:
         """It may have known of a fault that latches."""
         before = self.latch.reason
         self.latch.session_ended(end)
-        self._say_why(before)
+        self._report_block(before)
 
     def distrust(self, why: str) -> None:
         """A command to switch off has failed outside a session: blocked, and made safe."""
@@ -89,7 +89,7 @@ class Hardware:
         self._making_safe = asyncio.get_running_loop().create_task(self.actuator.make_safe())
 
     def take(self) -> None:
-        """A session begins, and looks at the outlet itself."""
+        """A session begins and looks at the outlet itself."""
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -110,7 +110,7 @@ class Hardware:
             self._look()
 
     def _look(self) -> None:
-        with contextlib.suppress(Exception):  # the boundary says once what is wrong with a snapshot
+        with contextlib.suppress(Exception):  # the boundary reports once what is wrong with a snapshot
             snapshot = self._controller.snapshot()
             self._observe(snapshot)
             self._idle.observe(snapshot, asyncio.get_running_loop().time())
@@ -120,14 +120,14 @@ class Hardware:
 
     def _trip(self, fault: EvseFault, why: str) -> None:
         """The outlet cannot be trusted to be off, whether there is a session or not."""
-        if self.latch.blocked and why not in self.latch.reason and why != self._said_too:
-            self._said_too = why  # the first reason stays
+        if self.latch.blocked and why not in self.latch.reason and why != self._last_reason:
+            self._last_reason = why  # the first reason stays
             self._complain(why)
         before = self.latch.reason
         self.latch.trip(fault, why)
-        self._say_why(before)
+        self._report_block(before)
 
-    def _say_why(self, before: str) -> None:
+    def _report_block(self, before: str) -> None:
         """The reason why the latch blocks is reported once."""
         if self.latch.reason and self.latch.reason != before:
             self._report(LinkEvent.BLOCKED, self.latch.reason)

@@ -1,4 +1,4 @@
-"""What a station says about itself to a supervisor."""
+"""The health of a station, for a supervisor."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ class ReportHealth:
     name: str
     """`output`, `log`, `journal` or `trace`."""
     problem: str
-    """Why it does not keep up or cannot be written; empty while all is well."""
+    """Why it does not keep up or cannot be written; empty without a problem."""
     waiting: int
     """Items in memory that are not out yet."""
     dropped: int
@@ -25,7 +25,7 @@ class ReportHealth:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StationHealth:
-    """What a supervisor wants to know."""
+    """Whether a station serves, and what needs attention."""
 
     serving: bool
     """A car that is plugged in now could begin a session."""
@@ -41,8 +41,8 @@ class StationHealth:
     """Seconds, the longest delay of the event loop in about the last minute. More than `timing.lease` less
     `timing.lease_renewal` ends a session."""
     warnings: tuple[str, ...] = ()
-    """What needs attention and keeps the station from nothing: OCSP responses that cannot be stapled, a loop
-    that is late."""
+    """What needs attention and does not keep the station from serving: OCSP responses that cannot be
+    stapled, a loop that is late."""
     reports: tuple[ReportHealth, ...] = ()
     """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
     iso20_problem: str | None = None

@@ -27,7 +27,7 @@ def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal |
     """The address to announce, or None while there is none.
 
     An address whose duplicate detection is running or has failed is not one yet. The loopback interface has
-    no link-local address; `::1` stands in, for demonstrations and tests: discovery is by unicast to it then.
+    no link-local address; `::1` takes its place, for demonstrations and tests: discovery is then by unicast.
     """
     try:
         with table.open("rb", buffering=0) as opened:

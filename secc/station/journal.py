@@ -1,4 +1,4 @@
-"""The journal: what happened in each session, in a file that survives whatever happens to the process.
+"""The journal: what happened in each session, in a file that survives the end of the process.
 
 One JSON object a line, only ever appended: `begin`, `meter` from time to time, what happened with a contract
 (`refused` with the rule that was broken, `granted`, `delivered`, `receipt`), and `end`, exactly one for each
@@ -52,7 +52,7 @@ INTERRUPTED = "interrupted"
 """Reason of a session that was cut off by the end of the process."""
 
 FAILED = "internal error"
-"""Reason of a session that a defect of ours has ended."""
+"""Reason of a session that an internal error has ended."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -64,7 +64,7 @@ class _Open:
 
 
 class Journal:
-    """One outlet's journal, in a folder of its own; a second process is kept out."""
+    """The journal of one outlet, in a folder that no other process may use."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Journal:
         retry: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open it and close what was cut off; `recovered` says what that was. `meter_interval`: seconds
+        """Open it and add the missing ends of sessions, see `recovered`. `meter_interval`: seconds
         between readings that are written down. From `size` bytes on a new file is begun, and `keep` old ones
         stay, 0 for all. `limit`: bytes that may wait in memory while the disk does not
         take them, tried again each `retry` seconds. Raises ConfigError when the folder cannot be
@@ -107,7 +107,7 @@ class Journal:
 
     @property
     def problem(self) -> str:
-        """Why records wait or a large file stays in use; empty while all is well."""
+        """Why records wait or a large file stays in use; empty without a problem."""
         problem = self._out.problem or self._file.problem
         return f"{self.path}: {problem}" if problem else ""
 
@@ -150,7 +150,7 @@ class Journal:
             return
         for session in self._sessions.values():
             if session.last is not None and not _follows(snapshot.meter, session.last):
-                continue  # the session has told of it [INV-33]
+                continue  # the session has reported it [INV-33]
             session.first = session.first or snapshot.meter
             changed = session.last is None or snapshot.meter.energy != session.last.energy
             session.last = snapshot.meter
@@ -166,7 +166,7 @@ class Journal:
             self._append(kind, session.key, fields, sync=Sync.ALWAYS)  # the end follows a refusal at once
 
     def end(self, number: int, end: EndSession | None) -> None:
-        """The session is over; None: by a defect of ours. A second end of the same session is not written."""
+        """The session is over; None: by an internal error. A second end of a session is not written."""
         session = self._sessions.pop(number, None)
         if session is None:
             return

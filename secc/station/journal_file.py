@@ -34,7 +34,7 @@ class JournalFile:
         """Raises ConfigError when the folder cannot be used, or another process has the journal."""
         self.path = path
         self.problem = ""
-        """Why a large file could not be put aside; empty while all is well."""
+        """Why a large file could not be put aside; empty without a problem."""
         self._size, self._keep = size, keep
         self._confirm_only = False  # the line is in the file, the disk has not confirmed it
         try:

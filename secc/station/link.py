@@ -38,7 +38,7 @@ class LinkGrant:
     snapshot: EvseSnapshot
     """The snapshot the session was made with."""
     observe: Callable[[EvseSnapshot], None] = lambda _snapshot: None
-    """Hears of every snapshot taken."""
+    """Called with each snapshot."""
     early: tuple[ConnectionInput, ...] = ()
     """Inputs to hand in before the first bytes."""
 
@@ -59,17 +59,17 @@ class LinkOwner(Protocol):
         ...
 
     def record(self, record: Record) -> None:
-        """Something to tell."""
+        """Report a record."""
         ...
 
 
 class Link(asyncio.BufferedProtocol):
-    """Give it to `loop.connect_accepted_socket`; it runs by itself and tells its owner how it goes."""
+    """Give it to `loop.connect_accepted_socket`; it runs by itself and reports to its owner."""
 
     def __init__(
         self, owner: LinkOwner, engine: TlsEngine, config: SeccConfig, *, peer: str, setup_deadline: float
     ) -> None:
-        """`setup_deadline`: loop time by which a session has to have begun [V2G2-716]."""
+        """`setup_deadline`: loop time by which a session must have begun [V2G2-716]."""
         self.peer = peer
         self.heard = False
         """The peer has sent something."""
@@ -135,7 +135,7 @@ class Link(asyncio.BufferedProtocol):
             await asyncio.wait([self._task])
 
     def abort(self) -> None:
-        """Drop a link that has no session, without farewell."""
+        """Drop a link that has no session, without a closing message."""
         self.hang_up("dropped")
         if self._transport is not None:
             self._transport.abort()
@@ -188,7 +188,7 @@ class Link(asyncio.BufferedProtocol):
             first = await self._first_bytes()
             if first is not None:
                 await self._converse(first)
-        except Exception as error:  # a defect of ours ends this link and nothing else [INV-28]
+        except Exception as error:  # an internal error ends this link and nothing else [INV-28]
             self._record(LinkEvent.FAILED, f"{type(error).__name__}: {error}")
         finally:
             await self._end()
@@ -216,7 +216,7 @@ class Link(asyncio.BufferedProtocol):
 
     async def _shake(self, chunk: Chunk) -> Plaintext:
         """`decrypt` for a handshake that computes for milliseconds: in a thread, so that the loop is free for
-        other connections and outlets. Finished even if this link is cancelled, as nobody else may use the
+        other connections and outlets. It is finished even if this link is cancelled: nothing else may use the
         engine before.
         """
         done: list[TlsProgress] = []

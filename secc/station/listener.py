@@ -45,7 +45,7 @@ class Listener:
         self._socket.close()
 
     def retire(self) -> None:
-        """Close in a second: somebody may be on the way who has just been told of this port."""
+        """Close in a second: an EV may be about to connect to the port that it was given."""
         self._end = self._loop.call_later(_RETIREMENT, self.close)
 
     def _accept(self) -> None:

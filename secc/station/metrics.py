@@ -1,6 +1,6 @@
 """Prometheus metrics of a station: `pip install secc[metrics]`.
 
-Fed with the records that a station tells, and with questions to the station at the moment of a scrape. Every
+Counted from the records that a station reports, and read from the station at the moment of a scrape. Every
 label has a fixed set of values: names of messages, codes, states, reasons; never an id, an address, a text.
 """
 
@@ -36,10 +36,10 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.
 
 
 class Metrics:
-    """One per station: give `record` every record, and `text` to whoever scrapes."""
+    """One per station: pass every record to `record`; `text` is the answer to a scrape."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """A registry of its own unless told otherwise."""
+        """`registry`: by default a new one."""
         self._registry = CollectorRegistry() if registry is None else registry
         make = self._registry
         self._sessions = Counter(
@@ -107,7 +107,7 @@ _RESULTS = {LinkEvent.SECURED: "done", LinkEvent.TLS_FAILED: "failed"}
 
 
 class _Station(Collector):
-    """What a station says of itself when it is asked."""
+    """Values that are read from the station at each scrape."""
 
     def __init__(self, station: Station) -> None:
         self._station = station

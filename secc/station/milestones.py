@@ -1,4 +1,4 @@
-"""What happened to a car, in few words: started, authorised, charging, limits, meter, ended.
+"""The main steps of a session: started, authorised, charging, limits, meter, ended.
 
 A station reports everything, message by message; a display or a back office needs less. Put `Milestones`
 between: `Station(..., reporter=Milestones(show))`. Volts, amperes, watts, watt-hours.
@@ -45,14 +45,14 @@ class SessionStarted(Milestone):
     """An EV and the station have agreed on a session."""
 
     evcc_id: str
-    """What the EV says it is; never a proof."""
+    """The EVCCID of the EV; never a proof of identity."""
     resumed: bool
     """It continues one that was paused."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Authorised(Milestone):
-    """Somebody pays; who it is, stands in the records about contracts."""
+    """The session is authorised; the records about contracts name the contract."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class ChargingStarted(Milestone):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsChanged(Milestone):
-    """What the EV is told that it may take; None where it is told nothing of the kind."""
+    """The limits that were sent to the EV; None where a limit was not sent."""
 
     current: float | None
     """A; AC: per phase."""
@@ -72,7 +72,7 @@ class LimitsChanged(Milestone):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeterRead(Milestone):
-    """A new reading that the EV was told, too."""
+    """A new reading, which was sent to the EV as well."""
 
     energy: int
 
@@ -137,7 +137,7 @@ class Milestones:
                 self._charged(known, body)
 
     def _switched(self, known: dict[str, Any]) -> None:
-        """DIN says by a truth value what ISO 15118-2 says by ChargeProgress."""
+        """DIN SPEC 70121 has a truth value where ISO 15118-2 has ChargeProgress."""
         progress = getattr(self._request, "charge_progress", None)
         wanted = getattr(self._request, "ready_to_charge_state", str(progress) == "Start")
         if wanted and not self._charging:

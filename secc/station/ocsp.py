@@ -24,7 +24,7 @@ class HttpFetcher:
     """Implements `secc.ports.OcspSource` and `secc.pki.revocation.RevocationSource`."""
 
     def __init__(self, *, allow_private: bool = False, timeout: float = 2.0, max_size: int = 65536) -> None:
-        """`allow_private` lets it ask inside our own network: where the operator's responder is there.
+        """`allow_private` permits requests to private networks, where the responder of the operator is there.
 
         `timeout` in seconds for each address asked, `max_size` in bytes of an answer.
         """

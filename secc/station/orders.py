@@ -63,7 +63,7 @@ class Orders:
         self.superseded = False
         """An off was ordered after it: its result counts no more."""
         self.overdue = False
-        """It is past its limit: whatever it says comes too late."""
+        """It is past its limit: its result comes too late."""
         self.lease_until = -math.inf
         """Until when the driver may keep the output on, by what was passed on."""
         self._wanted_until = -math.inf
@@ -146,7 +146,7 @@ class Orders:
         self._wanted_until = until
 
     def lease_due(self, now: float) -> float | None:
-        """Until when a lease has to be passed on now; None when nothing new may be passed on."""
+        """Until when a lease must be passed on now; None when no new one may be passed on."""
         if self._barred or self.overdue or self._off_owed or self._lower_waits:
             return None
         until = self._wanted_until

@@ -31,7 +31,7 @@ class Report(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why it does not keep up or cannot be written; empty while all is well."""
+        """Why it does not keep up or cannot be written; empty without a problem."""
         ...
 
     @property
@@ -105,7 +105,7 @@ class Outflow(Generic[T]):
 
     @property
     def problem(self) -> str:
-        """Why it does not keep up or cannot be written; empty while all is well."""
+        """Why it does not keep up or cannot be written; empty without a problem."""
         began = self._began
         if self._failure:
             return self._failure

@@ -47,7 +47,7 @@ from secc.station.contracts import ContractDesk
 from secc.station.services import ServiceDesk
 
 Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | ContractInput
-"""What the outlet and the back end can have to say."""
+"""Results of outlet and back end, as inputs of the session."""
 
 OutletCommand = (
     CloseContactor
@@ -63,7 +63,7 @@ OutletCommand = (
 
 
 class Outlet:
-    """One session's hands: made when the session begins, `release`d when it ends."""
+    """The outlet during one session: made when the session begins, `release`d when it ends."""
 
     def __init__(
         self,
@@ -77,9 +77,9 @@ class Outlet:
         actuator: Actuator | None = None,
         services: ServiceDesk | None = None,
     ) -> None:
-        """`report` takes inputs for the session; `complain` takes what only a log needs to know.
+        """`report` takes inputs for the session; `complain` reports failed calls.
 
-        `desk` deals with contracts; without it none is authorized. `actuator` commands the outlet.
+        `desk` handles contracts; without it none is authorized. `actuator` commands the outlet.
         """
         self._controller = checked_controller(controller)
         self._actuator = actuator or Actuator(
@@ -108,13 +108,13 @@ class Outlet:
 
     @property
     def off_pending(self) -> bool:
-        """An off is ordered, and the driver has not heard of it."""
+        """An off is ordered, and the driver was not called yet."""
         return self._actuator.off_pending
 
     async def off_heard(self, by: float) -> None:
-        """Until the driver has heard of it; with another call in its way until `by`, a time of the loop.
+        """Wait until the driver was called; while another call is in progress until `by`, a time of the loop.
 
-        For a moment in any case.
+        Waits for a moment in any case.
         """
         latest = max(by, asyncio.get_running_loop().time() + _HEARING)
         with contextlib.suppress(TimeoutError):
@@ -148,8 +148,8 @@ class Outlet:
                 self._deal(command, self._desk)
 
     def withdraw(self) -> None:
-        """The authorization of this session ends, whatever the back end has said or will say [INV-11]: also
-        before it is asked, which it is not any more."""
+        """The authorization of this session ends, for every answer of the back end, past or future [INV-11].
+        A back end that was not asked yet is not asked any more."""
         self._withdrawn = True
         if self._contract is not None:
             self._report(ContractDecided(self._contract, Verdict.WITHDRAWN))
@@ -170,7 +170,7 @@ class Outlet:
 
     async def _authorize(self, ticket: Ticket) -> None:
         granted = False
-        try:  # no limit: a person may need a while, and the session has a timer of its own
+        try:  # no limit: a person may need a while, and the session has its timer
             granted = await self._backend.authorize_external(self._config.evse_id) is True
         except Exception as error:
             self._complain(f"authorize_external: {what(error)}")

@@ -95,7 +95,7 @@ _ACTIVE: weakref.WeakSet[OutletClaim] = weakref.WeakSet()
 
 
 def claims(config: SeccConfig, sdp_port: int) -> Iterable[tuple[str, str]]:
-    """Names to bind, with what they stand for."""
+    """Names to bind, each with its meaning."""
     if config.interface == "lo":
         if sdp_port:
             yield f"lo/{sdp_port}", f"discovery port {sdp_port} of the loopback interface"

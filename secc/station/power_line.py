@@ -1,4 +1,4 @@
-"""What a trace is told about the power line: frames that meant something, and what the station did."""
+"""The power line in a trace: accepted frames, and the actions of the station."""
 
 import collections
 

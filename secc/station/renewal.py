@@ -1,4 +1,4 @@
-"""Keeps the station's own certificate alive: asks the signer in time, replaces the files when all is well.
+"""Renewal of the station's certificate: asks the signer in time, replaces the files when the answer is good.
 
 `secc.pki.renewal` decides; this waits, calls and writes. The station's TLS takes up the new files by itself.
 

@@ -65,7 +65,7 @@ class Reports:
 
 
 class Chatter:
-    """At most 20 link records in a second, whatever the peers do [INV-26]."""
+    """At most 20 link records in a second [INV-26]."""
 
     def __init__(self) -> None:
         self._times: collections.deque[float] = collections.deque(maxlen=20)

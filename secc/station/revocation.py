@@ -1,4 +1,4 @@
-"""Is a contract revoked? Asks where its certificates say: OCSP responders and servers of revocation lists.
+"""Revocation of contracts: asks the OCSP responders and list servers that the certificates name.
 
 Addresses are followed only for a chain that has been verified up to a root of ours. Everything is asked at
 the same time, and only what is not at hand: a genuine answer is kept until it ends, and shared by all
@@ -22,7 +22,7 @@ from secc.station.ocsp import HttpFetcher
 
 
 def finder_for(config: SeccConfig, ocsp: OcspSource | None = None) -> RevocationFinder | None:
-    """As `[pnc]` says; None where nothing is fetched. Without `ocsp` the responders themselves are asked."""
+    """By the settings of `[pnc]`; None where nothing is fetched. Without `ocsp` the responders are asked."""
     pnc = config.pnc
     if not pnc.revocation_fetch or pnc.revocation is RevocationCheck.OFF:
         return None
@@ -81,7 +81,7 @@ class RevocationFinder:
         return kept[0]
 
     def _searches(self, question: Question) -> list[asyncio.Task[None]]:
-        """What has to be asked for one certificate; what another session has begun is joined."""
+        """The questions about one certificate; a query that another session has begun is joined."""
         now, found = self._clock(), []
         ocsp, crl = f"ocsp {question.certificate.fingerprint}", f"crl {question.issuer.fingerprint}"
         if self._ocsp is not None and question.ocsp_urls and self._at_hand(ocsp, now) is None:

@@ -1,4 +1,4 @@
-"""The outlet has to say that it is safe before anybody may use it: at start, and after every session.
+"""The outlet must report that it is safe before a session may use it: at start, and after each session.
 
 A controller whose `make_safe` fails or hangs still has its lease, which nobody renews any more [INV-31]. But
 what it really does nobody knows, so no session begins until a repeated call has succeeded.
@@ -15,14 +15,14 @@ class Safety:
     """One per outlet; give it a task for `run`."""
 
     def __init__(self, controller: EvseController, limit: float, complain: Callable[[str], None]) -> None:
-        """`limit`: seconds that one call may take. `complain` hears of each trouble once."""
+        """`limit`: seconds that one call may take. `complain` reports each problem once."""
         self._controller = controller
         self._limit = limit
         self._complain = complain
         self._failed = asyncio.Event()
         self._one = asyncio.Lock()
         self.problem = ""
-        """Why nobody may use the outlet; empty while it is safe, or in a session."""
+        """Why no session may use the outlet; empty while it is safe, or in a session."""
 
     async def make(self) -> None:
         """Everything off, come what may: a cancelled caller is cancelled afterwards.

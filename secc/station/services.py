@@ -1,4 +1,4 @@
-"""Value-added services of the back end: asked when a session begins, told what the EV has chosen."""
+"""Value-added services of the back end: its offer when a session begins, and the choice of the EV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from secc.station.boundary.backend import checked_backend
 
 
 class ServiceDesk:
-    """One per station. A back end that fails here costs its own services and nothing else."""
+    """One per station. When the back end fails here, its services are missing and nothing else."""
 
     def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
         self._config = config
@@ -37,7 +37,7 @@ class ServiceDesk:
         return ()
 
     async def chosen(self, services: tuple[ChosenService, ...]) -> None:
-        """Tell the back end; without one the records of the station say it all the same."""
+        """Report the choice to the back end; without one it is only in the records of the station."""
         if self._backend is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""What has to be finished although its caller is cancelled."""
+"""Calls that must finish although their caller is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -71,7 +71,7 @@ class Supervision:
                 if suspicion := self._discovery.suspicion():
                     self._reports.link(LinkEvent.SUSPICIOUS, suspicion)
                 trouble = ""
-            except Exception as error:  # whatever it was, discovery must go on
+            except Exception as error:  # discovery must go on
                 if trouble != (trouble := f"{type(error).__name__}: {error}"):
                     self._reports.complaint(f"supervision: {trouble}")
 

@@ -41,7 +41,7 @@ from secc.tls.binding import reach
 
 
 def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | None:
-    """What the configuration says; None where TLS is off. Raises ConfigError, which names the file."""
+    """The context of the configuration; None where TLS is off. Raises ConfigError, which names the file."""
     tls = config.tls
     if tls.policy is TlsPolicy.OFF:
         return None
@@ -247,7 +247,7 @@ INSECURE = (
     "INSECURE LABORATORY: iso20.insecure_lab is on; ISO 15118-20 is possible without TLS and with P-256 "
     "certificates. Never use it at a station for the public"
 )
-"""What log, health and doctor say about `iso20.insecure_lab`."""
+"""The warning about `iso20.insecure_lab` in log, health and doctor."""
 
 
 def _files(config: SeccConfig) -> list[CredentialFiles]:

@@ -66,7 +66,7 @@ class Bed:
             raise Stopped(how(hung))
 
     async def _leave(self) -> Call | None:
-        """Nothing stays in progress; the call that had to be cancelled for it."""
+        """End what is in progress; returns the call that was cancelled for it."""
         hung = None
         for call, task in self._open:
             await asyncio.wait([task], timeout=0.0 if call.cancelled else _PATIENCE)
@@ -187,7 +187,7 @@ class Bed:
             await asyncio.sleep(0)
 
     async def leave_safe(self) -> None:
-        """Everything off, whatever happened; writes down when that is in doubt."""
+        """Everything off, in every case; records when that is in doubt."""
         self.stop_lease()
         self._exercise = Exercise("")
         problem = ""
@@ -209,7 +209,7 @@ class Bed:
         self._evidence.unsafe = problem
 
     def _off_commands(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        """What a station also has to switch off, where `make_safe` was not enough."""
+        """The commands that a station also uses to switch off, where `make_safe` was not enough."""
         off = (("set_output", (0.0, 0.0)),) if self._owed.dc else ()
         return (*off, ("open_contactor", ()))
 

@@ -89,7 +89,7 @@ class Sample:
     cost: float
     """s that the call took."""
     value: object = None
-    """What it returned, whatever that is."""
+    """Its result, of any type."""
     error: str = ""
     """What it raised."""
 

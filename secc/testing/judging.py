@@ -13,12 +13,12 @@ __all__ = ["judge"]
 def judge(evidence: Observations) -> list[RowResult]:
     """One result for each row that an outlet of this kind owes, in the order of the page.
 
-    A row that stands on a failed one is not tried, so that a fault shows in the row that names it.
+    A row that needs a failed one is not tried, so that a fault shows in the row that names it.
     """
     applying = [row for row in ROWS if row.applies(dc=evidence.owed.dc)]
     seen: dict[str, Seen] = {}
     waiting = applying
-    while waiting:  # rows may stand on later ones of the page
+    while waiting:  # rows may need later ones of the page
         ready = [row for row in waiting if not {one.id for one in waiting} & set(row.after)]
         for row in ready:
             seen[row.id] = _judge(row, evidence, seen)

@@ -1,4 +1,4 @@
-"""Rows that need no power: methods, snapshots, and how calls behave whatever they do. Pure."""
+"""Rows that need no power: methods, snapshots, and how calls behave in general. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The contract of a controller, row by row: what is owed, where it is written, how it is judged.
 
-A row is tried only when the rows that it stands on hold: a contactor that does not close says nothing about
+A row is tried only when the rows that it needs hold: a contactor that does not close shows nothing about
 the lease. So each fault shows in the row that names it.
 """
 
@@ -31,14 +31,14 @@ class ContractRow:
     anchor: str
     """Where it is written, in `GUIDE`."""
     owed: str
-    """In words; `{name}` stands for a figure of `Owed`."""
+    """As text; `{name}` is replaced by a figure of `Owed`."""
     judge: Judge
     kind: str = "both"
     """`ac`, `dc` or `both`."""
     power: bool = False
     """Tried only when the run may switch power on."""
     after: tuple[str, ...] = ()
-    """Rows that have to hold first."""
+    """Rows that must hold first."""
     feedback: bool = False
     """Without feedback in the snapshot nothing can be seen."""
     exercise: str = ""

@@ -63,7 +63,7 @@ async def test_a_deaf_discovery_is_no_health() -> None:
         asyncio.get_running_loop().remove_reader(opened)  # it is alive, and its output is not read
         status, found = await health(monitor)
         assert (status, found["healthy"]) == (503, False)
-        assert found["troubles"] == ["discovery is deaf: a request was not answered"]
+        assert found["troubles"] == ["discovery cannot receive: a request was not answered"]
 
 
 async def test_a_responder_that_fails_is_no_health() -> None:

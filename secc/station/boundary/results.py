@@ -149,7 +149,7 @@ EXPIRY = record(
 
 
 def finished(value: object) -> None:
-    """A command that returns nothing; False says that it has failed, as in many drivers."""
+    """A command that returns nothing; False means that it has failed, as in many drivers."""
     if value is False:
         raise Unfit(value, "None; raise an exception where the command has failed")
 
