@@ -14,7 +14,7 @@ __all__ = ["PilotFromCable"]
 class PilotFromCable(EvseController):
     """Shows the control pilot of a `SimulatedCable` in place of the one that the controller measures.
 
-    For trials without a pilot wire to the EV: everything else is passed to the controller. A station polls it,
+    For trials without a pilot wire to the EV: everything else is passed to the controller. A station polls,
     also when the controller declares `ReportsChanges`. The controller is energised with no EV plugged in.
     """
 
