@@ -358,7 +358,8 @@ def _check_stop(before: Node, move: Move, outputs: tuple[Output, ...]) -> None:
 
 
 def _codes(outputs: tuple[Output, ...]) -> list[str]:
-    answers = [output.message.body for output in outputs if isinstance(output, Send)]
+    messages = [output.message for output in outputs if isinstance(output, Send)]
+    answers = [getattr(message, "body", message) for message in messages]
     return [str(getattr(body, "response_code", "")).partition("_New")[0] for body in answers]
 
 

@@ -1,0 +1,70 @@
+"""Every reachable state of a session of ISO 15118-20, searched world by world, and planted sign errors."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from secc.session import ending, limits, output
+from secc.session.agreed import SetPoint
+from secc.session.iso20 import discharge, steering
+from secc.session.quantities import Milli
+from tests.support.outlet_rules import Broken
+from tests.support.search import search
+from tests.support.worlds20 import WORLDS20
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.inv("INV-01", "INV-03", "INV-04", "INV-05", "INV-06", "INV-07", "INV-10", "INV-15", "INV-16")
+@pytest.mark.inv("INV-18", "INV-29", "INV-31")
+@pytest.mark.parametrize("name", WORLDS20)
+def test_no_reachable_state_breaks_an_invariant(name: str) -> None:
+    found = search(WORLDS20[name])
+    assert found.energised > 0
+    kind = "DC" if name.startswith("DC") else "AC"
+    assert f"WAIT_LOOP_{kind}" in found.states
+
+
+def _method(owner: Any, name: str, replacement: Any) -> Patch:
+    return lambda patch: patch.setattr(owner, name, replacement)
+
+
+def _mirrored(demand: Any, *rest: Any) -> SetPoint:
+    point = _PLAN(demand, *rest)
+    return dataclasses.replace(point, current=Milli(-point.current))
+
+
+_PLAN = limits.plan
+_TARGET = steering.target
+
+DEFECTS: dict[str, tuple[str, Patch]] = {
+    "a set-point of the other sign": ("DC Scheduled", _method(limits, "plan", _mirrored)),
+    "an AC target of the other sign": (
+        "AC_BPT Dynamic",
+        _method(steering, "target", lambda wanted, room: -_TARGET(wanted, room)),
+    ),
+    "a permission that is not looked at": (
+        "DC_BPT Dynamic",
+        _method(discharge, "permitted", lambda session: discharge.hardware(session)),
+    ),
+    "an AC permission that is not looked at": (
+        "AC_BPT Dynamic",
+        _method(discharge, "permitted", lambda session: discharge.hardware(session)),
+    ),
+    "a change of direction without a step at zero": (
+        "DC_BPT Dynamic",
+        _method(output, "_through_zero", lambda _, current: current),
+    ),
+    "a stop that is not enforced": ("DC Scheduled", _method(ending, "overtaken", lambda _: False)),
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "plant"), DEFECTS.values(), ids=DEFECTS)
+def test_the_search_finds_a_planted_defect(name: str, plant: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    with pytest.raises(Broken):
+        search(WORLDS20[name])

@@ -1,0 +1,151 @@
+"""The worlds of ISO 15118-20 for the exhaustive search: AC and DC, both modes, both directions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from secc.messages.iso20_common import ChargingSession, Processing
+from secc.session.inputs import DischargePermitted, EnergyTargeted, Input, Received, StopRequested
+from secc.session.iso20.table import ISO20_AC, ISO20_DC
+from secc.session.latch import FaultLatch
+from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.pause import PauseMemory
+from secc.settings import Iso20Config, SeccConfig, TimestampUnit
+from tests.support import iso20 as r
+from tests.support.iso20 import AC_BPT, DC_BPT, addressed
+from tests.support.safety import SafetyOracle
+from tests.support.safety20 import Oracle20
+from tests.support.vehicles import vehicle_identity
+from tests.support.worlds import Move, World, _random_bytes
+
+if TYPE_CHECKING:
+    from tests.support.search import Node
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class World20(World):
+    """An outlet that speaks ISO 15118-20, and what happens around it."""
+
+    def session(self, snapshot: EvseSnapshot, now: float, latch: FaultLatch, pauses: PauseMemory) -> Session:
+        """The session of the next car."""
+        made = Session(
+            self.config,
+            random_bytes=_random_bytes,
+            snapshot=snapshot,
+            now=now,
+            blocked=latch.blocked,
+            paused=pauses.paused(now),
+            tls=True,
+            tls13=True,
+            vehicle=vehicle_identity(),
+        )
+        made.speak(ISO20_DC if self.config.energy.offers_dc else ISO20_AC)
+        return made
+
+    @property
+    def oracle(self) -> Callable[..., SafetyOracle]:
+        return cast("Callable[..., SafetyOracle]", Oracle20)  # the search needs only what both have
+
+    def _requests(self, node: Node) -> Iterator[Move]:
+        session = node.session
+        for number, body in enumerate(self.good):
+            message = addressed(body, session.session_id)
+            lawful = getattr(body, "charging_session", None) in (None, ChargingSession.TERMINATE)
+            yield Move(f"{type(body).__name__} {number}", Received(message, session.evse), lawful=lawful)
+        if self.hostile:
+            foreign = addressed(self.good[-1], bytes(8))
+            yield Move("another session id", Received(foreign, session.evse))
+
+
+def _config(config: SeccConfig) -> SeccConfig:
+    """Time stamps that stand still: a search compares what can happen, not when."""
+    iso20 = Iso20Config(
+        discharge=True, timestamp_unit=TimestampUnit.SECONDS, authorization_attempts=2, price_schedule=False
+    )
+    return dataclasses.replace(config, iso20=iso20)
+
+
+_FEW: tuple[Any, ...] = (r.session_setup(), r.authorization_setup(), r.authorization(), r.service_discovery())
+_DC: tuple[Any, ...] = (r.cable_check(), r.pre_charge(), r.pre_charge(processing=Processing.ONGOING))
+_END: tuple[Any, ...] = (r.stop(), r.session_stop(), r.session_stop(ChargingSession.SERVICE_RENEGOTIATION))
+_BACK: tuple[Input, ...] = (EnergyTargeted(-5000.0), EnergyTargeted(5000.0), DischargePermitted(0.0))
+_FULL = r.display(present_soc=20, minimum_soc=30)
+
+WORLDS20: dict[str, World20] = {
+    world.name: world
+    for world in (
+        World20(
+            name="DC Scheduled",
+            config=_config(DC_BPT),
+            good=(
+                *(*_FEW, r.selection(2, 1), r.dc_parameters(), r.scheduled(), *_DC, r.start()),
+                *(r.dc_loop(), r.renegotiate(), r.renegotiate(r.profile()), r.welding(), *_END),
+            ),
+            pilots=(ControlPilot.B, ControlPilot.C),
+            voltages=(0.0, 380.0),
+            levels=(IsolationLevel.VALID, IsolationLevel.FAULT),
+            decisions=(True,),
+            patient=True,
+        ),
+        World20(
+            name="DC_BPT Scheduled",
+            config=_config(DC_BPT),
+            good=(
+                *(*_FEW, r.selection(6, 1), r.dc_bpt_parameters(), r.scheduled(), *_DC[:2], r.start()),
+                *(r.dc_bpt_loop(400, 20), r.dc_bpt_loop(400, -20), r.welding(), *_END[:2]),
+            ),
+            pilots=(ControlPilot.C,),
+            voltages=(0.0, 380.0),
+            levels=(IsolationLevel.VALID,),
+            decisions=(True,),
+            orders=(DischargePermitted(0.0),),
+            patient=True,
+        ),
+        World20(
+            name="DC_BPT Dynamic",
+            config=_config(DC_BPT),
+            good=(
+                *(*_FEW, r.selection(6, 2), r.dc_bpt_parameters(), r.dynamic(), *_DC[:2], r.dynamic_start()),
+                *(
+                    r.dc_bpt_dynamic_loop(),
+                    r.dc_bpt_dynamic_loop(display_parameters=_FULL),
+                    r.welding(),
+                    *_END[:2],
+                ),
+            ),
+            pilots=(ControlPilot.C,),
+            voltages=(0.0, 380.0),
+            levels=(IsolationLevel.VALID,),
+            decisions=(True,),
+            orders=_BACK,
+            patient=True,
+        ),
+        World20(
+            name="AC_BPT Dynamic",
+            config=_config(AC_BPT),
+            good=(
+                *(*_FEW, r.selection(5, 2), r.ac_bpt_parameters(), r.dynamic(), r.dynamic_start()),
+                *(r.ac_bpt_dynamic_loop(), r.ac_bpt_dynamic_loop(display_parameters=_FULL), *_END[:2]),
+            ),
+            pilots=(ControlPilot.C,),
+            decisions=(True,),
+            orders=_BACK,
+        ),
+        World20(
+            name="AC Scheduled",
+            config=_config(AC_BPT),
+            good=(
+                *(*_FEW, r.selection(1, 1), r.ac_parameters(), r.scheduled(), r.start(), r.ac_loop()),
+                *(r.renegotiate(), r.renegotiate(r.profile()), *_END),
+            ),
+            pilots=(ControlPilot.B, ControlPilot.C),
+            faults=(None, EvseFault.EMERGENCY_STOP),
+            decisions=(True,),
+            orders=(StopRequested(),),
+            patient=True,
+        ),
+    )
+}
