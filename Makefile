@@ -54,7 +54,7 @@ test: setup  ## all Python tests
 
 interop: setup $(EV_VENV)/.ready  ## an independent EV at `secc serve`, `secc ev` at an independent station (Linux, root, Java)
 	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py \
-	  tests/interop/iso20_ev_sessions.py
+	  tests/interop/iso20_ev_sessions.py tests/interop/iso20_sessions.py
 
 conformance: setup  ## our station before the conformance bench (`secc bench`), in all its shapes: a minute
 	$(PY) -m tools.conformance --html build/conformance --json build/conformance/own.json

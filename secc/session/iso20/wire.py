@@ -6,7 +6,7 @@ from secc.messages import iso20_common as m
 from secc.messages.iso20_common import RationalNumber
 from secc.session.context import Context
 from secc.session.iso20 import numbers
-from secc.session.iso20.side import Iso20Side, side
+from secc.session.iso20.side import Iso20Side, selection, side
 from secc.session.quantities import Milli
 from secc.settings.iso20 import DischargeSign
 
@@ -54,15 +54,17 @@ def measured(value: float) -> RationalNumber:
 def meter_info(session: Context, *, asked: bool) -> m.MeterInfo | None:
     """MeterInfo, if the EV asks for it [V2G20-1081] [V2G20-1082], and with the first response of a loop
     [V2G20-1833]; None without a fresh reading. The registers are those of the meter, since the beginning of
-    its life [INV-33]."""
+    its life [INV-33]; that of the other direction stands in a service of both directions only, as one EV of
+    the field cannot read it."""
     room, reading = side(session), session.evse.meter
     if reading is None or not session.config.energy.meter_info or not (asked or not room.metered):
         return None
     room.metered = True
+    both = selection(session).service.bidirectional
     return m.MeterInfo(
         meter_id=reading.meter_id,
         charged_energy_reading_wh=reading.energy,
-        bpt_discharged_energy_reading_wh=reading.exported,
+        bpt_discharged_energy_reading_wh=reading.exported if both else None,
         meter_signature=reading.signature,
         meter_status=reading.status,
         meter_timestamp=reading.utc,
