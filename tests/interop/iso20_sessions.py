@@ -1,7 +1,7 @@
 """Independent EVs of ISO 15118-20 at `secc serve`, over a real link, with `[iso20] insecure_lab`.
 
-Not part of `make test`: `make interop` names this file. Two of the EVs at hand speak ISO 15118-20 on plain TCP
-only, so the station is a laboratory for these runs.
+Not part of `make test`: `make interop` names this file. Two of the EVs at hand speak ISO 15118-20 on plain
+TCP only, so the station is a laboratory for these runs.
 """
 
 from __future__ import annotations
