@@ -388,9 +388,15 @@ def test_the_meter_is_in_the_first_answer_and_where_it_is_asked_for() -> None:
     bench.outlet(meter=MeterReading("M1", 1000, utc=1_700_000_000, exported=20))
     info = bench.ask(r.dc_loop()).meter_info
     assert (info.meter_id, info.charged_energy_reading_wh) == ("M1", 1000)
-    assert info.bpt_discharged_energy_reading_wh == 20
+    assert info.bpt_discharged_energy_reading_wh is None  # the service has one direction
     assert bench.ask(r.dc_loop()).meter_info is None
     assert bench.ask(r.dc_loop(meter_info_requested=True)).meter_info is not None
+
+
+def test_the_meter_of_the_other_direction_is_in_a_service_of_both_directions() -> None:
+    bench = looping(DC_BPT, 6, SCHEDULED)
+    bench.outlet(meter=MeterReading("M1", 1000, utc=1_700_000_000, exported=20))
+    assert bench.ask(r.dc_bpt_loop()).meter_info.bpt_discharged_energy_reading_wh == 20
 
 
 def test_without_a_meter_there_is_none_and_the_answer_is_ok() -> None:
