@@ -13,9 +13,11 @@ from secc.messages.iso2 import EnergyTransferMode
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.records.text import milliseconds, name_of
 from secc.sdp import SDP_PORT
+from secc.session.iso20.services import Service
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
-from secc.settings.energy import EnergyConfig, EnergyMode
+from secc.settings.energy import DcConfig, EnergyConfig, EnergyMode
+from secc.settings.iso20 import Iso20Config
 from secc.settings.protocols import ProtocolName
 from secc.settings.timing import TimingConfig
 from secc.settings.tls import TlsConfig, TlsPolicy
@@ -29,10 +31,11 @@ from secc.sim import (
     SimulatedDcEvse,
 )
 from secc.sim.certificates import ThrowawayPki, make_throwaway_pki
+from secc.sim.iso20 import Iso20Plan
 from secc.station.station import Station
 
 EXAMPLES = """examples:
-  secc demo                     AC plain, DC plain, AC TLS, DC TLS, DIN (DC), one after the other, on loopback
+  secc demo                     AC, DC, AC TLS, DC TLS, DIN (DC), -20 DC, -20 both directions, on loopback
   secc demo --only dc-tls --loops 200
   secc demo --pnc               Plug and Charge: a car receives a contract, another renews its contract
   secc demo --ocpp              with a central system, 2.0.1 and 1.6J, which is interrupted meanwhile
@@ -50,6 +53,8 @@ RUNS = {
     "ac-tls": (False, True),
     "dc-tls": (True, True),
     "din": (True, False),
+    "iso20-dc": (True, False),
+    "iso20-both": (True, False),
 }
 """Name, DC, TLS. DIN SPEC 70121 is DC without TLS."""
 
@@ -71,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run five sessions, then print a summary."""
+    """Run the sessions, then print a summary."""
     style = display.Style(colour=False if arguments.plain_text else None)
     try:
         timing = TimingConfig(minimum_pace=arguments.minimum_pace)
@@ -111,6 +116,8 @@ class _Show:
         self.delivered = 0.0
         self._dc, self._tls = RUNS[name]
         self._protocol = ProtocolName.DIN70121 if name == "din" else ProtocolName.ISO15118_2
+        self._iso20 = name.startswith("iso20")
+        self._both = name == "iso20-both"
         self._arguments = arguments
         self._timing = timing
         self._pki = pki
@@ -125,11 +132,14 @@ class _Show:
     async def charge(self) -> None:
         """Start the station, run the EV session, stop the station."""
         mode = EnergyMode.DC_EXTENDED if self._dc else EnergyMode.AC_THREE_PHASE_CORE
+        both = DcConfig(max_discharge_power=20_000.0, max_discharge_current=60.0)
         config = SeccConfig(
             interface=netns.STATION_END if self._arguments.netns else "lo",
-            energy=EnergyConfig(modes=(mode,)),
+            protocols=tuple(ProtocolName) if self._iso20 else SeccConfig().protocols,
+            energy=EnergyConfig(modes=(mode,), dc=both if self._both else DcConfig()),
             timing=self._timing,
             tls=self._tls_config(),
+            iso20=Iso20Config(insecure_lab=self._iso20, discharge=self._both),
         )
         style = self._style
         if not self._arguments.quiet:
@@ -142,12 +152,7 @@ class _Show:
         self._station = station
         async with station:
             ev = ScriptedEvcc(
-                Plan(
-                    protocol=self._protocol,
-                    mode=EnergyTransferMode(mode.value),
-                    loops=self._arguments.loops,
-                    pace=self._arguments.pace,
-                ),
+                self._plan(mode),
                 cable=self._cable,
                 interface=netns.EV_END if self._arguments.netns else "lo",
                 tls=self._tls,
@@ -160,6 +165,15 @@ class _Show:
         if not self._arguments.quiet:
             style.line(self._verdict())
             style.line()
+
+    def _plan(self, mode: EnergyMode) -> Plan | Iso20Plan:
+        loops, pace = self._arguments.loops, self._arguments.pace
+        if self._both:
+            return Iso20Plan(service=Service.DC_BPT, loops=2 * loops, pace=pace, discharge_at=loops)
+        if self._iso20:
+            return Iso20Plan(loops=loops, pace=pace)
+        transfer = EnergyTransferMode(mode.value)
+        return Plan(protocol=self._protocol, mode=transfer, loops=loops, pace=pace)
 
     def _tls_config(self) -> TlsConfig:
         if not self._tls:
@@ -202,8 +216,9 @@ class _Show:
         if not result.completed:
             return f"{style.bad('failed')}: {result.error or 'the session is not complete'}"
         how = "TLS" if result.tls else "plain TCP"
+        back = f", {self._evse.exported:.2f} Wh back" if self._both else ""
         return (
-            f"{style.good('charged')} {self.delivered:.2f} Wh over {how}, {len(result.exchanges)} messages, "
+            f"{style.good('charged')} {self.delivered:.2f} Wh{back} over {how}, {len(result.exchanges)} messages, "
             f"{result.duration:.1f} s, {result.peer}"
         )
 
