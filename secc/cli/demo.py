@@ -218,8 +218,8 @@ class _Show:
         how = "TLS" if result.tls else "plain TCP"
         back = f", {self._evse.exported:.2f} Wh back" if self._both else ""
         return (
-            f"{style.good('charged')} {self.delivered:.2f} Wh{back} over {how}, {len(result.exchanges)} messages, "
-            f"{result.duration:.1f} s, {result.peer}"
+            f"{style.good('charged')} {self.delivered:.2f} Wh{back} over {how}, "
+            f"{len(result.exchanges)} messages, {result.duration:.1f} s, {result.peer}"
         )
 
 

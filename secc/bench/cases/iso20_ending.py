@@ -104,8 +104,8 @@ def _every(ev: Iso20Car) -> dict[str, msgspec.Struct]:
 
 
 def _not_due(point: Point, *lawful: str) -> Run:
-    """Every request that is not lawful at a point is refused, each in a separate session. Other cases test that
-    the station then closes the connection."""
+    """Every request that is not lawful at a point is refused, each in a separate session. Other cases
+    test that the station then closes the connection."""
 
     async def run(trial: Trial) -> None:
         names = [name for name in _every(car20(trial)) if name not in lawful]
