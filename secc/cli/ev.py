@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from secc.cli import display, ev_iso20, misused, output, refused
+from secc.cli.protocols import protocol_name
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
 from secc.errors import CertificateError, LinkError
@@ -49,9 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=[*(name.value for name in ProtocolName), *_SHORT],
-        default=ProtocolName.ISO15118_2.value,
-        help="protocol of the EV (default: iso15118-2); din70121 is DC without TLS; iso20 is iso15118-20",
+        type=protocol_name,
+        choices=list(ProtocolName),
+        default=ProtocolName.ISO15118_2,
+        metavar="{" + ",".join(ProtocolName) + "}",
+        help="protocol of the EV (default: iso15118-2); din70121 is DC without TLS; short: din, iso20",
     )
     parser.add_argument("--tls", action=argparse.BooleanOptionalAction, default=False, help="require TLS")
     parser.add_argument("--roots", type=Path, help="PEM of V2G roots; without it any certificate is accepted")
@@ -87,17 +90,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ev_iso20.configure(parser)
 
 
-_SHORT = {"iso20": ProtocolName.ISO15118_20, "iso2": ProtocolName.ISO15118_2, "din": ProtocolName.DIN70121}
-"""Short names of the protocols."""
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run one session."""
     if not 0.0 <= arguments.soc <= 100.0:
         return misused(f"--soc {arguments.soc:g}: expected 0 to 100")
     if (arguments.host is None) != (arguments.port is None):
         return misused("expected --host and --port together")
-    protocol = _SHORT.get(arguments.protocol) or ProtocolName(arguments.protocol)
+    protocol: ProtocolName = arguments.protocol
     if protocol is ProtocolName.ISO15118_20:
         if problem := ev_iso20.refusal(arguments):
             return misused(problem)

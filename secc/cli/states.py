@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from secc.cli import refused
+from secc.cli.protocols import protocol_name
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
@@ -24,7 +25,7 @@ EXAMPLES = """examples:
   secc states WAIT_DEMAND          show everything that is legal in that state
   secc states                      show the whole table, one line for each row
   secc states --protocol din70121  show the table of DIN SPEC 70121
-  secc states --protocol iso15118-20 DCChargeLoopReq
+  secc states --protocol iso20 DCChargeLoopReq
 """
 
 DIALECTS = {
@@ -41,16 +42,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=[name.value for name in DIALECTS],
-        default=ProtocolName.ISO15118_2.value,
-        help="protocol of the table (default: iso15118-2)",
+        type=protocol_name,
+        choices=list(DIALECTS),
+        default=ProtocolName.ISO15118_2,
+        metavar="{" + ",".join(DIALECTS) + "}",
+        help="protocol of the table (default: iso15118-2); din and iso20 are short forms",
     )
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print rows."""
-    dialect = DIALECTS[ProtocolName(arguments.protocol)]
+    dialect = DIALECTS[arguments.protocol]
     rows = list(dialect.rules)
     if arguments.name is not None:
         rows = [row for row in dialect.rules if _matches(row, arguments.name)]
