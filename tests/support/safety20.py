@@ -97,9 +97,11 @@ class Oracle20:
             require(outputs == (), "INV-16", f"{outputs} after the end")
             return
         self.now = now
+        lapsed = self.output_on and now > self.leased_until
         self._take(event)
         for output in outputs:
             self._check(output)
+        require(self.ended or not lapsed, "INV-31", "a session outlives its lease")
         require(not (self.finally_off and self.output_on), "INV-29", "energy after a stop")
         self.finally_off = self.finally_off or ((self.stopped or self.withdrawn) and not self.output_on)
         if self.output_on:

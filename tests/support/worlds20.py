@@ -133,6 +133,7 @@ WORLDS20: dict[str, World20] = {
             pilots=(ControlPilot.C,),
             decisions=(True,),
             orders=_BACK,
+            hostile=True,
         ),
         World20(
             name="AC Scheduled",

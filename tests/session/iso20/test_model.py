@@ -58,6 +58,7 @@ DEFECTS: dict[str, tuple[str, Patch]] = {
         "DC_BPT Dynamic",
         _method(output, "_through_zero", lambda _, current: current),
     ),
+    "a lease that is not looked at": ("AC_BPT Dynamic", _method(output, "watch_lease", lambda _: None)),
     "a stop that is not enforced": ("DC Scheduled", _method(ending, "overtaken", lambda _: False)),
 }
 
