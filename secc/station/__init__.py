@@ -1,1 +1,1 @@
-"""The asyncio shell: sockets, TLS, timers and tasks around the pure core. Nothing here decides."""
+"""The asyncio shell: sockets, TLS, timers and tasks around the pure core. It makes no decisions."""

@@ -1,9 +1,9 @@
-"""The one loop that commands an outlet: calls its driver, one call after the other, and watches over each.
+"""The command loop of an outlet: calls its driver, one call after the other, and supervises each call.
 
-`secc.station.orders` decides what comes next; the contract with the driver is in `secc.ports`. A call is
-never cancelled while the station runs: timers watch it from beside, and they stop the lease, call
-`make_safe`, and block the outlet. One actuator lasts as long as its station; a session takes hold of it
-with `begin`, and lets go with `end`.
+`secc.station.orders` selects the next command; the contract with the driver is in `secc.ports`. A call is
+never cancelled while the station runs: separate timers supervise it, and they stop the lease, call
+`make_safe`, and block the outlet. An actuator exists as long as its station; a session starts its use with
+`begin` and ends it with `end`.
 """
 
 import asyncio
@@ -36,8 +36,10 @@ class Actuator:
         trip: Callable[[EvseFault, str], None] = lambda _fault, _why: None,
         discharge: Discharges | None = None,
     ) -> None:
-        """`complain` takes what only a log needs to know; `trip` blocks the outlet, and reports it.
-        `discharge` takes energy out of vehicles, where the outlet can."""
+        """`complain` gets problems that are only for the log; `trip` blocks the outlet, and reports it.
+
+        `discharge` takes energy out of vehicles, if the outlet can.
+        """
         self._controller = controller
         self._discharge = discharge
         self._timing = timing
@@ -69,11 +71,11 @@ class Actuator:
         await self._safety.run()
 
     async def make_safe(self) -> None:
-        """Everything off; the caller may be cancelled, the call is not."""
+        """Switch everything off; a cancelled caller does not cancel the call."""
         await self._safety.make()
 
     def give_up(self) -> None:
-        """Somebody has looked at the outlet: a call past its limit is not waited for any more."""
+        """A person has examined the outlet: a call past its limit is no longer awaited."""
         if self._orders.overdue and self._worker is not None:
             self._given_up = True
             self._worker.cancel()
@@ -95,9 +97,9 @@ class Actuator:
         self._report = report
 
     async def end(self) -> None:
-        """The session lets go: what is in progress returns, or is past its limit; off; `make_safe`.
+        """End the use by a session: wait for the call in progress up to its limit; switch off; `make_safe`.
 
-        Takes `timing.controller_call` at most, and as long again for `make_safe`.
+        Takes at most `timing.controller_call`, and the same time again for `make_safe`.
         """
         self._report = None
         self._orders.withdraw()
@@ -117,11 +119,11 @@ class Actuator:
 
     @property
     def off_pending(self) -> bool:
-        """An off is ordered, and the driver has not heard of it."""
+        """An off is ordered, and not yet passed to the driver."""
         return not self._heard.is_set()
 
     async def off_heard(self) -> None:
-        """Until the driver has heard of an off that was ordered."""
+        """Wait until an ordered off is passed to the driver."""
         await self._heard.wait()
 
     def renew(self, until: float) -> None:
@@ -177,7 +179,10 @@ class Actuator:
             self._idle.set()
 
     def _cancelled(self) -> str:
-        """By `give_up`, or by something of the driver's: the loop goes on. Raises when the loop is meant."""
+        """Cancelled by `give_up`, or inside the driver: the loop continues.
+
+        Raises if the loop itself is cancelled.
+        """
         task = asyncio.current_task()
         if self._given_up and task is not None:
             self._given_up = False
@@ -188,8 +193,10 @@ class Actuator:
         return "cancelled within the driver"
 
     def _next(self) -> Command | None:
-        """The next command, in progress; everything that decides whether it may be called is looked at here,
-        and the call follows without another turn of the loop."""
+        """The next command, now in progress.
+
+        All conditions for its call are checked here, and the call follows without another turn of the loop.
+        """
         while (command := self._orders.begin(self._now())) is not None:
             self._resorted = False
             self._pass_lease()
@@ -272,7 +279,7 @@ class Actuator:
         self._idle.set()
 
     def _block(self, fault: EvseFault, why: str) -> None:
-        """The output may be on, and the driver cannot be trusted to switch it off."""
+        """The output may be on, and the driver is not reliable for switching it off."""
         self._trip(fault, why)
         if self._report is not None:
             self._say(ControllerFault(why, fault))
@@ -313,7 +320,10 @@ class Actuator:
     # --- the lease -----------------------------------------------------------------------------------------
 
     def _pass_lease(self) -> None:
-        """As far as it is due; and when the session wants more than the driver may have, look again."""
+        """Pass the lease on when due.
+
+        Check again if the session needs it for longer than the driver may have it.
+        """
         orders, now = self._orders, self._now()
         if (until := orders.lease_due(now)) is not None:
             try:

@@ -1,9 +1,9 @@
-"""Admission of connections: which may wait for the outlet, and which gives way when all places are taken.
+"""Admission of connections: which may wait for the outlet, and which is closed when all places are taken.
 
-Connections wait, few and each with a deadline, until the first byte of a message comes; the first one to
-speak gets the outlet and the others are dropped. While the outlet is taken a second connection is refused at
-accept, unless it comes from the same EV and the session has not got past SessionSetup: then the EV has given
-the first one up, and the new one takes its place. When too many wait, the oldest silent one gives way.
+A few connections wait, each with a deadline, for the first byte of a message; the first one that sends it
+gets the outlet and the others are dropped. While the outlet is taken a second connection is refused at
+accept, unless it comes from the same EV and the session is not past SessionSetup: then the EV has abandoned
+the first connection, and the new one replaces it. When too many wait, the oldest silent one is closed.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ W = TypeVar("W", bound=Waiting)
 
 
 def gives_way(waiting: Sequence[W], newcomer: str) -> W | None:
-    """Which of them, in the order of their coming, makes room for one from the address `newcomer`; or None.
+    """Which of them, in the order of arrival, makes room for one from the address `newcomer`; or None.
 
     The oldest silent one. When all have sent something, unfinished TLS handshakes for example: the oldest of
-    an address that holds more than half of the places, unless the newcomer has the same address. So no single
+    an address that has more than half of the places, unless the newcomer has the same address. So no single
     device can keep an EV out.
     """
     silent = next((one for one in waiting if not one.heard), None)
@@ -59,8 +59,11 @@ class Admission:
         active: Callable[[], Link | None],
         refuse: Callable[[LinkEvent, str, str], None],
     ) -> None:
-        """`places`: how many may wait. `make` makes a link from the peer's address and whether it is for TLS;
-        `active` is the link that has the outlet; `refuse` reports connections that come to nothing."""
+        """`places`: how many may wait.
+
+        `make` makes a link from the peer's address and whether it is for TLS; `active` is the link that has
+        the outlet; `refuse` reports connections without a session.
+        """
         self.links: list[Link] = []
         """In the order of their coming."""
         self._places = places
@@ -87,7 +90,7 @@ class Admission:
             self.links.remove(link)
 
     async def shut_down(self, reason: str) -> None:
-        """End every connection, also those that were just being accepted."""
+        """End every connection, including those that are being accepted."""
         await asyncio.gather(*[link.shut_down(reason) for link in self.links])
         if self._tasks:
             await asyncio.wait(self._tasks)

@@ -1,10 +1,10 @@
-"""Attempts per name: at most so many in a window, for a limited number of names, in bounded memory."""
+"""Attempts per name: a maximum in a time window, for a limited number of names, in bounded memory."""
 
 import collections
 
 
 class Attempts:
-    """Times of attempts by name. The name that was heard of longest ago gives way to a new one."""
+    """Times of attempts by name. A new name replaces the one whose last attempt is the oldest."""
 
     def __init__(self, limit: int, window: float, *, capacity: int = 1000) -> None:
         """`limit` attempts within `window` seconds for each of at most `capacity` names."""

@@ -1,13 +1,14 @@
-"""What the station knows about contracts beyond one session, and the back end's side of Plug and Charge.
+"""The station's knowledge of contracts beyond one session, and the back end's side of Plug and Charge.
 
-A session is asked nothing here that it could decide itself. What outlives one is kept: contracts that the
-back end has accepted lately, provisioning answers that came too late for the car's first try, and how often
-what was refused. A query to the back end goes on when its session has ended: its answer is for the next one.
+Decisions that a session can make are made in the session. This module keeps what is needed after a session:
+contracts that the back end has accepted recently, provisioning answers that came too late for the car's first
+try, and counts of refusals. A query to the back end continues after the end of its session: its answer is for
+the next one.
 
-Who asks too often is not passed on. Only what is proved counts, so that nobody can use up the tries of
-another: a signed request for a contract counts for its certificate, a refusal of the back end for the
-contract that was proved. What is refused before any proof never reaches the back end; it is counted, and told
-when it heaps up, but locks nobody out.
+Requests above the limit are not passed on. Only proven requests count, so that no device can use up the
+attempts of another: a signed request for a contract counts for its certificate, a refusal of the back end for
+the contract that was proven. A request that is refused before any proof never reaches the back end; it is
+counted, and reported when it is frequent, but locks no car out.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class _Late:
 
 
 class ContractDesk:
-    """One per station; `terms` for each session, the rest for its outlet."""
+    """One per station; `terms` for each session, everything else for its outlet."""
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class ContractDesk:
         """How often what was refused, by rule."""
 
     def renew_trust(self) -> None:
-        """Read the roots again, for sessions to come; raises ConfigError and goes on with the old ones."""
+        """Read the roots again, for later sessions; raises ConfigError and keeps the old ones in use."""
         if self._offered:
             self._trust = load_trust(self._config.trust)
 
@@ -108,7 +109,7 @@ class ContractDesk:
         return self._backend.contracts is not None
 
     def terms(self, now: float) -> ContractTerms | None:
-        """The terms for a session that begins now; None when no contracts are accepted."""
+        """The terms for a session that starts now; None when no contracts are accepted."""
         if not self._offered or not self.capable:
             return None
         actions = frozenset(Action) if self._backend.provisioning is not None else frozenset()
@@ -125,7 +126,10 @@ class ContractDesk:
     # --- questions -----------------------------------------------------------------------------------------
 
     async def authorize(self, contract: VerifiedContract | ForwardedContract) -> Verdict:
-        """The back end's word; UNREACHABLE when it fails or hangs, TOO_OFTEN after too many refusals."""
+        """The decision of the back end.
+
+        UNREACHABLE if it fails or hangs, TOO_OFTEN after too many refusals.
+        """
         now, who = asyncio.get_running_loop().time(), contract.emaid.normal[:14]
         if self._denied.used_up(who, now):
             return Verdict.TOO_OFTEN
@@ -157,7 +161,7 @@ class ContractDesk:
         self._complain(str(error) if refused else f"{method}: {_what(error)}")
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
-        """What the back end has and what can be fetched; nothing where both fail."""
+        """Evidence from the back end and from the network; nothing if both fail."""
         backend = self._backend.revocation
         calls = [self._ask_for_evidence(backend, contract)] if backend is not None else []
         calls += [self._finder.find(contract)] if self._finder is not None else []
@@ -177,7 +181,10 @@ class ContractDesk:
             return Evidence()
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
-        """A bundle: one that came too late before, or the back end's answer. Cancelling leaves the query."""
+        """A bundle: one that came too late before, or the back end's answer.
+
+        Cancelling does not stop the query.
+        """
         now = asyncio.get_running_loop().time()
         self._late = {key: late for key, late in self._late.items() if late.until > now}
         kept = self._late.pop(request.key, None)
@@ -208,7 +215,7 @@ class ContractDesk:
         finally:
             self._asking.pop(request.key, None)
         if answer.refusal is None and await asyncio.to_thread(self._is_good, answer, request):
-            # Kept until it is known to have been sent: the session may have gone on without it.
+            # Kept until it is confirmed as sent: the session may have continued without it.
             until = asyncio.get_running_loop().time() + self._config.pnc.bundle_memory
             while len(self._late) >= _MAX_LATE:
                 del self._late[next(iter(self._late))]
@@ -216,7 +223,7 @@ class ContractDesk:
         return answer
 
     def _is_good(self, answer: ProvisioningAnswer, request: ProvisioningRequest) -> bool:
-        """Worth keeping; the session that gets it judges it once more."""
+        """Useful to keep; the session that gets it checks it again."""
         if self._config.pnc.forward_unverified:
             return True
         policy = contract_policy(self._config)
@@ -246,7 +253,7 @@ class ContractDesk:
             self._spawn(backend.record_contract(self._config.evse_id, record))
 
     def _count(self, refusal: ContractRefused, now: float) -> None:
-        """Count each refusal; report a rule that is broken often."""
+        """Count each refusal; report a rule that is violated often."""
         self.refusals[refusal.rule] += 1
         if self._heaps.used_up(refusal.rule, now):
             return

@@ -51,7 +51,7 @@ from secc.station.outlet import Outlet
 
 @dataclasses.dataclass(slots=True)
 class Chunk:
-    """Bytes of the peer and when they came, in seconds of the loop."""
+    """Bytes of the peer and the time of their arrival, in seconds of the loop."""
 
     data: bytes
     at: float
@@ -86,7 +86,7 @@ class Look(enum.Enum):
 
 
 LinkInput = Chunk | Plaintext | StreamEnd | HangUp | Look | ConnectionInput
-"""What reaches a link, from the wire and from inside the station."""
+"""Inputs of a link, from the wire and from inside the station."""
 
 
 class Wire(Protocol):
@@ -156,7 +156,7 @@ class Conversation:
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self, first: Sequence[LinkInput]) -> float:
-        """Handle `first` and everything that comes until the core hangs up; the time at which to close.
+        """Handle `first` and all further inputs until the core closes; return the time at which to close.
 
         The outlet is watched until then. Raises the exception of an internal error.
         """
@@ -187,7 +187,7 @@ class Conversation:
         self._handle_all()
 
     def post(self, event: LinkInput) -> None:
-        """Handle it after what is being handled, at the latest in the next turn of the loop."""
+        """Handle it after the present input, at the latest in the next turn of the loop."""
         self._events.append(event)
         if not self._turn_queued:
             self._turn_queued = True
@@ -205,7 +205,7 @@ class Conversation:
         self._handle_all()
 
     def _handle_all(self) -> None:
-        """Everything that has come, unless this is done further up or an answer waits for the driver."""
+        """Handle all waiting inputs, unless a caller further up does or an answer waits for the driver."""
         if self._handling or self._waiting is not None or self.over:
             return
         self._handling = True
@@ -262,7 +262,7 @@ class Conversation:
             self._perform(output)
 
     def _set_timer(self) -> None:
-        """For the deadline of the core; at the end of the session, its end."""
+        """For the deadline of the core; at the end of the session, for its close."""
         if self.close_at is not None:
             self.over = True
             if not self._ended.done():
@@ -285,7 +285,7 @@ class Conversation:
     # --- outputs -------------------------------------------------------------------------------------------
 
     async def _perform_when_heard(self, outputs: Sequence[ConnectionOutput]) -> None:
-        """The outlet gets an off first, then the EV its answer [INV-02]."""
+        """The off goes to the outlet first, then the answer to the EV [INV-02]."""
         try:
             for output in outputs:
                 if isinstance(output, Write) and self.outlet.off_pending:
@@ -332,8 +332,11 @@ class Conversation:
         return self.seen
 
     def notices_change(self) -> bool:
-        """Something that cannot wait for the next message or timer has changed: the core gets it, also when
-        it has passed by then. A fault register may clear itself when it is read."""
+        """A change that cannot wait for the next message or timer: the core gets it, even if the state has
+        passed by then.
+
+        A fault register may clear itself when it is read.
+        """
         before = _urgent(self.seen)
         if before == _urgent(self.look()):
             return False
@@ -341,7 +344,7 @@ class Conversation:
         return True
 
     def ticks(self) -> list[ConnectionInput]:
-        """The outlet now, and before it what it was for a moment since the last look."""
+        """The outlet now, preceded by a passing state since the last reading."""
         now = self.look()
         if not self._changes:
             return [Tick(now)]

@@ -2,7 +2,7 @@
 
 A running process is no proof: its discovery may not receive, its listener may be closed, its controller may
 hang. The examination sends a request over the charging interface to the discovery of the station, as an EV
-does, and waits for the answer. It opens no connection and touches no session.
+does, and waits for the answer. It opens no connection and does not affect a session.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Examination:
     serving: bool
     """A car that is plugged in now could begin a session."""
     reason: str
-    """Why not; no data link, a fault that has not been reset, or one of the troubles."""
+    """The reason; no data link, a fault that has not been reset, or one of the troubles."""
     in_session: bool
     discovery_seconds: float | None
     """Time that the discovery of this station took to answer; None without an answer."""
     warnings: tuple[str, ...] = ()
-    """What needs attention and does not keep the station from serving."""
+    """Items that need attention and do not keep the station from serving."""
     reports: tuple[ReportHealth, ...] = ()
-    """How output, log, journal and trace keep up; a problem there is no trouble of the station."""
+    """The state of output, log, journal and trace; a problem there is not a trouble of the station."""
 
     @property
     def healthy(self) -> bool:

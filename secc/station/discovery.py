@@ -1,9 +1,9 @@
 """The UDP socket around `SdpResponder`.
 
-One socket on the charging interface and nowhere else. A datagram that makes something fail costs that
-datagram and is counted; a socket that fails is closed, and opened again by whoever calls `ensure_open`: the
-station, about once a second. A process that lives while nobody reads this socket is the worst state there
-is, so `health` says whether the socket is being read.
+One socket, on the charging interface only. A datagram that causes an exception is dropped and counted; a
+failed socket is closed, and opened again at the next call of `ensure_open`: the station calls it about once a
+second. A running process whose socket is not read would look healthy and serve no EV, so `health` says
+whether the socket is being read.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class DiscoveryHealth:
     reason: str = ""
     """Why not; empty while listening."""
     faults: int = 0
-    """Datagrams that made something fail since the start: more than none is an internal error."""
+    """Datagrams that caused an exception since the start: more than zero is an internal error."""
     last_fault: str = ""
 
 
@@ -72,7 +72,7 @@ class Discovery:
         return None if self._socket is None else int(self._socket.getsockname()[1])
 
     def suspicion(self) -> str:
-        """A new sign of another device that answers requests on this link; empty without one."""
+        """A new sign of another device that answers requests on this link; empty if there is none."""
         answers = self._responder.counts.get(SdpVerdict.FOREIGN_RESPONSE, 0)
         if answers <= self._rivals:
             return ""
@@ -106,10 +106,10 @@ class Discovery:
         self._reason = reason
 
     async def round_trip(self, limit: float) -> float | None:
-        """Seconds that a request over the charging interface takes, there and back; None without an answer.
+        """Seconds for a request over the charging interface, there and back; None without an answer.
 
-        It is sent as an EV sends it, but from the address of the station: the responder does not see it, so
-        it works whether or not there is something to announce, and nothing is sent on the link.
+        It is sent as an EV sends it, but from the address of the station: the responder does not get it, so
+        it works with and without an announcement, and nothing is sent on the link.
         """
         link, port, loop = self._link, self.port, asyncio.get_running_loop()
         if link is None or port is None:
@@ -133,7 +133,7 @@ class Discovery:
         return None
 
     def _read(self) -> None:
-        """A few datagrams at a time, so that a flood cannot keep the loop from charging."""
+        """A few datagrams at a time, so that a flood cannot delay charging."""
         opened = self._socket
         for _ in range(_DATAGRAMS_PER_TURN):
             if opened is None or opened is not self._socket:

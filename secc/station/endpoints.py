@@ -1,8 +1,8 @@
 """The listeners of a station and their announcement: one per security mode that the policy allows.
 
-They are opened with the link, announced by discovery, and replaced by new ones after each session; while a
-setup phase lasts the same request gets the same answer. They are bound to the link-local address of the
-charging interface and to nothing else.
+They are opened with the link, announced by discovery, and replaced by new ones after each session; during a
+setup phase the same request gets the same answer. They are bound only to the link-local address of the
+charging interface.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Endpoints:
     """One per station."""
 
     def __init__(self, config: SeccConfig, responder: SdpResponder, accept: Accept) -> None:
-        """`responder` announces what is open; `accept` takes who connects."""
+        """`responder` announces the open listeners; `accept` takes their connections."""
         self._config = config
         self._responder = responder
         self._accept = accept
@@ -57,7 +57,7 @@ class Endpoints:
         return ports.strip()
 
     def retire(self) -> None:
-        """New ports for the next session; who was given the old ones just now may still come.
+        """New ports for the next session; an EV that has just received the old ones may still connect.
 
         Ports that are configured stay open.
         """

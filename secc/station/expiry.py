@@ -1,8 +1,8 @@
-"""Certificates that end soon: of the station, of roots it trusts, contracts of its back end.
+"""Certificates that expire soon: of the station, of roots it trusts, contracts of its back end.
 
-Looks at start and each `expiry.interval`. A certificate is reported when a level of `expiry.levels` is
-reached, when it has ended, was renewed or could not be renewed, and not again until that changes; `found` has
-all of them.
+Checked at start and each `expiry.interval`. A certificate is reported when a level of `expiry.levels` is
+reached, when it has expired, was renewed or could not be renewed, and not again until that changes; `found`
+has all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ExpiryWatch:
         self._clock = clock
         self._reported: dict[tuple[str, str, datetime.datetime], Expiry] = {}
         self.found: tuple[Expiry, ...] = ()
-        """What the last look has shown, the first end at the front."""
+        """Result of the last check, the earliest end first."""
 
     async def run(self) -> None:
         """Look, wait, look again, until cancelled."""
@@ -57,7 +57,7 @@ class ExpiryWatch:
         """Look now; report what is new."""
         now = self._clock()
         if now < _EARLIEST:
-            return  # without a clock nothing can be said; Plug and Charge is not offered then
+            return  # without a clock no end can be judged; Plug and Charge is not offered then
         found = [*self._own(now), *await self._of_the_back_end(now)]
         once = {(one.what, one.identity, one.not_after): one for one in found}  # chains share authorities
         self.found = tuple(sorted(once.values(), key=lambda one: one.not_after))

@@ -1,4 +1,5 @@
-"""The hardware of a station, across its sessions: commands, the fault latch, and looks between sessions."""
+"""The hardware of a station, across its sessions: commands, the fault latch, and readings between
+sessions."""
 
 import asyncio
 import contextlib
@@ -19,7 +20,7 @@ from secc.station.reporting import ReportLink
 
 
 class Hardware:
-    """One per station; give it a task for `run`. Between two sessions it looks at the outlet, see `leave`."""
+    """One per station; give it a task for `run`. Between two sessions it reads the outlet, see `leave`."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class Hardware:
         return self.actuator.problem
 
     async def run(self) -> None:
-        """Look at the outlet, measure the loop, make safe what could not be made safe; until cancelled."""
+        """Read the outlet, measure the loop, retry a failed `make_safe`; until cancelled."""
         self.leave()
         await asyncio.gather(self.actuator.run(), each_beat(self._beat))
 
@@ -89,13 +90,13 @@ class Hardware:
         self._making_safe = asyncio.get_running_loop().create_task(self.actuator.make_safe())
 
     def take(self) -> None:
-        """A session begins and looks at the outlet itself."""
+        """A session starts and reads the outlet itself."""
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
 
     def leave(self) -> None:
-        """There is no session: look at the outlet often enough not to miss a short unplug."""
+        """There is no session: read the outlet often enough not to miss a short unplug."""
         self.take()
         self._idle.switched_off(asyncio.get_running_loop().time())
         self._watch = asyncio.get_running_loop().create_task(
@@ -103,7 +104,7 @@ class Hardware:
         )
 
     def _beat(self, now: float, late: float) -> None:
-        """What must be off and stays on reports no change, and is wrong all the same."""
+        """An output that must be off and stays on is no change, so it is checked here."""
         self.lag.measured(now, late)
         if self._watch is not None and now >= self._judged_at + _JUDGEMENT:
             self._judged_at = now
@@ -119,7 +120,7 @@ class Hardware:
         self._report(LinkEvent.COMPLAINT, text)
 
     def _trip(self, fault: EvseFault, why: str) -> None:
-        """The outlet cannot be trusted to be off, whether there is a session or not."""
+        """The outlet is not reliably off, with or without a session."""
         if self.latch.blocked and why not in self.latch.reason and why != self._last_reason:
             self._last_reason = why  # the first reason stays
             self._complain(why)
@@ -143,8 +144,8 @@ async def watch(
 ) -> None:
     """Call `look` often enough to switch off in time when the pilot changes [INV-03], until cancelled.
 
-    With True when the controller reports a change, else with False `interval` seconds after the last look.
-    `looked_at` returns the loop time of a look by other reasons, a message or a deadline.
+    With True when the controller reports a change, else with False `interval` seconds after the last reading.
+    `looked_at` returns the loop time of a reading for other reasons, a message or a deadline.
     """
     if (reporting := controller.changes) is not None:
         try:
@@ -159,7 +160,7 @@ async def watch(
 
 
 async def _poll(look: Callable[[bool], None], interval: float, looked_at: Callable[[], float]) -> None:
-    """By a timer: a task that sleeps costs two turns of the loop for each look."""
+    """By a timer: a task that sleeps costs two turns of the loop for each reading."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 

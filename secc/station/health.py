@@ -11,7 +11,7 @@ __all__ = ["ReportHealth", "StationHealth", "health_of"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReportHealth:
-    """One of the ways in which a station reports. None of them decides whether it serves."""
+    """One of the destinations of a station's reports. None of them decides whether it serves."""
 
     name: str
     """`output`, `log`, `journal` or `trace`."""
@@ -41,10 +41,10 @@ class StationHealth:
     """Seconds, the longest delay of the event loop in about the last minute. More than `timing.lease` less
     `timing.lease_renewal` ends a session."""
     warnings: tuple[str, ...] = ()
-    """What needs attention and does not keep the station from serving: OCSP responses that cannot be
+    """Items that need attention and do not keep the station from serving: OCSP responses that cannot be
     stapled, a loop that is late."""
     reports: tuple[ReportHealth, ...] = ()
-    """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
+    """The state of output, log, journal and trace, if the station has them; separate from `serving`."""
     iso20_problem: str | None = None
     """Why TLS 1.3 of ISO 15118-20 is not offered now; empty while it is, None where it is not configured."""
 
@@ -60,7 +60,7 @@ def health_of(
     reports: tuple[ReportHealth, ...],
     iso20_problem: str | None,
 ) -> StationHealth:
-    """Put together from the parts of a station; `problem` keeps it from serving."""
+    """Assembled from the parts of a station; `problem` keeps it from serving."""
     latch = hardware.latch
     blocked = f"fault not reset: {latch.reason}" if latch.blocked else ""
     return StationHealth(

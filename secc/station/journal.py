@@ -1,4 +1,4 @@
-"""The journal: what happened in each session, in a file that survives the end of the process.
+"""The journal: the events of each session, in a file that survives the end of the process.
 
 One JSON object a line, only ever appended: `begin`, `meter` from time to time, what happened with a contract
 (`refused` with the rule that was broken, `granted`, `delivered`, `receipt`), and `end`, exactly one for each
@@ -46,7 +46,7 @@ __all__ = ["FAILED", "FILE", "INTERRUPTED", "LIMIT", "Journal", "Sync", "records
 FILE = "journal.jsonl"
 
 LIMIT = 4_194_304
-"""Bytes of records that may wait in memory for the disk: some 10,000 sessions."""
+"""Bytes of records that may wait in memory for the disk: about 10,000 sessions."""
 
 INTERRUPTED = "interrupted"
 """Reason of a session that was cut off by the end of the process."""
@@ -145,7 +145,7 @@ class Journal:
         )
 
     def observe(self, snapshot: EvseSnapshot) -> None:
-        """Keep the newest meter reading; write it down now and then."""
+        """Keep the newest meter reading; write it at intervals."""
         if snapshot.meter is None:
             return
         for session in self._sessions.values():
@@ -159,7 +159,7 @@ class Journal:
                 self._append("meter", session.key, {"meter": _meter(snapshot.meter)}, sync=Sync.ALWAYS)
 
     def contract(self, number: int, record: ContractRecord) -> None:
-        """What happened with a contract in this session; eMAID and PCID as digests, receipts as evidence."""
+        """An event with a contract in this session; eMAID and PCID as digests, receipts as evidence."""
         session = self._sessions.get(number)
         if session is not None:
             kind, fields = _about_contract(record)
@@ -252,7 +252,7 @@ def _about_contract(record: ContractRecord) -> tuple[str, dict[str, Any]]:
 
 
 def _digest(identity: str) -> str:
-    """Enough to see that two records are about the same one; personal data stays out of the file."""
+    """Enough to recognise two records about the same one; personal data stays out of the file."""
     return hashlib.sha256(identity.encode()).hexdigest()[:16] if identity else ""
 
 

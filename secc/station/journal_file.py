@@ -129,7 +129,7 @@ def unfinished(path: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _undo_half_a_move(path: pathlib.Path) -> None:
-    """A cut between two steps of putting a file aside leaves it under both names; the journal stays."""
+    """An interruption between two steps of rotating a file leaves it under both names; the journal stays."""
     with contextlib.suppress(OSError):
         for aside in path.parent.glob("journal-*.jsonl"):
             if aside.samefile(path):

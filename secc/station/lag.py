@@ -1,8 +1,8 @@
-"""How late the event loop is: everything in a station waits for it, the renewal of the lease too [INV-31].
+"""The delay of the event loop: everything in a station depends on it, also the renewal of the lease [INV-31].
 
-A loop that is late by more than `timing.lease` less `timing.lease_renewal` lets the lease lapse: the output
-goes off, and the session ends by the station's slowness. What holds it up is a call that does not return at
-once, or a machine that has too much to do.
+If the loop is late by more than `timing.lease` less `timing.lease_renewal`, the lease lapses: the output goes
+off, and the session ends because of the delay. Causes are a call that does not return at once, or an
+overloaded machine.
 """
 
 import collections
@@ -12,10 +12,13 @@ from secc.station.pulse import INTERVAL
 
 
 class LoopLag:
-    """One per station, as each has its margin; hand in each beat of the loop (`secc.station.pulse`)."""
+    """One per station, as each has its margin; pass it each beat of the loop (`secc.station.pulse`)."""
 
     def __init__(self, margin: float, slow: Callable[[str], None]) -> None:
-        """`margin`: seconds of delay that the lease survives. `slow` gets a report when half is used up."""
+        """`margin`: seconds of delay during which the lease stays valid.
+
+        `slow` gets a report when half is used up.
+        """
         self._margin = margin
         self._slow = slow
         self._lags: collections.deque[float] = collections.deque(maxlen=round(_MEMORY / INTERVAL))
@@ -29,7 +32,7 @@ class LoopLag:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a supervisor should know: half of the margin was used up in about the last minute."""
+        """For supervisors: half of the margin was used up in about the last minute."""
         return (self._text(self.worst),) if self.worst > self._margin / 2 else ()
 
     def measured(self, now: float, lag: float) -> None:

@@ -1,13 +1,13 @@
 """One TCP connection: bytes through TLS into the core, outputs of the core to the socket and the outlet.
 
-A link lives through three stages, each with a deadline that no partial input re-arms: the TLS handshake, the
-wait for the first byte of a message, the session. Only at that first byte does the owner decide whether this
-link may have the outlet, so a silent connection costs a socket and a task, and no session.
+A link has three stages, each with a deadline that no partial input restarts: the TLS handshake, the wait for
+the first byte of a message, the session. Only at that first byte does the owner decide whether this link may
+have the outlet, so a silent connection costs a socket and a task, and no session.
 
-Nothing in here knows what a message means. Before and after the session one task waits for its next event,
-and reading pauses until a chunk is handled: a peer cannot queue more than one chunk. In the session chunks
-are handled as they come, see `secc.station.conversation`. However a session ends, its outlet is made safe
-before the link is closed.
+This module does not interpret messages. Before and after the session one task waits for its next event, and
+reading pauses until a chunk is handled: a peer cannot queue more than one chunk. In the session chunks are
+handled as they come, see `secc.station.conversation`. After every kind of end the outlet is made safe before
+the link is closed.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class Link(asyncio.BufferedProtocol):
         return self._session.connection if self._session else None
 
     def post(self, event: ConnectionInput) -> None:
-        """Hand in an input of the session; without a session it is forgotten."""
+        """Pass an input to the session; without a session it is dropped."""
         if self._session is not None and not self._session.over:
             self._session.post(event)
 
@@ -120,7 +120,7 @@ class Link(asyncio.BufferedProtocol):
 
     @property
     def ending(self) -> bool:
-        """The session is over or about to be: the outlet will be free in a moment."""
+        """The session is over or ends now: the outlet will be free shortly."""
         return self._hung_up or (self._session is not None and self._session.close_at is not None)
 
     def hang_up(self, reason: str) -> None:
@@ -202,7 +202,7 @@ class Link(asyncio.BufferedProtocol):
             event = await self._next(deadline)
             if event is None:
                 if done:
-                    self._record(LinkEvent.FAILED, "nothing said in the setup time")
+                    self._record(LinkEvent.FAILED, "no message in the setup time")
                 else:
                     self._record(LinkEvent.TLS_FAILED, "not finished in time")
             if not isinstance(event, Chunk):
@@ -246,7 +246,7 @@ class Link(asyncio.BufferedProtocol):
         await self._wait_for_the_peer(close_at)
 
     async def _wait_for_the_peer(self, close_at: float) -> None:
-        """The EV should hang up first [V2G2-025]; what it still sends is thrown away."""
+        """The EV should close first [V2G2-025]; what it still sends is discarded."""
         while not (self._gone or self._peer_closed):
             event = await self._next(close_at)
             if event is None or isinstance(event, (StreamEnd, HangUp)):
@@ -311,7 +311,7 @@ class Link(asyncio.BufferedProtocol):
             self._stop("the EV does not read")
 
     async def _end(self) -> None:
-        """Farewell, end of stream, a short wait for the peer to read it, then nothing is left."""
+        """Close notify, end of stream, a short wait for the peer to read it, then release everything."""
         transport = self._transport
         try:
             if transport is not None and not self._gone:

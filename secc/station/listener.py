@@ -1,4 +1,4 @@
-"""A TCP socket that listens on one link-local address, and survives running out of file descriptors."""
+"""A TCP socket that listens on one link-local address, and tolerates a lack of file descriptors."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,10 @@ Accepted = Callable[[socket.socket, str], None]
 
 
 class Listener:
-    """Listens from the moment it is made; raises LinkError when it cannot."""
+    """Listens from its creation; raises LinkError when it cannot."""
 
     def __init__(self, link: LinkLocal, on_accept: Accepted, *, port: int = 0) -> None:
-        """`port` 0 takes a free one of `PORTS`, at random so that it is not the last one again."""
+        """`port` 0 takes a free one of `PORTS`, at random so that the last one is rarely used again."""
         self._on_accept = on_accept
         self._loop = asyncio.get_running_loop()
         self._retry: asyncio.TimerHandle | None = None
@@ -31,7 +31,7 @@ class Listener:
 
     @property
     def closed(self) -> bool:
-        """Nobody can connect any more."""
+        """No further connections are possible."""
         return self._socket.fileno() < 0
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Listener:
         self._socket.close()
 
     def retire(self) -> None:
-        """Close in a second: an EV may be about to connect to the port that it was given."""
+        """Close in a second: an EV may be about to connect to its announced port."""
         self._end = self._loop.call_later(_RETIREMENT, self.close)
 
     def _accept(self) -> None:

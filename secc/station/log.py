@@ -48,7 +48,7 @@ class LogReporter:
         self._out.put(made)
 
     def close(self, timeout: float = 0.5) -> None:
-        """Wait at most `timeout` seconds for what is queued; a later record begins a new queue."""
+        """Wait at most `timeout` seconds for queued records; a later record starts a new queue."""
         out, self._out = self._out, None
         if out is not None:
             out.close(timeout)
@@ -91,7 +91,7 @@ class _Text:
 
 
 class _Queued(logging.handlers.QueueHandler):
-    """Hands records to a thread; drops and counts when too many wait."""
+    """Passes records to a thread; drops and counts when too many wait."""
 
     def __init__(self, out: Outflow[logging.LogRecord]) -> None:
         super().__init__(_NO_QUEUE)

@@ -1,7 +1,7 @@
-"""Matching and pilot sequence of a station with SLAC, and what passes between them.
+"""Matching and pilot sequence of a station with SLAC, and the data between them.
 
-The two machines (`secc.slac.matching`, `secc.pilot`) and the station know nothing of each other. An output of
-one becomes an input of the next, in the order in which the outputs came; nothing here decides anything.
+The two machines (`secc.slac.matching`, `secc.pilot`) and the station are independent of each other. An output
+of one becomes an input of the next, in the order of the outputs; this module makes no decisions.
 """
 
 from __future__ import annotations

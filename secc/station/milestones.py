@@ -79,7 +79,7 @@ class MeterRead(Milestone):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChargingStopped(Milestone):
-    """The EV has stopped the charge; it may charge again, or negotiate, in the same session."""
+    """The EV has stopped charging; it may charge again, or negotiate, in the same session."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

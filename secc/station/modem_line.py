@@ -1,4 +1,4 @@
-"""The modem of a station: kept open, read, and reopened when its interface is gone."""
+"""The modem of a station: kept open, read, and reopened after its interface has failed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ModemLine:
             patience = min(2 * patience, _REOPEN_AT_MOST)
 
     async def _receive(self, machines: Machines) -> None:
-        """A few frames at a time, so that a flood cannot keep the loop from charging."""
+        """A few frames at a time, so that a flood cannot delay charging."""
         while True:
             for _ in range(_FRAMES_PER_TURN):
                 machines.to_matching(slac.FrameReceived(await self._modem.receive()))
@@ -56,7 +56,7 @@ class ModemLine:
             self._modem.close()
 
     def put_to_sleep(self, asleep: bool) -> str:
-        """Put the modem to sleep or wake it, where it can; returns what went wrong."""
+        """Put the modem to sleep or wake it, if it can; returns the error."""
         problem = ""
         if (sleeper := self._modem.sleeper) is not None:
             try:

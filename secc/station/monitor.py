@@ -1,7 +1,8 @@
 """A small HTTP server for supervisors: `/metrics`, `/health`, `/ready`.
 
-It lives in the loop that serves cars: when that loop hangs, nobody answers here, and that is an answer too.
-GET only, one request per connection, everything bounded; no password, so it belongs on loopback.
+It runs in the event loop that serves cars: when that loop hangs, there is no answer here either, and a
+supervisor sees it. GET only, one request per connection, everything bounded; no password, so use it on
+loopback only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Asks OCSP responders and CRL servers over HTTP, as little of it as that takes.
+"""Queries OCSP responders and CRL servers over HTTP, with the minimum of the protocol.
 
-An address comes out of a certificate. It is used only where the certificate has been judged, and even then
-with suspicion: no redirects, no address of our own network unless allowed, few seconds, few bytes. What comes
-back is bytes that others check; a failure is None.
+An address comes from a certificate. It is used only for a verified certificate, and with restrictions: no
+redirects, no address of the private network unless allowed, a limit of seconds and bytes. The result is bytes
+that others check; a failure is None.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class HttpFetcher:
         self._max_size = max_size
 
     async def ocsp_response(self, question: Question) -> bytes | None:
-        """Ask the responders named in the certificate, by SHA-1 and then by SHA-256: some know only one."""
+        """Query the responders named in the certificate, by SHA-1 and then by SHA-256: some support only
+        one."""
         for url in question.ocsp_urls:
             for sha1 in (True, False):
                 answer = await self.ocsp(url, question.ocsp_request(sha1=sha1))
@@ -70,7 +71,7 @@ class HttpFetcher:
     async def _connected(
         self, parts: urllib.parse.SplitResult
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """Connect to an address that has been looked at, not to a name that may change its mind."""
+        """Connect to a checked address, not to a name that may resolve differently the next time."""
         secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
         found = await asyncio.get_running_loop().getaddrinfo(

@@ -1,7 +1,7 @@
-"""Which command of an outlet comes next, which are dropped, and how long its lease may last.
+"""The next command of an outlet, which ones are dropped, and how long its lease may last.
 
-Nothing in here waits or calls anybody: `secc.station.actuator` does, and the contract in `secc.ports` says
-what follows. Times are monotonic seconds.
+This module does not wait and calls nothing: `secc.station.actuator` does; the consequences are in the
+contract in `secc.ports`. Times are monotonic seconds.
 """
 
 import math
@@ -15,7 +15,7 @@ _OFF = SetOutput(0.0, 0.0)
 
 
 class _Reach(NamedTuple):
-    """What an output may have by a set-point, or by one of several: V, A, magnitudes in each direction."""
+    """Limits of the output by a set-point, or by one of several: V, A, magnitudes in each direction."""
 
     voltage: float = 0.0
     charge: float = 0.0
@@ -61,7 +61,7 @@ class Orders:
         self.began = 0.0
         """When it began."""
         self.superseded = False
-        """An off was ordered after it: its result counts no more."""
+        """An off was ordered after it: its result does not count."""
         self.overdue = False
         """It is past its limit: its result comes too late."""
         self.lease_until = -math.inf
@@ -104,7 +104,7 @@ class Orders:
             self.superseded = True
 
     def bar(self) -> None:
-        """Nothing energises before an off: the session and the outlet do not agree about what is on."""
+        """No energising command before an off: the session and the outlet do not agree about the output."""
         self.withdraw()
         self._barred = True
 

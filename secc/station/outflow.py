@@ -1,9 +1,10 @@
-"""Reports on their way out of the process: a bounded queue and a thread each, so that none holds up the loop.
+"""Reports on their way out of the process: a bounded queue and a thread for each destination, so that none
+delays the loop.
 
-Standard output may be a pipe with a reader that has stopped, a disk may be full or take seconds for a sync.
-`Outflow.put` returns at once in all these cases. What does not fit in the queue is dropped and counted. A
-destination that fails is tried again, or the item is dropped, as its owner chooses; `problem`, `waiting` and
-`dropped` report how it goes. Items leave in the order in which they were put.
+Standard output may be a pipe whose reader has stopped, a disk may be full or take seconds for a sync.
+`Outflow.put` returns at once in all these cases. An item that does not fit in the queue is dropped and
+counted. After a failure the item is tried again or dropped, as its owner chooses; `problem`, `waiting` and
+`dropped` report the state. Items leave in the order in which they were put.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Report(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why it does not keep up or cannot be written; empty without a problem."""
+        """Why it is too slow or cannot be written; empty without a problem."""
         ...
 
     @property
@@ -105,7 +106,7 @@ class Outflow(Generic[T]):
 
     @property
     def problem(self) -> str:
-        """Why it does not keep up or cannot be written; empty without a problem."""
+        """Why it is too slow or cannot be written; empty without a problem."""
         began = self._began
         if self._failure:
             return self._failure

@@ -1,8 +1,8 @@
-"""Carries a session's outputs to the outlet's hardware and the back end, and brings the answers back.
+"""Passes a session's outputs to the outlet's hardware and the back end, and returns the answers.
 
-Nothing that they do keeps the session from its messages and timers: commands go to the one loop of the outlet
-(`secc.station.actuator`), each question to the back end is a task of its own. Results and failures become
-inputs of the session, which decides what they mean.
+Neither can delay the session's messages and timers: commands go to the one loop of the outlet
+(`secc.station.actuator`), each question to the back end has its own task. Results and failures become inputs
+of the session, which decides their meaning.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ OutletCommand = (
 
 
 class Outlet:
-    """The outlet during one session: made when the session begins, `release`d when it ends."""
+    """The outlet during one session: made at the start of the session, `release`d at its end."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Outlet:
                 await self._actuator.off_heard()
 
     def perform(self, command: OutletCommand, decided: float | None = None) -> None:
-        """Begin to do it; answers come through `report`.
+        """Start it; answers come through `report`.
 
         `decided`: loop time at which the session decided it, from which a lease counts [INV-31].
         """
@@ -149,7 +149,9 @@ class Outlet:
 
     def withdraw(self) -> None:
         """The authorization of this session ends, for every answer of the back end, past or future [INV-11].
-        A back end that was not asked yet is not asked any more."""
+
+        A query that has not started is dropped.
+        """
         self._withdrawn = True
         if self._contract is not None:
             self._report(ContractDecided(self._contract, Verdict.WITHDRAWN))
@@ -157,7 +159,7 @@ class Outlet:
             self._report(AuthorizationDecided(self._authorization, granted=False))
 
     async def release(self) -> None:
-        """Let go of the outlet, which is safe then; leave no question under way. May be called again."""
+        """Release the outlet, which is safe then, and cancel open queries. May be called again."""
         self._released = True
         left = list(self._tasks)
         for task in left:

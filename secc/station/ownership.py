@@ -34,7 +34,7 @@ __all__ = ["OutletClaim", "claims", "owner", "process"]
 
 
 class OutletClaim:
-    """What a station claims for itself; `acquire` it before anything touches the hardware."""
+    """The names that a station claims; `acquire` them before the hardware is used."""
 
     def __init__(self, config: SeccConfig, sdp_port: int) -> None:
         self._claims = tuple(claims(config, sdp_port))
@@ -70,7 +70,7 @@ class OutletClaim:
             loop.add_reader(held, _hang_up, held)
 
     def release(self) -> None:
-        """Somebody else may have it; may repeat."""
+        """Another process may have it; may be called again."""
         with contextlib.suppress(RuntimeError):
             loop = asyncio.get_running_loop()
             for held in self._held:

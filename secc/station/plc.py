@@ -172,7 +172,7 @@ class _Commands:
             self._complain(problem)
 
     def drive(self, signal: pilot.PilotSignal) -> None:
-        """Show a signal; a driver that fails must not end the listening to the power line."""
+        """Set a signal; a failing driver must not stop the reception from the power line."""
         try:
             self._driver.drive_pilot(signal)
         except Exception as error:

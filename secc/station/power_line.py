@@ -9,7 +9,7 @@ from secc.trace.recorder import Recorder
 
 
 class PowerLineLog:
-    """Writes into a trace, if there is one, and not too much: a flood fills no disk [INV-26]."""
+    """Writes into a trace, if there is one, up to a limit: a flood does not fill the disk [INV-26]."""
 
     def __init__(self, recorder: Recorder | None) -> None:
         """`recorder` as of the station."""

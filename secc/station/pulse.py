@@ -1,6 +1,7 @@
-"""One timer per event loop for what every station in it looks at: how late the loop is, what must stay off.
+"""One timer per event loop for the periodic checks of every station in it: delay of the loop, outputs that
+must be off.
 
-A hundred stations in one process share it, so their looks cost one wake of the loop, not a hundred.
+A hundred stations in one process share it, so their checks wake the loop once, not a hundred times.
 """
 
 from __future__ import annotations

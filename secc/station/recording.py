@@ -74,13 +74,13 @@ class SessionRecording:
         return connection
 
     def observe(self, snapshot: EvseSnapshot) -> None:
-        """The outlet now; for meter readings. Comes often enough to see a problem of a thread in time."""
+        """The outlet now; for meter readings. Called often enough to notice a problem of a thread in time."""
         if self._journal is not None:
             self._journal.observe(snapshot)
         self._look()
 
     def contract(self, number: int, record: ContractRecord) -> None:
-        """Something about a contract: a refusal, a grant, a delivery, a signed receipt."""
+        """An event with a contract: a refusal, a grant, a delivery, a signed receipt."""
         if self._journal is not None:
             self._journal.contract(number, record)
             self._look()
@@ -92,7 +92,7 @@ class SessionRecording:
         self._look()
 
     def _look(self) -> None:
-        """Log each problem once; one that has gone and comes back is logged again."""
+        """Log each problem once; a problem that ends and returns is logged again."""
         found = {one.name: one.problem for one in self._watched if one.problem}
         for name, problem in found.items():
             if name not in self._problems:

@@ -1,10 +1,11 @@
-"""Renewal of the station's certificate: asks the signer in time, replaces the files when the answer is good.
+"""Renewal of the station's certificate: queries the signer in time, replaces the files after a valid answer.
 
-`secc.pki.renewal` decides; this waits, calls and writes. The station's TLS takes up the new files by itself.
+`secc.pki.renewal` decides; this module waits, calls and writes. The station's TLS loads the new files by
+itself.
 
 A new certificate is on probation: the old pair stays beside it (`.old`) until an EV has finished a handshake
-with the new one. When EVs refuse the new one instead, several in a row and none took it, the old pair comes
-back while it is still valid, and the renewal begins again.
+with the new one. If several EVs in a row refuse the new one and none has accepted it, the old pair is
+restored while it is still valid, and the renewal starts again.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class CertificateFiles:
         return read_chain(_old(self.chain).read_bytes())[0]
 
     def settle(self) -> None:
-        """The pair in use has proved itself: forget the old one."""
+        """The pair in use has passed its probation: delete the old one."""
         for path in (_old(self.key), _old(self.chain)):
             path.unlink(missing_ok=True)
 
@@ -252,7 +253,7 @@ class LeafRenewal:
             while True:
                 await self.step()
                 left = (self.renewal.deadline - self._clock()).total_seconds()
-                # Wall clocks are set, and suspended machines sleep: look again at the latest after a while.
+                # Wall clocks are set, and suspended machines sleep: check again after a bounded time.
                 await self._wait(min(max(left, _SHORTEST), _LONGEST))
         finally:
             if self._settling is not None:
@@ -275,7 +276,7 @@ class LeafRenewal:
                 self.renewal.hasten(self._clock())
 
     async def step(self) -> None:
-        """One look at the clock, and everything that follows from it."""
+        """One check of the clock, and everything that follows from it."""
         await self._perform(self.renewal.handle(RenewalTick(), self._clock()))
 
     async def _perform(self, outputs: tuple[RenewalOutput, ...]) -> None:

@@ -33,7 +33,7 @@ class Reports:
         self._peer = ""
 
     def begin(self, session: str, peer: str) -> None:
-        """A session begins: link events of its peer carry its SessionID from now on."""
+        """A session starts: link events of its peer carry its SessionID from now on."""
         self._session, self._peer = session, peer
 
     def end(self) -> None:

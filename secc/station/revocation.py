@@ -1,9 +1,9 @@
-"""Revocation of contracts: asks the OCSP responders and list servers that the certificates name.
+"""Revocation of contracts: queries the OCSP responders and list servers that the certificates name.
 
-Addresses are followed only for a chain that has been verified up to a root of ours. Everything is asked at
-the same time, and only what is not at hand: a genuine answer is kept until it ends, and shared by all
-contracts under the same authority. What is too late for a session is for the next one: the search goes on
-without it. Nothing is decided here; what is found is bytes, and the session judges them.
+Addresses are used only for a chain that has been verified up to a trusted root. All queries run at the same
+time, and only for missing answers: a genuine answer is kept until it expires, and shared by all contracts
+under the same authority. An answer that is too late for a session is for the next one: the query continues
+without it. This module makes no decisions; it returns bytes, and the session judges them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RevocationFinder:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, contract: PresentedContract) -> Evidence:
-        """What is at hand after the patience, or sooner when there is nothing more to come."""
+        """Available answers after the waiting time, or earlier when no more can come."""
         asked = questions(contract.chain)
         searches = [search for one in asked for search in self._searches(one)]
         if searches:
@@ -81,7 +81,7 @@ class RevocationFinder:
         return kept[0]
 
     def _searches(self, question: Question) -> list[asyncio.Task[None]]:
-        """The questions about one certificate; a query that another session has begun is joined."""
+        """The queries about one certificate; a query that another session has started is shared."""
         now, found = self._clock(), []
         ocsp, crl = f"ocsp {question.certificate.fingerprint}", f"crl {question.issuer.fingerprint}"
         if self._ocsp is not None and question.ocsp_urls and self._at_hand(ocsp, now) is None:
@@ -122,7 +122,7 @@ class RevocationFinder:
     async def _keep(
         self, name: str, der: bytes, question: Question, read: Callable[..., RevocationAnswer]
     ) -> None:
-        """A genuine answer, until it ends; anything else is forgotten. Long lists take milliseconds."""
+        """A genuine answer, until it expires; anything else is discarded. Long lists take milliseconds."""
         now = self._clock()
         try:
             answer = await asyncio.to_thread(read, der, question.certificate, question.issuer, now)

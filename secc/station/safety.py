@@ -1,7 +1,7 @@
 """The outlet must report that it is safe before a session may use it: at start, and after each session.
 
-A controller whose `make_safe` fails or hangs still has its lease, which nobody renews any more [INV-31]. But
-what it really does nobody knows, so no session begins until a repeated call has succeeded.
+A controller whose `make_safe` fails or hangs still has its lease, which is not renewed any more [INV-31]. But
+its real state is unknown, so no session starts until a repeated call has succeeded.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ class Safety:
         """Why no session may use the outlet; empty while it is safe, or in a session."""
 
     async def make(self) -> None:
-        """Everything off, come what may: a cancelled caller is cancelled afterwards.
+        """Switch everything off, in every case: a cancelled caller is cancelled afterwards.
 
-        A call of `make_safe` in progress is waited for, and then there is a new one.
+        A call of `make_safe` in progress is awaited, and then a new one is made.
         """
         await finish(self._call())
 
     async def run(self) -> None:
-        """Ask again after a failure, until it succeeds; until cancelled."""
+        """Repeat after a failure, until it succeeds; until cancelled."""
         while True:
             await self._failed.wait()
             await asyncio.sleep(_PAUSE)

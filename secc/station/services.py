@@ -1,4 +1,4 @@
-"""Value-added services of the back end: its offer when a session begins, and the choice of the EV."""
+"""Value-added services of the back end: its offer at the start of a session, and the choice of the EV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from secc.station.boundary.backend import checked_backend
 
 
 class ServiceDesk:
-    """One per station. When the back end fails here, its services are missing and nothing else."""
+    """One per station. If the back end fails here, only its services are missing."""
 
     def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
         self._config = config

@@ -1,7 +1,8 @@
-"""The outlet and its sessions: which connection has it, and what a session begins with and leaves behind.
+"""The outlet and its sessions: which connection has it, and the state at start and end of a session.
 
-The first connection on which a message begins gets the outlet; at most one session is in progress. Fault
-latch, paused session, power limit and recent SessionIDs outlive a session and are kept here or in `hardware`.
+The first connection on which a message starts gets the outlet; at most one session is in progress. Fault
+latch, paused session, power limit and recent SessionIDs remain after a session and are kept here or in
+`hardware`.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Sessions:
             link.hang_up(reason)
 
     def observe(self, snapshot: EvseSnapshot) -> None:
-        """Look at a snapshot for what outlives a session: fault latch, paused session, journal."""
+        """Evaluate a snapshot for state beyond a session: fault latch, paused session, journal."""
         self._hardware.observed(snapshot)
         self._pauses.observe(snapshot)
         self._parts.recording.observe(snapshot)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:
-    """Wait until it is done, come what may: a cancelled caller is cancelled afterwards."""
+    """Wait until it is done, in every case: a cancelled caller is cancelled afterwards."""
     task = asyncio.get_running_loop().create_task(work)
     cancelled = False
     while not task.done():

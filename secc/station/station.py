@@ -1,7 +1,7 @@
-"""One outlet: discovery, listeners, sessions and hardware put together, and the methods for its owner.
+"""One outlet: discovery, listeners, sessions and hardware together, and the methods for its owner.
 
 `supervision` opens listeners and discovery, `admission` accepts connections, `sessions` gives the outlet to
-one of them, `hardware` commands the outlet. Before it touches the hardware the station claims interface and
+one of them, `hardware` commands the outlet. Before it uses the hardware the station claims interface and
 outlet, see `ownership`. Values of the integrator's code are checked at the `boundary`; other threads call the
 methods of `Station.threadsafe`, see `threads`.
 """

@@ -1,8 +1,8 @@
 """Keeps the TLS of a running station up to date: new files are loaded, staples are fetched in time.
 
-Nothing here touches a running session: connections to come get the new context, those that are there keep
-theirs. What cannot be used is reported once and leaves everything as it was. Files are read in a thread, as a
-slow disk must not hold up the loop.
+A running session is never affected: later connections get the new context, present ones keep theirs. An
+unusable file is reported once and changes nothing. Files are read in a thread, as a slow disk must not delay
+the loop.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class TlsKeeper:
         ocsp: OcspSource | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Loads everything; raises ConfigError when TLS is wanted and cannot be had [INV-21].
+        """Loads everything; raises ConfigError if TLS is required and not possible [INV-21].
 
-        Without `ocsp` the responder itself is asked, if the configuration says so.
+        Without `ocsp` the responder itself is queried, if the configuration says so.
         """
         self._config = config
         self._report = report
@@ -135,7 +135,7 @@ class TlsKeeper:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What needs attention and leaves the station serving: a laboratory switch, TLS 1.3 that is not
+        """Items that need attention and do not stop the station: a laboratory switch, TLS 1.3 that is not
         offered, OCSP responses that cannot be stapled."""
         credentials = () if self.context is None else self.context.all_credentials
         found = [f"{one.title}: {trouble}" for one in credentials if (trouble := self._staples.problem(one))]
@@ -161,7 +161,7 @@ class TlsKeeper:
         self._take(load_context(self._config, self._clock))
 
     async def run(self) -> None:
-        """Look at the files and at the staples until cancelled."""
+        """Check the files and the staples until cancelled."""
         self._loop = asyncio.get_running_loop()
         if self._config.iso20.insecure_lab:
             self._report(LinkEvent.TLS_ALARM, INSECURE)
@@ -230,7 +230,7 @@ class TlsKeeper:
             watcher(fingerprint, failure)
 
     def _look(self) -> tuple[object, ...]:
-        """What the files look like from outside; None for one that is not there."""
+        """Metadata of the files; None for a missing one."""
         chains = (*_files(self._config), *_iso20_files(self._config))
         paths = [path for files in chains for path in files.paths]
         if self._config.tls.client_auth is not ClientAuth.NONE or _iso20_files(self._config):

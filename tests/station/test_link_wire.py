@@ -317,7 +317,7 @@ async def test_a_peer_that_says_nothing_is_left_at_the_setup_deadline() -> None:
         await asyncio.sleep(1.99)
         assert wire.transport.did == []
         await asyncio.sleep(0.02)
-        assert wire.records[-1] == (LinkEvent.FAILED, "nothing said in the setup time")
+        assert wire.records[-1] == (LinkEvent.FAILED, "no message in the setup time")
 
 
 class Slow(PlainEngine):

@@ -487,7 +487,7 @@ async def test_a_connection_that_says_nothing_is_closed_and_nobody_was_made_to_w
         car = await Car.connect(bed.plain_port)
         assert await car.at_end()
         texts = [record.text for record in bed.events(LinkEvent.FAILED)]
-        assert texts == ["nothing said in the setup time"]
+        assert texts == ["no message in the setup time"]
         assert bed.outlet.calls == ["make_safe"]
         car.close()
 

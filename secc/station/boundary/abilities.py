@@ -1,9 +1,9 @@
-"""Which methods a controller, a back end or a modem has, and whether they can be called as their port says.
+"""The methods of a controller, a back end or a modem, and whether they can be called as their port says.
 
 The methods of a role are required and are looked up by name. An optional ability is declared: the class
 derives from the port of the ability (`class Csms(Backend, ContractBackend)`). A declared ability without its
-methods, and a method of an ability that is not declared, would both switch the ability off without notice.
-So both refuse the start, and so do a misspelt name and a method of another shape.
+methods, and a method of an ability that is not declared, would both disable the ability silently. So both
+prevent the start, and so do a misspelt name and a method with another signature.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _look_up(role: PortRole, kind: str, thing: object, method: Method) -> object
 
 
 def misfit_of(found: object, method: Method) -> str:
-    """What is wrong with a method; empty when it can be called as its port says."""
+    """The defect of a method; empty when it can be called as its port says."""
     if not callable(found):
         return f"{type(found).__name__} and cannot be called"
     waits = _waits(found)
@@ -220,7 +220,7 @@ def _others(role: PortRole, thing: object) -> list[str]:
 
 
 def _nearest(method: Method, others: list[str]) -> str:
-    """The name that is most like that of the method; empty when none is like it."""
+    """The name most similar to that of the method; empty without a similar one."""
     plain = {_plain(name): name for name in others}
     near = difflib.get_close_matches(_plain(method.name), plain, n=1, cutoff=_LIKE)
     return plain[near[0]] if near else ""
@@ -232,7 +232,7 @@ def _plain(name: str) -> str:
 
 
 def _unmistakable(name: str, method: Method) -> bool:
-    """So much alike that the shape of the method does not matter; short names need the same shape."""
+    """So similar that the shape of the method does not matter; short names need the same shape."""
     ratio = difflib.SequenceMatcher(None, _plain(name), _plain(method.name)).ratio()
     return len(method.name) >= _LONG and ratio >= _VERY_LIKE
 

@@ -1,6 +1,6 @@
-"""The adapter around a back end: what it returns is checked here, once.
+"""The adapter around a back end: its results are checked here, once.
 
-A result that is refused looks to the caller like a call that raises, and has the same consequences: an
+For the caller a refused result is the same as a call that raises, with the same consequences: an
 authorization is not given, a contract is not accepted.
 """
 

@@ -1,4 +1,4 @@
-"""A call of a method of the integrator: its result is checked, an awaitable where none belongs is refused."""
+"""A call of a method of the integrator: its result is checked, an unexpected awaitable is refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The adapter around a controller: what it returns is checked here, once.
+"""The adapter around a controller: its results are checked here, once.
 
-A result that is refused looks to the caller like a call that raises, and has the same consequences: a command
-has failed, the outlet has a malfunction.
+For the caller a refused result is the same as a call that raises, with the same consequences: a command has
+failed, the outlet has a malfunction.
 """
 
 from __future__ import annotations

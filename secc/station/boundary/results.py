@@ -1,4 +1,4 @@
-"""What the results of each method of a port must be, and the arguments of the methods of `Station`."""
+"""Rules for the results of each method of a port, and for the arguments of the methods of `Station`."""
 
 from __future__ import annotations
 
@@ -214,8 +214,8 @@ def signed_power(method: str, value: object) -> float | None:
 def reason(method: str, value: object) -> str:
     """A text for logs; raises IntegrationError when it is none.
 
-    A stop must not fail on the text that explains it: any length and any character is accepted, the text is
-    cut and escaped.
+    A stop must not fail because of the text that explains it: any length and any character is accepted, the
+    text is cut and escaped.
     """
     return accept(method, prose(_LONGEST_REASON), value, "reason is")
 

@@ -32,7 +32,7 @@ def checked_ocsp(source: OcspSource | None) -> CheckedOcspSource | None:
 
 
 def checked_random(source: Callable[[int], bytes], complain: Callable[[str], None]) -> Callable[[int], bytes]:
-    """The source, and that of the operating system when it fails: a failure must not end a session."""
+    """The source, and that of the operating system if it fails: a failure must not end a session."""
 
     def draw(size: int) -> bytes:
         try:

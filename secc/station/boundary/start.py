@@ -1,4 +1,4 @@
-"""Checks of what a station is made with: its arguments, and abilities that the configuration needs."""
+"""Checks of the arguments of a station, and of abilities that the configuration needs."""
 
 from __future__ import annotations
 

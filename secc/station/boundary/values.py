@@ -52,9 +52,9 @@ Check = Callable[[object], T]
 
 
 def accept(method: str, check: Check[T], value: object, said: str = "it returned") -> T:
-    """The value that `check` makes of `value`; raises IntegrationError, which names `method`.
+    """The result of `check` for `value`; raises IntegrationError, which names `method`.
 
-    `said` introduces the value in the error where no field of it is named.
+    `said` introduces the value in the error if it is not in a named field.
     """
     try:
         return check(value)
@@ -261,7 +261,7 @@ def record(kind: type[T], **checks: Check[Any]) -> Check[T]:
 
 
 def _again(value: T) -> T:
-    """The rules of the class hold, however the object was made."""
+    """The rules of the class are satisfied, however the object was made."""
     rules = getattr(value, "__post_init__", None)
     if rules is not None:
         rules()
@@ -269,7 +269,8 @@ def _again(value: T) -> T:
 
 
 def encodable(kind: type[T], element: str) -> Check[T]:
-    """An object of a message class that the schema allows: the encoder judges, before an EV waits for it."""
+    """An object of a message class that the schema allows: the encoder checks it, before an EV waits for
+    it."""
 
     def check(value: object) -> T:
         if not isinstance(value, kind):
