@@ -29,6 +29,7 @@ from secc.session.outputs import EndReason, Notice, NoticeKind, OpenContactor, O
 from secc.session.paused import PausedSession
 from secc.session.refusals import Refused, Warned
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, Timer
+from secc.session.streams import Stream
 from secc.session.timers import Timers
 from secc.settings.services import ValueAddedService
 
@@ -183,9 +184,12 @@ class Session(Context):
         self.answer_by = reply.answer_by(self.dialect, self.config.timing, request, self.now)
         self.received_id, self.received_signature = session_id, signature
         self.received_payload, self.received_stream = event.payload, event.stream
+        rule = None
+        if event.stream is Stream.MAIN:  # the rows are those of the main stream
+            rule = self.dialect.find(self.state, type(request), self.config.compat)
         if (wrong := reply.foreign(self, self.dialect, request)) is not None:
             self.refuse(wrong)
-        elif (rule := self.dialect.find(self.state, type(request), self.config.compat)) is None:
+        elif rule is None:
             self.refuse(reply.unexpected(self, self.dialect, request))
         else:
             if rule.leniency:

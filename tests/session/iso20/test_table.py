@@ -9,15 +9,17 @@ from secc import exi
 from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
+from secc.session.inputs import Received
 from secc.session.iso20 import table
 from secc.session.iso20.refusals import PAIRS
 from secc.session.iso20.states import Iso20State as S
 from secc.session.iso20.table import ISO20_DC, RULES
-from secc.session.outputs import EndReason, OpenContactor, Send
+from secc.session.outputs import CloseContactor, EndReason, OpenContactor, Send, SetOutput
 from secc.session.states import Stage, Timer
+from secc.session.streams import Stream
 from secc.settings import CompatConfig
 from tests.support import iso20 as r
-from tests.support.iso20 import EACH, Bench20, code
+from tests.support.iso20 import EACH, Bench20, addressed, code
 from tests.support.states20 import WAYS, in_state
 
 LIVE = [state for state in S if state is not S.ENDED]
@@ -89,6 +91,21 @@ def test_every_refusal_is_schema_valid(state: S, request_class: type[Any]) -> No
 def test_request_with_a_row_is_not_out_of_sequence(state: S, request_class: type[Any]) -> None:
     response = strict(state).ask(lawful(state, request_class))
     assert code(response) != "FAILED_SequenceError"
+
+
+@pytest.mark.parametrize(("state", "request_class"), LEGAL, ids=name)
+@pytest.mark.parametrize("stream", [Stream.SCHEDULE, Stream.METERING])
+def test_a_request_beside_the_main_stream_has_no_row(
+    state: S, request_class: type[Any], stream: Stream
+) -> None:
+    bench = strict(state)
+    request = addressed(lawful(state, request_class), bench.session.session_id)
+    bench.feed(Received(request, bench.evse, stream=stream))
+    (sent,) = [output for output in bench.last if isinstance(output, Send)]
+    assert (code(sent.message), sent.stream) == ("FAILED_SequenceError", stream)
+    assert bench.end is not None
+    energising = [output for output in bench.last if isinstance(output, SetOutput | CloseContactor)]
+    assert energising in ([], [SetOutput(0.0, 0.0)])
 
 
 @pytest.mark.parametrize(("state", "request_class"), LEGAL, ids=name)
