@@ -31,6 +31,8 @@ class CheckedController:
         """Gets the reason when a snapshot is refused: once, until a snapshot is good again."""
         self.problem = ""
         """Why the last snapshot could not be used; empty when it could."""
+        self.charges_only = False
+        """A DC outlet that cannot take energy from the EV: current that flows back is a fault."""
         self.discharge = adapted(controller, Discharges, _Discharge)
         """Present when the controller declares `Discharges`."""
         self.changes = adapted(controller, ReportsChanges, _Changes)
@@ -44,6 +46,12 @@ class CheckedController:
         """The outlet now; an exception or a refused value is a fault of the outlet."""
         try:
             found: EvseSnapshot = returned("snapshot", self.inner.snapshot())
+            if self.charges_only and found.present_current < _OFFSET:
+                raise IntegrationError(
+                    "snapshot",
+                    f"present_current is {found.present_current:g}",
+                    f"{_OFFSET:g} A or more, as the controller does not declare Discharges",
+                )
         except Exception as error:
             problem = str(error) if isinstance(error, IntegrationError) else f"snapshot: {what(error)}"
             if not self.problem:
@@ -74,6 +82,9 @@ class CheckedController:
 
     async def make_safe(self) -> None:
         await awaited("make_safe", self.inner.make_safe())
+
+
+_OFFSET = -60.0  # A, the offset of the sensor of a large power stage
 
 
 class _Discharge:
