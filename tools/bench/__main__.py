@@ -98,7 +98,7 @@ def _pypi(lines: list[str]) -> Figures:
     """Nanoseconds of EXIficient through py4j; empty where it is not installed."""
     if not PYPI.exists():
         return {}
-    program = [str(PYPI), str(Path(__file__).with_name("bench_pypi.py"))]
+    program = [str(PYPI), str(Path(__file__).with_name("pypi.py"))]
     run = subprocess.run(program, input="\n".join(lines), capture_output=True, text=True, check=True)
     found: Figures = {}
     for line in run.stdout.splitlines():

@@ -13,7 +13,7 @@ from secc import exi
 from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages.iso2 import PhysicalValue, UnitSymbol
 
-OUT = Path(__file__).resolve().parents[1] / "benches" / "messages.txt"
+OUT = Path(__file__).resolve().parents[2] / "benches" / "messages.txt"
 CANONICAL = "http://www.w3.org/TR/canonical-exi/"
 SESSION = bytes(range(1, 9))
 

@@ -36,7 +36,7 @@ from _pytest.runner import runtestprotocol
 
 from tools.checks.mutation import Mutant, Scope, mutants
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "mutants"
 MODULES = (
     "secc.session.machine",

@@ -63,7 +63,7 @@ from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedCable, Simulate
 from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
 from secc.station.station import Station
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PKI = ROOT / "certs/testpki"
 SEQUENCE, SETUP = 1.5, 3.0
 """Instead of 60 s and 18 s."""

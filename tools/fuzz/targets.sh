@@ -3,7 +3,7 @@
 # draws the same inputs, as far as it comes. Stops at the first finding, with exit code 1; says why and succeeds where
 # there is no nightly compiler or no cargo-fuzz and it cannot be installed.
 set -euo pipefail
-cd "$(dirname "$0")/../rust/v2g-exi"
+cd "$(dirname "$0")/../../rust/v2g-exi"
 seconds=${1:?seconds for each target}
 seed=${2:-0} # 0: another one each time
 

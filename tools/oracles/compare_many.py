@@ -80,7 +80,7 @@ def judged(messages: Iterable[str], grammars: str, count: int) -> tuple[int, lis
     archive = jar()
     if archive is None:
         raise RuntimeError("make .venv-interop/.ready installs the package that carries EXIficient")
-    source = str(ROOT / "tools" / "ExificientBatch.java")
+    source = str(ROOT / "tools" / "oracles" / "ExificientBatch.java")
     command = ["java", "-Xmx512m", "-cp", str(archive), source, grammars]
     same, differences = 0, list[str]()
     sent = SimpleQueue[str]()
