@@ -27,7 +27,9 @@ def rows() -> dict[str, list[str]]:
 @functools.cache
 def functions(path: Path) -> frozenset[str]:
     return frozenset(
-        node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
 
 

@@ -85,7 +85,7 @@ def codec_of(name: str, directory: Path | None, full_lists: exi.FullLists = "spe
 
     sets = load(directory)
     if name not in sets:
-        raise NotationError(f"unknown schema set {name} in {directory}, expected one of {', '.join(sets)}")
+        raise NotationError(f"{name} is not a schema set of {directory}; known are {', '.join(sets)}")
     return compile_codec(sets[name], full_lists=full_lists)
 
 

@@ -86,6 +86,14 @@ class _Callable(Protocol):
 
     def renegotiate(self) -> None: ...
 
+    def renegotiate_service(self) -> None: ...
+
+    def request_pause(self) -> None: ...
+
+    def set_power(self, power: float | None) -> None: ...
+
+    def permit_discharge(self, max_power: float | None) -> None: ...
+
     def limit_power(self, max_power: float | None) -> None: ...
 
     def withdraw_authorization(self) -> None: ...
@@ -128,6 +136,24 @@ class ThreadsafeStation:
     def renegotiate(self) -> Answer:
         """As `Station.renegotiate`."""
         return self._thread.submit("renegotiate", self._station.renegotiate)
+
+    def renegotiate_service(self) -> Answer:
+        """As `Station.renegotiate_service`."""
+        return self._thread.submit("renegotiate_service", self._station.renegotiate_service)
+
+    def request_pause(self) -> Answer:
+        """As `Station.request_pause`."""
+        return self._thread.submit("request_pause", self._station.request_pause)
+
+    def set_power(self, power: float | None) -> Answer:
+        """As `Station.set_power`."""
+        target = results.signed_power("set_power", power)
+        return self._thread.submit("set_power", lambda: self._station.set_power(target))
+
+    def permit_discharge(self, max_power: float | None) -> Answer:
+        """As `Station.permit_discharge`."""
+        limit = results.power_limit("permit_discharge", max_power)
+        return self._thread.submit("permit_discharge", lambda: self._station.permit_discharge(limit))
 
     def limit_power(self, max_power: float | None) -> Answer:
         """As `Station.limit_power`."""

@@ -69,8 +69,8 @@ def test_a_set_of_an_unknown_prefix_is_refused(tmp_path: Path, capsys: pytest.Ca
         (["schema", "import", "nowhere.xsd", "--prefix", "x"], 2, "No such file"),
         (["schema", "check", "nowhere"], 2, "No such file"),
         (["schema", "import", "x.xsd", "--prefix", "x", "--names", "y"], 2, "PREFIX=NAMESPACE"),
-        (["decode", "--schema", "iso3", "80"], 2, "unknown schema set iso3"),
-        (["decode", "--schemas", SCHEMAS, "--schema", "iso3", "80"], 2, "unknown schema set iso3 in"),
+        (["decode", "--schema", "iso3", "80"], 2, "iso3 is not a schema set"),
+        (["decode", "--schemas", SCHEMAS, "--schema", "iso3", "80"], 2, "iso3 is not a schema set of"),
     ],
 )
 def test_mistakes_are_explained(

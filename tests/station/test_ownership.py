@@ -144,9 +144,9 @@ def test_a_name_that_cannot_be_bound_refuses_the_start(monkeypatch: pytest.Monke
 HOLDER = textwrap.dedent(
     """
     import dataclasses, os, sys, time
-    from secc.station.ownership import Claim
+    from secc.station.ownership import OutletClaim
     from secc.settings import SeccConfig
-    claim = Claim(SeccConfig(interface=sys.argv[1]), 15118)
+    claim = OutletClaim(SeccConfig(interface=sys.argv[1]), 15118)
     claim.acquire()
     if "fork" not in sys.argv or not os.fork():
         print("held", flush=True)
