@@ -14,6 +14,7 @@ from secc.cli import output
 from secc.records.text import milliseconds
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
+from secc.session.iso20.table import ISO20_DC
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,10 +50,17 @@ def figures(times: Iterable[tuple[str, float]], *, din: bool = False) -> list[Fi
                 percentile(values, 50),
                 percentile(values, 99),
                 values[-1],
-                (DIN if din else ISO2).due(name),
+                _due(name, din=din),
             )
         )
     return out
+
+
+def _due(name: str, *, din: bool) -> float:
+    """The performance time of a response; ISO 15118-20 has others for its charge loops."""
+    if din:
+        return DIN.due(name)
+    return (ISO20_DC if name in ISO20_DC.performance else ISO2).due(name)
 
 
 def percentile(ordered: list[float], percent: float) -> float:

@@ -54,3 +54,8 @@ def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.Mon
     style = display.Style(stream, colour=True)
     style.replace(style.good("0123456789abc"))
     assert stream.getvalue() == "\r\x1b[K012345678"
+
+
+def test_each_protocol_has_its_limit_for_the_charge_loop() -> None:
+    times = [("CurrentDemandRes", 0.01), ("DCChargeLoopRes", 0.01), ("ServiceDetailRes", 0.01)]
+    assert [row.limit for row in display.figures(times)] == [0.025, 0.25, 4.5]
