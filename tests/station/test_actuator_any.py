@@ -25,7 +25,7 @@ from tests.support.fasttime import play_fast
 
 LEASE, LIMIT, TEST = 0.5, 1.0, 2.0
 TIMING = TimingConfig(lease=LEASE, controller_call=LIMIT, cable_check=TEST)
-SLACK = 0.05  # s of the virtual clock for turns of the loop
+SLACK = 1e-6  # s, rounding: turns of the loop take no time
 INSTANT = 0.002  # s: a lease and the call it is for
 FOREVER = 1e6
 
@@ -332,10 +332,13 @@ def steps(draw: st.DrawFn) -> list[Step]:
     return made
 
 
+LASTING = [0.0, 0.0107, 0.0711, 0.1513, 0.3317, 0.4519, 0.7023, 0.9029, 1.3031, 3.1037, FOREVER]
+"""Seconds that no sum of pauses and limits equals: the clock is exact, and a tie decides nothing."""
+
 behaviours = st.lists(
     st.builds(
         Behaviour,
-        st.sampled_from([0.0, 0.01, 0.07, 0.15, 0.33, 0.45, 0.7, 0.9, 1.3, 3.1, FOREVER]),
+        st.sampled_from(LASTING),
         st.sampled_from(["", "", "", "", "", "raise", "false"]),
     ),
     min_size=3,
@@ -349,15 +352,7 @@ behaviours = st.lists(
 def test_whatever_is_ordered_and_whatever_the_driver_does_the_contract_holds(
     steps: list[Step], behaviours: list[Behaviour]
 ) -> None:
-    # The clock jumps over waits but is real in between: a pause of the machine shows once, a fault each time.
-    for attempts_left in (2, 1, 0):
-        try:
-            judge(play_fast(run(steps, behaviours)))
-        except AssertionError:
-            if not attempts_left:
-                raise
-        else:
-            return
+    judge(play_fast(run(steps, behaviours), sockets=False, frozen=True))
 
 
 @pytest.mark.inv("INV-31")

@@ -1,7 +1,8 @@
 """An event loop that does not wait: when nothing is ready, its clock jumps to the next timer.
 
-Sockets are real: what one end has written on loopback is there before the clock is looked at. For scenarios
-of one process and one thread; their seconds of protocol cost milliseconds.
+Sockets are real: what one end has written on loopback is there before the clock is looked at. Between its
+jumps the clock is real too, unless it is `frozen`: then only jumps move it, and a pause of the machine does not
+show. For scenarios of one process and one thread; their seconds of protocol cost milliseconds.
 """
 
 from __future__ import annotations
@@ -49,24 +50,25 @@ class _Selector(selectors.BaseSelector):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self, selector: _Selector) -> None:
-        self._jumps = selector
+    def __init__(self, selector: _Selector, *, frozen: bool) -> None:
+        self._jumps, self._frozen = selector, frozen
         super().__init__(selector)
 
     def time(self) -> float:
-        return super().time() + self._jumps.skipped
+        return self._jumps.skipped + (0.0 if self._frozen else super().time())
 
 
 _IN_FLIGHT = 0.0002  # s
 _DEADLOCK = 10.0  # s without a timer and without a byte
 
 
-def virtual_loop(*, sockets: bool) -> asyncio.AbstractEventLoop:
-    """Such a loop; without sockets nothing is on its way, and it is faster still."""
-    return _Loop(_Selector(_IN_FLIGHT if sockets else 0.0))
+def virtual_loop(*, sockets: bool, frozen: bool = False) -> asyncio.AbstractEventLoop:
+    """Such a loop; without sockets nothing is on its way, and it is faster still. `frozen`: only jumps move
+    the clock."""
+    return _Loop(_Selector(_IN_FLIGHT if sockets else 0.0), frozen=frozen)
 
 
-def play_fast(scenario: Coroutine[Any, Any, Result], *, sockets: bool = True) -> Result:
+def play_fast(scenario: Coroutine[Any, Any, Result], *, sockets: bool = True, frozen: bool = False) -> Result:
     """Run a scenario on a separate loop: for tests that run several, or one for each example."""
-    with asyncio.Runner(loop_factory=lambda: virtual_loop(sockets=sockets)) as runner:
+    with asyncio.Runner(loop_factory=lambda: virtual_loop(sockets=sockets, frozen=frozen)) as runner:
         return runner.run(scenario)
