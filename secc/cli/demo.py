@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from secc.cli import demo_ocpp, demo_plc, demo_pnc, display, misused, netns, output
+from secc.cli.protocols import DIALECTS, SHORT
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.records import Direction, MessageRecord, OutputRecord, Record
@@ -115,8 +116,8 @@ class _Show:
         self.result = EvResult(error="not run")
         self.delivered = 0.0
         self._dc, self._tls = RUNS[name]
-        self._protocol = ProtocolName.DIN70121 if name == "din" else ProtocolName.ISO15118_2
-        self._iso20 = name.startswith("iso20")
+        self.protocol = SHORT.get(name.partition("-")[0], ProtocolName.ISO15118_2)
+        self._iso20 = self.protocol is ProtocolName.ISO15118_20
         self._both = name == "iso20-both"
         self._arguments = arguments
         self._timing = timing
@@ -173,7 +174,7 @@ class _Show:
         if self._iso20:
             return Iso20Plan(loops=loops, pace=pace)
         transfer = EnergyTransferMode(mode.value)
-        return Plan(protocol=self._protocol, mode=transfer, loops=loops, pace=pace)
+        return Plan(protocol=self.protocol, mode=transfer, loops=loops, pace=pace)
 
     def _tls_config(self) -> TlsConfig:
         if not self._tls:
@@ -225,15 +226,20 @@ class _Show:
 
 def _sum_up(shows: list[_Show], style: display.Style) -> int:
     """Print response times of the station against the standard, then the results of the sessions."""
-    rows = display.figures(entry for show in shows for entry in show.times)
-    style.line(style.bold("Response times of the station, all sessions"))
-    for line in display.table(rows, style):
-        style.line(line)
-    style.line()
+    kept = True
+    for protocol, dialect in DIALECTS.items():
+        times = (entry for show in shows if show.protocol is protocol for entry in show.times)
+        rows = display.figures(times, protocol)
+        if not rows:
+            continue
+        kept = kept and all(row.kept for row in rows)
+        style.line(style.bold(f"Response times of the station, {dialect.name}"))
+        for line in display.table(rows, style):
+            style.line(line)
+        style.line()
     for show in shows:
         result = show.result
         verdict = style.good("completed") if result.completed else style.bad("FAILED   ")
         text = f"{show.delivered:8.2f} Wh  {result.duration:5.1f} s" if result.completed else result.error
         style.line(f"{show.title:10} {verdict}  {text}")
-    good = all(show.result.completed for show in shows) and all(row.kept for row in rows)
-    return 0 if good else 1
+    return 0 if kept and all(show.result.completed for show in shows) else 1

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from secc.cli import output
+from secc.cli.protocols import DIALECTS
 from secc.records.text import milliseconds
-from secc.session.din.table import DIN
-from secc.session.iso2.table import ISO2
-from secc.session.iso20.table import ISO20_DC
+from secc.settings.protocols import ProtocolName
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,9 +33,12 @@ class Figures:
         return self.longest <= self.limit
 
 
-def figures(times: Iterable[tuple[str, float]], *, din: bool = False) -> list[Figures]:
-    """(response, seconds) in any number, by response, in the order of the first of each; `din`: against the
-    times of DIN SPEC 70121."""
+def figures(
+    times: Iterable[tuple[str, float]], protocol: ProtocolName = ProtocolName.ISO15118_2
+) -> list[Figures]:
+    """Sum up (response, seconds) by response, in the order of the first of each, against the performance
+    times of the protocol."""
+    dialect = DIALECTS[protocol]
     by_name: dict[str, list[float]] = {}
     for name, seconds in times:
         by_name.setdefault(name, []).append(seconds)
@@ -50,17 +52,10 @@ def figures(times: Iterable[tuple[str, float]], *, din: bool = False) -> list[Fi
                 percentile(values, 50),
                 percentile(values, 99),
                 values[-1],
-                _due(name, din=din),
+                dialect.due(name),
             )
         )
     return out
-
-
-def _due(name: str, *, din: bool) -> float:
-    """The performance time of a response; ISO 15118-20 has others for its charge loops."""
-    if din:
-        return DIN.due(name)
-    return (ISO20_DC if name in ISO20_DC.performance else ISO2).due(name)
 
 
 def percentile(ordered: list[float], percent: float) -> float:

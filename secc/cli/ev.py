@@ -12,7 +12,6 @@ from secc.cli.protocols import protocol_name
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
 from secc.errors import CertificateError, LinkError
-from secc.messages import din
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
@@ -121,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet | None) -> int:
     """Run one session with a plan."""
     style = display.Style()
-    printer = _Printer(style, as_json=arguments.json, quiet=arguments.quiet)
+    printer = _Printer(style, arguments.protocol, as_json=arguments.json, quiet=arguments.quiet)
     vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))
     ev = ScriptedEvcc(
         plan,
@@ -182,8 +181,9 @@ def _hex(text: str) -> bytes:
 
 
 class _Printer:
-    def __init__(self, style: display.Style, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, style: display.Style, protocol: ProtocolName, *, as_json: bool, quiet: bool) -> None:
         self._style = style
+        self._protocol = protocol
         self._json = as_json
         self._quiet = quiet
         self._last = ""
@@ -210,8 +210,7 @@ class _Printer:
         style.line()
         if not self._quiet:
             times = ((name_of(e.response), e.response_time) for e in result.exchanges)
-            older = any(type(e.request) in din.PAIRS for e in result.exchanges)
-            for line in display.table(display.figures(times, din=older), style):
+            for line in display.table(display.figures(times, self._protocol), style):
                 style.line(line)
             style.line()
         how = "TLS" if result.tls else "plain"

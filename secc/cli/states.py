@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from secc.cli import refused
-from secc.cli.protocols import protocol_name
+from secc.cli.protocols import DIALECTS, protocol_name
 from secc.session.dialect import Dialect, Key, On
-from secc.session.din.table import DIN
-from secc.session.iso2.table import ISO2
-from secc.session.iso20.table import ISO20_DC
 from secc.session.states import Timer
 from secc.settings.protocols import ProtocolName
 
@@ -27,12 +24,6 @@ EXAMPLES = """examples:
   secc states --protocol din70121  show the table of DIN SPEC 70121
   secc states --protocol iso20 DCChargeLoopReq
 """
-
-DIALECTS = {
-    ProtocolName.ISO15118_2: ISO2,
-    ProtocolName.ISO15118_20: ISO20_DC,  # AC has the same table
-    ProtocolName.DIN70121: DIN,
-}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from secc.cli import display
+from secc.settings import ProtocolName
 
 
 def test_percentiles_are_by_nearest_rank() -> None:
@@ -57,5 +58,8 @@ def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.Mon
 
 
 def test_each_protocol_has_its_limit_for_the_charge_loop() -> None:
-    times = [("CurrentDemandRes", 0.01), ("DCChargeLoopRes", 0.01), ("ServiceDetailRes", 0.01)]
-    assert [row.limit for row in display.figures(times)] == [0.025, 0.25, 4.5]
+    times = [("CurrentDemandRes", 0.01), ("PowerDeliveryRes", 0.01), ("ServiceDetailRes", 0.01)]
+    assert [row.limit for row in display.figures(times)] == [0.025, 4.5, 4.5]
+    times[0] = ("DCChargeLoopRes", 0.01)
+    limits = [row.limit for row in display.figures(times, ProtocolName.ISO15118_20)]
+    assert limits == [0.25, 1.5, 4.5]

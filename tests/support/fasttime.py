@@ -1,8 +1,8 @@
 """An event loop that does not wait: when nothing is ready, its clock jumps to the next timer.
 
 Sockets are real: what one end has written on loopback is there before the clock is looked at. Between its
-jumps the clock is real too, unless it is `frozen`: then only jumps move it, and a pause of the machine does not
-show. For scenarios of one process and one thread; their seconds of protocol cost milliseconds.
+jumps the clock is real too, unless it is `frozen`: then only jumps move it, and a pause of the machine does
+not show. For scenarios of one process and one thread; their seconds of protocol cost milliseconds.
 """
 
 from __future__ import annotations

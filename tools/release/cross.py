@@ -139,7 +139,7 @@ def emulated(packages: Packages, processor: Processor, wheel: pathlib.Path, test
     _run(
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"),
         *("--target", str(site), *platform, "--python-version", PYTHON, "--only-binary", ":all:"),
-        *(str(wheel), "pytest", "pytest-timeout", "hypothesis"),
+        *(f"{wheel}[capture]", "anyio", "hypothesis", "pytest", "pytest-timeout"),
     )
     shutil.rmtree(BUILD / "tests", ignore_errors=True)
     shutil.copytree(ROOT / "tests", BUILD / "tests" / "tests")
