@@ -49,7 +49,7 @@ from secc.session.inputs import (
     ServiceRenegotiationRequested,
 )
 from secc.session.iso20 import discharge, notifications
-from secc.session.iso20.handlers import ac, ac_loop, dc, dc_loop, ending, parameters, services, setup
+from secc.session.iso20.handlers import ac, ac_loop, dc, dc_loop, ending, parameters, power, services, setup
 from secc.session.iso20.handlers.schedule import exchange
 from secc.session.iso20.pausing import kept
 from secc.session.iso20.refusals import CODES, PAIRS, refusal
@@ -124,18 +124,21 @@ RULES: tuple[On, ...] = (
         (StopOrdered, ac.start_overtaken, {S.WAIT_FIRST_LOOP_AC}, "INV-29")),
     *at(S.WAIT_FIRST_LOOP_AC,
         (ACChargeLoopReq, ac_loop.charge_loop, {S.WAIT_LOOP_AC}, "V2G20-1825"),
-        (PowerDeliveryReq, ac.change_of_mind, {S.WAIT_SESSION_STOP}, "", "stop_after_start")),
+        (PowerDeliveryReq, power.stop_before(S.WAIT_SESSION_STOP), {S.WAIT_SESSION_STOP}, "",
+         "stop_after_start")),
     *at(S.WAIT_LOOP_AC,
         (ACChargeLoopReq, ac_loop.charge_loop, {S.WAIT_LOOP_AC}, "V2G20-1825 V2G20-1864"),
-        (PowerDeliveryReq, ac.power_off, {S.WAIT_LOOP_AC, S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC},
+        (PowerDeliveryReq, power.off(S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC),
+         {S.WAIT_LOOP_AC, S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC},
          "V2G20-1045 V2G20-1623")),
     *at(S.WAIT_NEW_SCHEDULE_AC,
         (ACChargeParameterDiscoveryReq, parameters.ac_rediscovery, {S.WAIT_NEW_SCHEDULE_AC}, "V2G20-1046"),
         (ScheduleExchangeReq, exchange(S.WAIT_NEW_SCHEDULE_AC, S.WAIT_NEW_PROFILE_AC),
          {S.WAIT_NEW_SCHEDULE_AC, S.WAIT_NEW_PROFILE_AC}, "V2G20-1048 V2G20-1052"),
-        (PowerDeliveryReq, ac.change_of_mind, {S.WAIT_SESSION_STOP}, "V2G20-1623")),
+        (PowerDeliveryReq, power.stop_before(S.WAIT_SESSION_STOP), {S.WAIT_SESSION_STOP}, "V2G20-1623")),
     *at(S.WAIT_NEW_PROFILE_AC,
-        (PowerDeliveryReq, ac.new_profile, {S.WAIT_NEW_PROFILE_AC, S.WAIT_LOOP_AC, S.WAIT_SESSION_STOP},
+        (PowerDeliveryReq, power.profile(S.WAIT_SESSION_STOP, S.WAIT_LOOP_AC),
+         {S.WAIT_NEW_PROFILE_AC, S.WAIT_LOOP_AC, S.WAIT_SESSION_STOP},
          "V2G20-1050 V2G20-1052")),
 
     # --- DC: isolation, pre-charge ---
@@ -174,18 +177,20 @@ RULES: tuple[On, ...] = (
     # --- DC: energy transfer, end ---
     *at(S.WAIT_FIRST_LOOP_DC,
         (DCChargeLoopReq, dc_loop.charge_loop, {S.WAIT_LOOP_DC}, "V2G20-2187 V2G20-2188"),
-        (PowerDeliveryReq, dc.change_of_mind, {S.WAIT_WELDING}, "", "stop_after_start")),
+        (PowerDeliveryReq, power.stop_before(S.WAIT_WELDING), {S.WAIT_WELDING}, "", "stop_after_start")),
     *at(S.WAIT_LOOP_DC,
         (DCChargeLoopReq, dc_loop.charge_loop, {S.WAIT_LOOP_DC}, "V2G20-2183 V2G20-2187 V2G20-2188"),
-        (PowerDeliveryReq, dc.power_off, {S.WAIT_LOOP_DC, S.WAIT_WELDING, S.WAIT_NEW_SCHEDULE_DC},
+        (PowerDeliveryReq, power.off(S.WAIT_WELDING, S.WAIT_NEW_SCHEDULE_DC),
+         {S.WAIT_LOOP_DC, S.WAIT_WELDING, S.WAIT_NEW_SCHEDULE_DC},
          "V2G20-1045 V2G20-2020")),
     *at(S.WAIT_NEW_SCHEDULE_DC,
         (DCChargeParameterDiscoveryReq, parameters.dc_rediscovery, {S.WAIT_NEW_SCHEDULE_DC}, "V2G20-1046"),
         (ScheduleExchangeReq, exchange(S.WAIT_NEW_SCHEDULE_DC, S.WAIT_NEW_PROFILE_DC),
          {S.WAIT_NEW_SCHEDULE_DC, S.WAIT_NEW_PROFILE_DC}, "V2G20-1048 V2G20-1052"),
-        (PowerDeliveryReq, dc.change_of_mind, {S.WAIT_WELDING}, "V2G20-2020")),
+        (PowerDeliveryReq, power.stop_before(S.WAIT_WELDING), {S.WAIT_WELDING}, "V2G20-2020")),
     *at(S.WAIT_NEW_PROFILE_DC,
-        (PowerDeliveryReq, dc.new_profile, {S.WAIT_NEW_PROFILE_DC, S.WAIT_LOOP_DC, S.WAIT_WELDING},
+        (PowerDeliveryReq, power.profile(S.WAIT_WELDING, S.WAIT_LOOP_DC),
+         {S.WAIT_NEW_PROFILE_DC, S.WAIT_LOOP_DC, S.WAIT_WELDING},
          "V2G20-1050 V2G20-1052 V2G20-2122")),
     *at(S.WAIT_WELDING,
         (DCWeldingDetectionReq, dc.welding_detection, {S.WAIT_WELDING, S.WAIT_SESSION_STOP},
@@ -204,7 +209,8 @@ RULES: tuple[On, ...] = (
 
     # --- PowerDeliveryReq(Stop) of an EV that gives up before the start ---
     *each((S.WAIT_CABLE_CHECK, S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE),
-          PowerDeliveryReq, dc.change_of_mind, {S.WAIT_WELDING}, "V2G20-2122", "early_power_off"),
+          PowerDeliveryReq, power.stop_before(S.WAIT_WELDING), {S.WAIT_WELDING}, "V2G20-2122",
+          "early_power_off"),
 
     # --- SessionStopReq, where a pause is possible, and where it is not ---
     *each((S.WAIT_PARAMETERS_AC, S.WAIT_PARAMETERS_DC, S.WAIT_SCHEDULE_AC, S.WAIT_SCHEDULE_DC,

@@ -6,15 +6,15 @@ from typing import cast
 
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
-from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
-from secc.session import ending, isolation, output, pre_charge, starting
+from secc.messages.iso20_common import Processing, ResponseCode
+from secc.session import ending, isolation, pre_charge, starting
 from secc.session.context import Context
 from secc.session.iso20 import wire
-from secc.session.iso20.handlers.choice import check_start, chosen_offer, no_standby, tolerance
+from secc.session.iso20.handlers.choice import check_start, chosen_offer, tolerance
+from secc.session.iso20.handlers.power import delivered
 from secc.session.iso20.header import head
-from secc.session.iso20.notifications import evse_status, followed
-from secc.session.iso20.refusals import Iso20Refused, Iso20Warned, wrong
-from secc.session.iso20.side import Wish, side
+from secc.session.iso20.refusals import wrong
+from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import NoticeKind
 from secc.session.quantities import Milli, milli
@@ -95,7 +95,7 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
     """Start after pre-charge, at the voltage of the battery [V2G20-2006]."""
     check_start(request)
     if request.ev_processing is Processing.ONGOING:
-        return _delivered(session, session_state(session))
+        return delivered(session, session_state(session))
     offer, code = chosen_offer(session, request), tolerance(session, request)
     if not starting.may_start(session):
         return start_overtaken(session, None)
@@ -103,7 +103,7 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
         return S.AWAITING_VOLTAGE
     session.offer = offer
     side(session).metered = False
-    return _delivered(session, S.WAIT_FIRST_LOOP_DC, code)
+    return delivered(session, S.WAIT_FIRST_LOOP_DC, code)
 
 
 def session_state(session: Context) -> S:
@@ -113,7 +113,7 @@ def session_state(session: Context) -> S:
 
 def start_overtaken(session: Context, _: None) -> S:
     """A stop has come before the energy: OK takes the request, Terminate says that no energy comes."""
-    return _delivered(session, S.WAIT_FIRST_LOOP_DC)
+    return delivered(session, S.WAIT_FIRST_LOOP_DC)
 
 
 def look_again(session: Context, _: None) -> S:
@@ -129,55 +129,7 @@ def last_look(session: Context, _: None) -> S:
     return state
 
 
-# --- the end of the energy transfer, or a new schedule -----------------------------------------------------
-
-
-def power_off(session: Context, request: m.PowerDeliveryReq) -> S:
-    """Stop, or negotiate a new schedule under power."""
-    match request.charge_progress:
-        case ChargeProgress.STOP:
-            return _stop(session)
-        case ChargeProgress.STANDBY:
-            raise no_standby()
-        case ChargeProgress.START:
-            raise started()
-        case ChargeProgress.SCHEDULE_RENEGOTIATION:
-            begin_renegotiation(session)
-            return _delivered(session, S.WAIT_NEW_SCHEDULE_DC)
-
-
-def begin_renegotiation(session: Context) -> None:
-    """The EV wants another schedule; energy goes on meanwhile [V2G20-1045]. A warning where it cannot be."""
-    ending.check_fault(session)
-    if session.stop is not None:
-        raise Iso20Warned(ResponseCode.WARNING_SCHEDULE_RENEGOTIATION_FAILED, "the station stops")
-    followed(session, Wish.SCHEDULE_RENEGOTIATION)
-
-
-def started() -> Iso20Refused:
-    """The refusal of a second start."""
-    why = "the energy transfer has begun already [V2G20-459]"
-    return Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
-
-
-def new_profile(session: Context, request: m.PowerDeliveryReq) -> S:
-    """The schedule that the EV has chosen anew counts from now on [V2G20-1050]; or it stops."""
-    if request.charge_progress is ChargeProgress.STOP:
-        return _stop(session)
-    if request.charge_progress is ChargeProgress.STANDBY:
-        raise no_standby()
-    ending.check_fault(session)
-    offer, code = chosen_offer(session, request), tolerance(session, request)
-    session.offer = offer
-    return _delivered(session, S.WAIT_LOOP_DC, code)
-
-
-def change_of_mind(session: Context, request: m.PowerDeliveryReq) -> S:
-    """Stop where the energy transfer has not begun."""
-    if request.charge_progress is not ChargeProgress.STOP:
-        why = "the energy transfer has not begun [V2G20-459] [V2G20-2122]"
-        raise Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
-    return _stop(session)
+# --- the end -----------------------------------------------------------------------------------------------
 
 
 def welding_detection(session: Context, request: dc.DCWeldingDetectionReq) -> S:
@@ -193,16 +145,3 @@ def welding_detection(session: Context, request: dc.DCWeldingDetectionReq) -> S:
     )
     finished = request.ev_processing is Processing.FINISHED  # [V2G20-1461] [V2G20-1573]
     return S.WAIT_SESSION_STOP if finished else S.WAIT_WELDING
-
-
-def _stop(session: Context) -> S:
-    output.off(session)
-    return _delivered(session, S.WAIT_WELDING)
-
-
-def _delivered(session: Context, state: S, code: ResponseCode = ResponseCode.OK) -> S:
-    """PowerDeliveryRes."""
-    session.answer(
-        m.PowerDeliveryRes(header=head(session), response_code=code, evse_status=evse_status(session))
-    )
-    return state

@@ -1,0 +1,94 @@
+"""PowerDeliveryReq after the start, AC and DC alike: the end, a new schedule, a new profile.
+
+What differs is the states that follow; each function here makes the handler for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secc.messages import iso20_common as m
+from secc.messages.iso20_common import ChargeProgress, ResponseCode
+from secc.session import ending, output
+from secc.session.context import Context
+from secc.session.iso20.handlers.choice import chosen_offer, no_standby, tolerance
+from secc.session.iso20.header import head
+from secc.session.iso20.notifications import evse_status, followed
+from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
+from secc.session.iso20.side import Wish
+from secc.session.iso20.states import Iso20State as S
+
+PowerDelivery = Callable[[Context, m.PowerDeliveryReq], S]
+
+
+def off(stopped: S, renegotiating: S) -> PowerDelivery:
+    """The handler that stops the energy transfer, or leads to a new schedule under power."""
+
+    def power_off(session: Context, request: m.PowerDeliveryReq) -> S:
+        """Stop, or negotiate a new schedule under power."""
+        match request.charge_progress:
+            case ChargeProgress.STOP:
+                return _stop(session, stopped)
+            case ChargeProgress.STANDBY:
+                raise no_standby()
+            case ChargeProgress.START:
+                raise _out_of_order("the energy transfer has begun already [V2G20-459]")
+            case ChargeProgress.SCHEDULE_RENEGOTIATION:
+                _begin_renegotiation(session)
+                return delivered(session, renegotiating)
+
+    return power_off
+
+
+def profile(stopped: S, loop: S) -> PowerDelivery:
+    """The handler that takes the EV's choice of a new schedule."""
+
+    def new_profile(session: Context, request: m.PowerDeliveryReq) -> S:
+        """The new schedule that the EV has chosen counts from now on [V2G20-1050]; or it stops."""
+        if request.charge_progress is ChargeProgress.STOP:
+            return _stop(session, stopped)
+        if request.charge_progress is ChargeProgress.STANDBY:
+            raise no_standby()
+        ending.check_fault(session)
+        offer, code = chosen_offer(session, request), tolerance(session, request)
+        session.offer = offer
+        return delivered(session, loop, code)
+
+    return new_profile
+
+
+def stop_before(stopped: S) -> PowerDelivery:
+    """The handler that takes a stop where the energy transfer has not begun."""
+
+    def change_of_mind(session: Context, request: m.PowerDeliveryReq) -> S:
+        """Stop where the energy transfer has not begun."""
+        if request.charge_progress is not ChargeProgress.STOP:
+            raise _out_of_order("the energy transfer has not begun [V2G20-459] [V2G20-2122]")
+        return _stop(session, stopped)
+
+    return change_of_mind
+
+
+def delivered(session: Context, state: S, code: ResponseCode = ResponseCode.OK) -> S:
+    """Answer with PowerDeliveryRes."""
+    session.answer(
+        m.PowerDeliveryRes(header=head(session), response_code=code, evse_status=evse_status(session))
+    )
+    return state
+
+
+def _begin_renegotiation(session: Context) -> None:
+    """Energy goes on while the EV negotiates another schedule [V2G20-1045]; a warning where it cannot."""
+    ending.check_fault(session)
+    if session.stop is not None:
+        raise Iso20Warned(ResponseCode.WARNING_SCHEDULE_RENEGOTIATION_FAILED, "the station stops")
+    followed(session, Wish.SCHEDULE_RENEGOTIATION)
+
+
+def _stop(session: Context, stopped: S) -> S:
+    output.off(session)
+    return delivered(session, stopped)
+
+
+def _out_of_order(why: str) -> Iso20Refused:
+    return Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
