@@ -22,8 +22,8 @@ from secc.bench.wire import WireFrame
 from secc.errors import DecodeError
 from secc.messages import app_protocol, din, iso2
 from secc.messages.iso2 import ChargeProgress, EnergyTransferMode, EVSEProcessing, PaymentOption, ResponseCode
+from secc.messages.numbers import number
 from secc.messages.xmldsig import Signature
-from secc.sim.cable import plain
 from secc.sim.wallet import Wallet
 from secc.v2gtp import PayloadType, frame
 
@@ -218,9 +218,9 @@ class BenchCar(Talk):
         end = self.trial.now + self.trial.timers.pre_charge
         while True:
             answer = await self.expect(requests.pre_charge(self.ev))
-            if abs(plain(answer.evse_present_voltage) - self.ev.voltage) <= _CLOSE_ENOUGH:
+            if abs(number(answer.evse_present_voltage) - self.ev.voltage) <= _CLOSE_ENOUGH:
                 break
-            got = f"{plain(answer.evse_present_voltage):g} V"
+            got = f"{number(answer.evse_present_voltage):g} V"
             limit = f"{self.ev.voltage:g} V within {self.trial.timers.pre_charge:g} s"
             self.trial.check(self.trial.now < end, limit, got)
             await asyncio.sleep(PACE)

@@ -23,12 +23,12 @@ from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processing, ResponseCode
+from secc.messages.numbers import number, rational_number
 from secc.messages.xmldsig import Signature
 from secc.session.iso20.services import ControlMode, Service
 from secc.sim.documents import Iso20Documents
 from secc.sim.iso20 import Iso20Plan, Iso20Script, requests
 from secc.sim.iso20.energy import PRE_CHARGE_TOLERANCE
-from secc.sim.iso20.numbers import number, rational
 from secc.sim.moves import Ask, EvGivesUp
 from secc.sim.vehicle import Vehicle
 from secc.tls import TlsContext
@@ -238,8 +238,8 @@ class Iso20Car(Talk):
         return dc.DCPreChargeReq(
             header=requests.HEADER,
             ev_processing=processing,
-            ev_present_voltage=rational(voltage),
-            ev_target_voltage=rational(target),
+            ev_present_voltage=rational_number(voltage),
+            ev_target_voltage=rational_number(target),
         )
 
     async def pre_charge(self) -> None:

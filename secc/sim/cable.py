@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from secc.messages import din, iso2, iso20_ac, iso20_common, iso20_dc
 from secc.messages.iso2 import ChargeProgress
+from secc.messages.numbers import number
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndSession
-from secc.sim.iso20.numbers import number
 from secc.sim.physics import Load
 
-__all__ = ["AutoPilot", "SimulatedCable", "plain"]
+__all__ = ["AutoPilot", "SimulatedCable"]
 
 
 class SimulatedCable:
@@ -120,13 +120,13 @@ class AutoPilot:
     def _heard(self, request: object) -> None:
         match request:
             case iso2.ChargeParameterDiscoveryReq(ev_charge_parameter=iso2.ACEVChargeParameter() as ev):
-                self._current = plain(ev.ev_max_current)
+                self._current = number(ev.ev_max_current)
                 three = iso2.EnergyTransferMode.AC_THREE_PHASE_CORE
                 self._phases = 3 if request.requested_energy_transfer_mode is three else 1
             case iso2.CableCheckReq():
                 self._cable.set_pilot(ControlPilot.C)
             case iso2.PreChargeReq():
-                self._battery = plain(request.ev_target_voltage)
+                self._battery = number(request.ev_target_voltage)
             case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
                 self._cable.set_pilot(ControlPilot.C)
             case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.RENEGOTIATE):
@@ -142,7 +142,7 @@ class AutoPilot:
             case din.CableCheckReq() | din.PowerDeliveryReq(ready_to_charge_state=True):
                 self._cable.set_pilot(ControlPilot.C)
             case din.PreChargeReq():
-                self._battery = plain(request.ev_target_voltage)
+                self._battery = number(request.ev_target_voltage)
             case din.PowerDeliveryReq() | din.SessionStop():
                 self._rest()
             case din.CurrentDemandReq() if self._cable.load is None:
@@ -178,7 +178,7 @@ class AutoPilot:
     def _answered(self, response: object) -> None:
         if isinstance(response, iso2.ChargingStatusRes) and self._cable.pilot.wants_energy:
             offered = response.evse_max_current
-            limit = self._current if offered is None else min(self._current, plain(offered))
+            limit = self._current if offered is None else min(self._current, number(offered))
             self._cable.take(limit, self._phases)
 
     def _rest(self) -> None:
@@ -189,8 +189,3 @@ class AutoPilot:
 
 _MAINS = 230.0  # V, line to neutral
 _PHASES = 3
-
-
-def plain(value: iso2.PhysicalValue | din.PhysicalValue) -> float:
-    """A physical value as a number in its unit."""
-    return value.value * 10.0**value.multiplier if value.multiplier else float(value.value)

@@ -6,8 +6,8 @@ import contextlib
 
 from secc.messages import din, iso2
 from secc.messages.iso2 import UnitSymbol
+from secc.messages.numbers import number
 from secc.session.outlet import ControlPilot
-from secc.sim.cable import plain
 from secc.sim.moves import Connect, EvGivesUp, Script, ShowPilot
 from secc.sim.script import (
     PRE_CHARGE_TIME,
@@ -90,7 +90,7 @@ class DinScript(EvScript):
         while True:
             answer = yield from self.ask(request, din.PreChargeRes, paced=True)
             self.check_stop(answer)
-            self.voltage = plain(answer.evse_present_voltage)
+            self.voltage = number(answer.evse_present_voltage)
             if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
                 break
             self.check_time(begun, PRE_CHARGE_TIME, request)
@@ -103,8 +103,8 @@ class DinScript(EvScript):
             yield Connect(vehicle.load())
             demand = yield from self.ask(self._wanted(), din.CurrentDemandRes, paced=True)
             loops += 1
-            self.voltage = plain(demand.evse_present_voltage)
-            self.measure(self.voltage * plain(demand.evse_present_current))
+            self.voltage = number(demand.evse_present_voltage)
+            self.measure(self.voltage * number(demand.evse_present_current))
             self.stop_ordered |= stop_told(demand)
         yield from self._switch(start=False)
         yield Connect(None)
@@ -142,7 +142,7 @@ class DinScript(EvScript):
         request = din.WeldingDetectionReq(dc_ev_status=self._status())
         for _ in range(WELDING_TRIES):
             answer = yield from self.ask(request, din.WeldingDetectionRes, paced=True)
-            self.voltage = plain(answer.evse_present_voltage)
+            self.voltage = number(answer.evse_present_voltage)
             if self.voltage < SAFE_VOLTAGE:
                 return
 

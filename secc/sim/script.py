@@ -23,12 +23,12 @@ from secc.messages.iso2 import (
     PaymentOption,
     UnitSymbol,
 )
+from secc.messages.numbers import number
 from secc.messages.xmldsig import Signature
 from secc.session.outlet import ControlPilot
 from secc.settings.protocols import ProtocolName
 from secc.sim import pnc_script
 from secc.sim.asking import F, R
-from secc.sim.cable import plain
 from secc.sim.exchanges import Exchanges
 from secc.sim.moves import (
     Answer,
@@ -193,7 +193,7 @@ class EvScript(Exchanges):
             loops += 1
             offered = vehicle.ac_current
             if status.evse_max_current is not None:
-                offered = min(offered, plain(status.evse_max_current))
+                offered = min(offered, number(status.evse_max_current))
             current = offered if offered >= vehicle.ac_min_current else 0.0
             self.measure(_MAINS * current * phases)
             yield Draw(current, phases)
@@ -214,8 +214,8 @@ class EvScript(Exchanges):
             yield Connect(vehicle.load())
             demand = yield from self.ask(self._demand(), iso2.CurrentDemandRes, paced=True)
             loops += 1
-            self.voltage = plain(demand.evse_present_voltage)
-            self.measure(self.voltage * plain(demand.evse_present_current))
+            self.voltage = number(demand.evse_present_voltage)
+            self.measure(self.voltage * number(demand.evse_present_current))
             if demand.receipt_required and self.plan.wallet is not None:
                 yield from pnc_script.receipt(self, self.plan.wallet, demand.meter_info)
             notification = demand.dc_evse_status.evse_notification
@@ -246,7 +246,7 @@ class EvScript(Exchanges):
         while True:
             answer = yield from self.ask(request, iso2.PreChargeRes, paced=True)
             self.check_stop(answer)
-            self.voltage = plain(answer.evse_present_voltage)
+            self.voltage = number(answer.evse_present_voltage)
             if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
                 break
             self.check_time(begun, PRE_CHARGE_TIME, request)
@@ -270,7 +270,7 @@ class EvScript(Exchanges):
         request = iso2.WeldingDetectionReq(dc_ev_status=self._dc_status())
         for _ in range(WELDING_TRIES):
             answer = yield from self.ask(request, iso2.WeldingDetectionRes, paced=True)
-            self.voltage = plain(answer.evse_present_voltage)
+            self.voltage = number(answer.evse_present_voltage)
             if self.voltage < SAFE_VOLTAGE:
                 return
 

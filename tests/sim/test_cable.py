@@ -3,11 +3,11 @@
 import msgspec
 
 from secc.messages import din, iso2, iso20_ac, iso20_common, iso20_dc
+from secc.messages.numbers import number, rational_number
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason, EndSession
-from secc.sim.cable import NO_DRAW, AutoPilot, SimulatedCable, plain
-from secc.sim.iso20.numbers import rational
+from secc.sim.cable import NO_DRAW, AutoPilot, SimulatedCable
 from secc.sim.physics import Load
 from secc.sim.script import physical
 from tests.support import din as d
@@ -122,8 +122,8 @@ def test_an_ac_charger_takes_what_is_offered_up_to_its_own_maximum() -> None:
 
 
 def test_a_physical_value_is_its_number_in_its_unit() -> None:
-    assert plain(iso2.PhysicalValue(multiplier=-1, unit=iso2.UnitSymbol.V, value=3805)) == 380.5
-    assert plain(iso2.PhysicalValue(multiplier=0, unit=iso2.UnitSymbol.V, value=380)) == 380.0
+    assert number(iso2.PhysicalValue(multiplier=-1, unit=iso2.UnitSymbol.V, value=3805)) == 380.5
+    assert number(iso2.PhysicalValue(multiplier=0, unit=iso2.UnitSymbol.V, value=380)) == 380.0
 
 
 def heard_din(body: din.BodyElement) -> MessageRecord:
@@ -170,19 +170,19 @@ def test_the_pilot_follows_a_dc_session_of_iso_15118_20() -> None:
             iso20_dc.DCPreChargeReq(
                 header=HEADER,
                 ev_processing=iso20_common.Processing.ONGOING,
-                ev_present_voltage=rational(0.0),
-                ev_target_voltage=rational(380.0),
+                ev_present_voltage=rational_number(0.0),
+                ev_target_voltage=rational_number(380.0),
             )
         )
     )
     assert cable.load is None
     mode = iso20_dc.ScheduledDCCLReqControlMode(
-        ev_target_current=rational(10.0), ev_target_voltage=rational(400.0)
+        ev_target_current=rational_number(10.0), ev_target_voltage=rational_number(400.0)
     )
     loop = iso20_dc.DCChargeLoopReq(
         header=HEADER,
         meter_info_requested=False,
-        ev_present_voltage=rational(380.0),
+        ev_present_voltage=rational_number(380.0),
         cl_req_control_mode=mode,
     )
     pilot(heard20(loop))
@@ -195,14 +195,14 @@ def test_an_ac_charger_follows_the_set_point_of_iso_15118_20() -> None:
     cable = SimulatedCable()
     pilot = AutoPilot(cable)
     limits = iso20_ac.ACCPDReqEnergyTransferMode(
-        ev_maximum_charge_power=rational(11_040.0), ev_minimum_charge_power=rational(0.0)
+        ev_maximum_charge_power=rational_number(11_040.0), ev_minimum_charge_power=rational_number(0.0)
     )
     pilot(
         heard20(iso20_ac.ACChargeParameterDiscoveryReq(header=HEADER, ac_cpd_req_energy_transfer_mode=limits))
     )
     pilot(heard20(power_delivery(iso20_common.ChargeProgress.START)))
     for watts, amperes in ((6_900.0, 10.0), (-6_900.0, -10.0), (50_000.0, 16.0), (-50_000.0, -16.0)):
-        mode = iso20_ac.BPTDynamicACCLResControlMode(evse_target_active_power=rational(watts))
+        mode = iso20_ac.BPTDynamicACCLResControlMode(evse_target_active_power=rational_number(watts))
         response = iso20_ac.ACChargeLoopRes(
             header=HEADER, response_code=iso20_common.ResponseCode.OK, cl_res_control_mode=mode
         )

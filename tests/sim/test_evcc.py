@@ -14,6 +14,7 @@ import pytest
 from certs.testpki import make
 from secc.messages import iso2
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.messages.numbers import number
 from secc.records import OutputRecord, Record
 from secc.sdp import SdpResponse, Security
 from secc.session.outlet import ControlPilot, EvseFault
@@ -29,7 +30,6 @@ from secc.sim import (
     SimulatedCable,
     SimulatedDcEvse,
 )
-from secc.sim.cable import plain
 from secc.sim.moves import Ask, Move, Vanish
 from secc.station.station import Station
 
@@ -227,7 +227,7 @@ def test_a_limit_between_offer_and_start_makes_the_ev_renegotiate() -> None:
         assert result.completed, result.error
         assert result.requests.count("PowerDeliveryReq") == 4  # start, renegotiation, start, stop
         answers = [e.response for e in result.exchanges if isinstance(e.response, iso2.ChargingStatusRes)]
-        currents = [plain(answer.evse_max_current) for answer in answers if answer.evse_max_current]
+        currents = [number(answer.evse_max_current) for answer in answers if answer.evse_max_current]
         assert max(currents) * 3 * 230.0 <= 5000.0
 
     on_bench(scenario, AC)

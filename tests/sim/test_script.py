@@ -14,8 +14,8 @@ from secc.messages.iso2 import (
     EVSEProcessing,
     ResponseCode,
 )
+from secc.messages.numbers import number
 from secc.session.outlet import ControlPilot
-from secc.sim.cable import plain
 from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, ShowPilot, Vanish, Wait
 from secc.sim.script import EvScript, Plan, physical
 from secc.sim.vehicle import Vehicle
@@ -74,7 +74,7 @@ class Station:
                 )
             case iso2.PreChargeReq():
                 self.voltage += 200.0
-                target = plain(request.ev_target_voltage)
+                target = number(request.ev_target_voltage)
                 return iso2.PreChargeRes(
                     response_code=OK,
                     dc_evse_status=dc,

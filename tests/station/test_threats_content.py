@@ -15,8 +15,8 @@ import pytest
 from secc.errors import EncodeError
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, DCEVErrorCode, EnergyTransferMode, PaymentOption
+from secc.messages.numbers import number
 from secc.session.outlet import ControlPilot
-from secc.sim.cable import plain
 from tests.support import requests as r
 from tests.support.attacks import DcOutlet, at, attacked, body_of, refused_and_closed
 from tests.support.wire import Car
@@ -228,7 +228,7 @@ async def test_a_target_above_a_limit_never_reaches_the_outlet(volts: int) -> No
         bed.outlet.pilot = ControlPilot.B
         car = await at(bed, "loop", dc=True)
         answer = await body_of(car, r.current_demand(r.volts(volts), r.amperes(10_000)))
-        assert answer.response_code is not iso2.ResponseCode.OK or plain(answer.evse_present_voltage) <= 410
+        assert answer.response_code is not iso2.ResponseCode.OK or number(answer.evse_present_voltage) <= 410
         car.close()
 
 

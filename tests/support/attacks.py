@@ -12,10 +12,10 @@ from typing import Any
 from secc import exi
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, ChargingSession
+from secc.messages.numbers import number
 from secc.records import Direction, MessageRecord
 from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.settings import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
-from secc.sim.cable import plain
 from tests.support import requests as r
 from tests.support.actuator_trace import replay, traced
 from tests.support.wire import Bed, Car, GrantingBackend, RecordingOutlet, config, running
@@ -130,7 +130,7 @@ class Watch:
         parameter = getattr(request, "ev_charge_parameter", None)
         if isinstance(parameter, iso2.DCEVChargeParameter):
             volts, amperes = parameter.ev_maximum_voltage_limit, parameter.ev_maximum_current_limit
-            self.limits = (plain(volts), plain(amperes))
+            self.limits = (number(volts), number(amperes))
 
     def told(self, response: object) -> None:
         code = str(getattr(response, "response_code", ""))

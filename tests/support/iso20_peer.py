@@ -14,7 +14,7 @@ from secc.messages import iso20_dc as dc
 from secc.messages.app_protocol import ResponseCode as SapCode
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import EvseNotification, MessageHeader, Processing, ResponseCode
-from secc.sim.iso20.numbers import number, rational
+from secc.messages.numbers import number, rational_number
 from secc.sim.moves import Answer, Ask, Move, Script, Wait
 
 SESSION = bytes.fromhex("1122334455667788")
@@ -126,7 +126,7 @@ def _schedules(peer: Peer, request: common.ScheduleExchangeReq, head: Any) -> ms
         return common.ScheduleExchangeRes(
             **head, evse_processing=Processing.FINISHED, dynamic_se_res_control_mode=dynamic
         )
-    entry = common.PowerScheduleEntry(duration=86_400, power=rational(peer.power))
+    entry = common.PowerScheduleEntry(duration=86_400, power=rational_number(peer.power))
     schedule = common.PowerSchedule(
         time_anchor=1_700_000_000,
         power_schedule_entries=common.PowerScheduleEntryList(power_schedule_entry=(entry,)),
@@ -144,14 +144,14 @@ def _schedules(peer: Peer, request: common.ScheduleExchangeReq, head: Any) -> ms
 
 
 def _dc_parameters(_: Peer, __: Any, head: Any) -> msgspec.Struct:
-    zero = rational(0.0)
+    zero = rational_number(0.0)
     names = [name for name in dc.DCCPDResEnergyTransferMode.__struct_fields__ if "ramp" not in name]
     mode = dc.DCCPDResEnergyTransferMode(**dict.fromkeys(names, zero))
     return dc.DCChargeParameterDiscoveryRes(**head, dc_cpd_res_energy_transfer_mode=mode)
 
 
 def _ac_parameters(_: Peer, __: Any, head: Any) -> msgspec.Struct:
-    zero = rational(0.0)
+    zero = rational_number(0.0)
     mode = ac.ACCPDResEnergyTransferMode(
         evse_maximum_charge_power=zero, evse_minimum_charge_power=zero, evse_nominal_frequency=zero
     )
@@ -172,17 +172,17 @@ def _mode(module: Any, request: Any, **values: Any) -> Any:
     """The response's control mode that belongs to the request's."""
     kind = getattr(module, type(request.cl_req_control_mode).__name__.replace("Req", "Res"))
     fields = msgspec.structs.fields(kind)
-    needed = {field.name: rational(0.0) for field in fields if field.required}
+    needed = {field.name: rational_number(0.0) for field in fields if field.required}
     return kind(**needed | {name: value for name, value in values.items() if name in kind.__struct_fields__})
 
 
 def _dc_loop(peer: Peer, request: dc.DCChargeLoopReq, head: Any) -> msgspec.Struct:
-    wanted = getattr(request.cl_req_control_mode, "ev_target_current", rational(10.0))
+    wanted = getattr(request.cl_req_control_mode, "ev_target_current", rational_number(10.0))
     return dc.DCChargeLoopRes(
         **head,
         evse_status=_status(peer),
-        evse_present_current=wanted if peer.current is None else rational(peer.current),
-        evse_present_voltage=rational(number(request.ev_present_voltage)),
+        evse_present_current=wanted if peer.current is None else rational_number(peer.current),
+        evse_present_voltage=rational_number(number(request.ev_present_voltage)),
         evse_power_limit_achieved=False,
         evse_current_limit_achieved=False,
         evse_voltage_limit_achieved=False,
@@ -191,7 +191,7 @@ def _dc_loop(peer: Peer, request: dc.DCChargeLoopReq, head: Any) -> msgspec.Stru
 
 
 def _ac_loop(peer: Peer, request: ac.ACChargeLoopReq, head: Any) -> msgspec.Struct:
-    mode = _mode(ac, request, evse_target_active_power=rational(peer.power))
+    mode = _mode(ac, request, evse_target_active_power=rational_number(peer.power))
     return ac.ACChargeLoopRes(**head, evse_status=_status(peer), cl_res_control_mode=mode)
 
 
@@ -212,6 +212,6 @@ _RESPONSES: dict[type, Callable[[Peer, Any, Any], msgspec.Struct]] = {
     dc.DCPreChargeReq: _pre_charge,
     dc.DCChargeLoopReq: _dc_loop,
     dc.DCWeldingDetectionReq: lambda _, __, head: dc.DCWeldingDetectionRes(
-        **head, evse_present_voltage=rational(0.0)
+        **head, evse_present_voltage=rational_number(0.0)
     ),
 }

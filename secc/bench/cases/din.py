@@ -20,7 +20,7 @@ from secc.bench.verdict import Failed, Inconclusive
 from secc.messages import din
 from secc.messages.din import ResponseCode
 from secc.messages.iso2 import UnitSymbol
-from secc.sim.cable import plain
+from secc.messages.numbers import number
 from secc.sim.din_script import said
 
 GROUP = "DIN SPEC 70121"
@@ -109,7 +109,7 @@ async def _pre_charge(ev: DinCar) -> None:
     end = ev.trial.now + ev.trial.timers.pre_charge
     while True:
         answer = await ev.expect(request)
-        volts = plain(answer.evse_present_voltage)
+        volts = number(answer.evse_present_voltage)
         if abs(volts - ev.ev.voltage) <= _CLOSE_ENOUGH:
             return
         limit = f"{ev.ev.voltage:g} V within {ev.trial.timers.pre_charge:g} s"

@@ -16,9 +16,9 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processing, ResponseCode
+from secc.messages.numbers import number, rational_number
 from secc.session.iso20.services import ControlMode, Service
 from secc.sim.iso20 import requests
-from secc.sim.iso20.numbers import number, rational
 from secc.v2gtp import PayloadType
 
 SCHEDULED, DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
@@ -137,7 +137,7 @@ def _loop_mode(change: str, *codes: ResponseCode) -> Deed:
         }[change]
         kind: Any = getattr(dc if ev.dc else ac, other)
         fields = msgspec.structs.fields(kind)
-        mode = kind(**{field.name: rational(0.0) for field in fields if field.required})
+        mode = kind(**{field.name: rational_number(0.0) for field in fields if field.required})
         await ev.refused(msgspec.structs.replace(request, cl_req_control_mode=mode), *codes)
 
     return deed
@@ -145,7 +145,7 @@ def _loop_mode(change: str, *codes: ResponseCode) -> Deed:
 
 async def _zero_current(ev: Iso20Car) -> None:
     request: Any = ev.energy.request(1)
-    mode = msgspec.structs.replace(request.cl_req_control_mode, ev_target_current=rational(0.0))
+    mode = msgspec.structs.replace(request.cl_req_control_mode, ev_target_current=rational_number(0.0))
     for _ in range(10):
         answer = await ev.expect(msgspec.structs.replace(request, cl_req_control_mode=mode))
         await asyncio.sleep(PACE)
@@ -156,7 +156,7 @@ async def _zero_current(ev: Iso20Car) -> None:
 async def _never_back(ev: Iso20Car) -> None:
     """A negative target in a service in one direction."""
     request: Any = ev.energy.request(1)
-    mode = msgspec.structs.replace(request.cl_req_control_mode, ev_target_current=rational(-50.0))
+    mode = msgspec.structs.replace(request.cl_req_control_mode, ev_target_current=rational_number(-50.0))
     for _ in range(10):
         answer = await ev.ask(msgspec.structs.replace(request, cl_req_control_mode=mode))
         if isinstance(answer, CarAnswer) and answer.code == WRONG.value:
@@ -194,7 +194,7 @@ async def _displayed(ev: Iso20Car) -> None:
         remaining_time_to_target_soc=600,
         remaining_time_to_maximum_soc=1200,
         charging_complete=False,
-        battery_energy_capacity=rational(60_000.0),
+        battery_energy_capacity=rational_number(60_000.0),
         inlet_hot=False,
     )
     await ev.expect(msgspec.structs.replace(ev.energy.request(1), display_parameters=shown))

@@ -13,9 +13,9 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import Processing, ResponseCode
+from secc.messages.numbers import number, rational_number
 from secc.session.iso20.services import ControlMode, Service
 from secc.sim.iso20 import requests
-from secc.sim.iso20.numbers import number, rational
 
 SCHEDULED, DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
 
@@ -51,7 +51,9 @@ def _mirrored(*, negative: bool) -> Deed:
         mode = getattr(request, field)
         names = [name for name in mode.__struct_fields__ if "maximum_discharge" in name]
         values = {name: getattr(mode, name) for name in names if getattr(mode, name) is not None}
-        signed = {name: rational((-1 if negative else 1) * abs(number(one))) for name, one in values.items()}
+        signed = {
+            name: rational_number((-1 if negative else 1) * abs(number(one))) for name, one in values.items()
+        }
         changed = msgspec.structs.replace(request, **{field: msgspec.structs.replace(mode, **signed)})
         answer = await ev.expect(changed)
         told = answer.dc_cpd_res_energy_transfer_mode if ev.dc else answer.ac_cpd_res_energy_transfer_mode
@@ -63,7 +65,7 @@ def _mirrored(*, negative: bool) -> Deed:
 
 
 async def other_family(ev: Iso20Car) -> None:
-    zero = rational(0.0)
+    zero = rational_number(0.0)
     if ev.dc:
         mode: Any = ac.ACCPDReqEnergyTransferMode(ev_maximum_charge_power=zero, ev_minimum_charge_power=zero)
         request: Any = ac.ACChargeParameterDiscoveryReq(
@@ -121,16 +123,16 @@ async def _other_mode(ev: Iso20Car) -> None:
 
 async def _energies_crossed(ev: Iso20Car) -> None:
     needs: dict[str, Any] = {
-        "ev_target_energy_request": rational(10_000.0),
-        "ev_maximum_energy_request": rational(5_000.0),
-        "ev_minimum_energy_request": rational(20_000.0),
+        "ev_target_energy_request": rational_number(10_000.0),
+        "ev_maximum_energy_request": rational_number(5_000.0),
+        "ev_minimum_energy_request": rational_number(20_000.0),
     }
     request = requests.schedule_exchange(dynamic=ev.plan.control is DYNAMIC, departure=3600, **needs)
     await ev.refused(request, WRONG)
 
 
 async def _one_v2x_energy(ev: Iso20Car) -> None:
-    needs = ev.energy.energies() | {"ev_maximum_v2_x_energy_request": rational(1_000.0)}
+    needs = ev.energy.energies() | {"ev_maximum_v2_x_energy_request": rational_number(1_000.0)}
     await ev.refused(requests.schedule_exchange(dynamic=True, departure=3600, **needs), WRONG)
 
 
@@ -154,7 +156,9 @@ CASES: tuple[Case, ...] = (
         at(
             _P,
             _parameters(
-                WRONG, ev_maximum_charge_current=rational(5.0), ev_minimum_charge_current=rational(9.0)
+                WRONG,
+                ev_maximum_charge_current=rational_number(5.0),
+                ev_minimum_charge_current=rational_number(9.0),
             ),
             service=Service.DC,
         ),
@@ -165,7 +169,9 @@ CASES: tuple[Case, ...] = (
         *("CPD-006", _CPD, "EVMaximumVoltage below what the station can do", "FAILED_WrongChargeParameter"),
         at(
             _P,
-            _parameters(WRONG, ev_maximum_voltage=rational(10.0), ev_minimum_voltage=rational(5.0)),
+            _parameters(
+                WRONG, ev_maximum_voltage=rational_number(10.0), ev_minimum_voltage=rational_number(5.0)
+            ),
             service=Service.DC,
         ),
         _DC,

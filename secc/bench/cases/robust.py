@@ -21,7 +21,7 @@ from secc.bench.wire import HEADER, BenchWire, Closed, WireFrame
 from secc.errors import LinkError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.sim.cable import plain
+from secc.messages.numbers import number
 from secc.sim.script import physical
 from secc.v2gtp import PayloadType
 
@@ -154,7 +154,7 @@ async def _too_high_voltage(trial: Trial) -> None:
         answer = await ev.ask(request)
         if not isinstance(answer, CarAnswer) or answer.code != "OK":
             return  # a refusal is as good as a limit
-        voltage = plain(answer.body.evse_present_voltage)
+        voltage = number(answer.body.evse_present_voltage)
         trial.check(voltage <= limit * 1.02, f"at most {limit:g} V", f"{voltage:g} V")
         await asyncio.sleep(0.1)
 

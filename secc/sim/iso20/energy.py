@@ -11,10 +11,10 @@ import msgspec
 from secc.messages import iso20_ac as ac
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import DisplayParameters, Processing, RationalNumber
+from secc.messages.numbers import number, rational_number
 from secc.session.iso20.services import ControlMode
 from secc.session.outlet import ControlPilot
 from secc.sim.iso20.exchanges import Iso20Exchanges
-from secc.sim.iso20.numbers import number, rational
 from secc.sim.moves import Answer, Connect, Draw, EvGivesUp, Move, Script, ShowPilot
 
 __all__ = ["AcEnergy", "DcEnergy", "Energy", "MAINS"]
@@ -70,7 +70,7 @@ class Energy(abc.ABC):
 
     def discharge_limit(self, value: float) -> RationalNumber:
         """A limit of the discharge direction, with the sign of the plan."""
-        return rational(-value if self.plan.negative_limits else value)
+        return rational_number(-value if self.plan.negative_limits else value)
 
     def display(self) -> DisplayParameters:
         """Figures for the station's display."""
@@ -79,24 +79,26 @@ class Energy(abc.ABC):
             present_soc=vehicle.percent,
             target_soc=int(vehicle.full_soc * 100),
             charging_complete=vehicle.full,
-            battery_energy_capacity=rational(vehicle.capacity),
+            battery_energy_capacity=rational_number(vehicle.capacity),
         )
 
     def energies(self) -> dict[str, Any]:
         """Energy requests in Wh: to the wanted charge, to a full battery, to the least useful charge."""
         vehicle = self.vehicle
         return {
-            "ev_target_energy_request": rational((vehicle.full_soc - vehicle.soc) * vehicle.capacity),
-            "ev_maximum_energy_request": rational((1.0 - vehicle.soc) * vehicle.capacity),
-            "ev_minimum_energy_request": rational((vehicle.min_soc - vehicle.soc) * vehicle.capacity),
+            "ev_target_energy_request": rational_number((vehicle.full_soc - vehicle.soc) * vehicle.capacity),
+            "ev_maximum_energy_request": rational_number((1.0 - vehicle.soc) * vehicle.capacity),
+            "ev_minimum_energy_request": rational_number((vehicle.min_soc - vehicle.soc) * vehicle.capacity),
         }
 
     def v2x_energies(self) -> dict[str, Any]:
         """How much of the battery may be used in both directions, in Wh."""
         vehicle = self.vehicle
         return {
-            "ev_maximum_v2_x_energy_request": rational((vehicle.soc - vehicle.min_soc) * vehicle.capacity),
-            "ev_minimum_v2_x_energy_request": rational(0.0),
+            "ev_maximum_v2_x_energy_request": rational_number(
+                (vehicle.soc - vehicle.min_soc) * vehicle.capacity
+            ),
+            "ev_minimum_v2_x_energy_request": rational_number(0.0),
         }
 
     def check_mode(self, mode: object, suffix: str) -> None:
@@ -115,13 +117,13 @@ class DcEnergy(Energy):
     def parameters(self) -> msgspec.Struct:
         vehicle = self.vehicle
         values = self._limits() | {
-            "ev_minimum_charge_current": rational(0.0),
+            "ev_minimum_charge_current": rational_number(0.0),
             "target_soc": int(vehicle.full_soc * 100),
         }
         mode: Any = dc.DCCPDReqEnergyTransferMode
         if self.plan.service.bidirectional:
             mode = dc.BPTDCCPDReqEnergyTransferMode
-            values |= self._discharge() | {"ev_minimum_discharge_current": rational(0.0)}
+            values |= self._discharge() | {"ev_minimum_discharge_current": rational_number(0.0)}
         return dc.DCChargeParameterDiscoveryReq(
             header=self.script.header, dc_cpd_req_energy_transfer_mode=mode(**values)
         )
@@ -147,8 +149,8 @@ class DcEnergy(Energy):
             request = dc.DCPreChargeReq(
                 header=script.header,
                 ev_processing=Processing.FINISHED if reached else Processing.ONGOING,
-                ev_present_voltage=rational(voltage),
-                ev_target_voltage=rational(target),
+                ev_present_voltage=rational_number(voltage),
+                ev_target_voltage=rational_number(target),
             )
             response = yield from script.ask(request, dc.DCPreChargeRes, paced=True)
             if reached:
@@ -170,7 +172,7 @@ class DcEnergy(Energy):
             header=script.header,
             display_parameters=self.display(),
             meter_info_requested=loops == 0,
-            ev_present_voltage=rational(round(vehicle.open_voltage, 1)),
+            ev_present_voltage=rational_number(round(vehicle.open_voltage, 1)),
             cl_req_control_mode=mode(**values),
         )
 
@@ -204,27 +206,27 @@ class DcEnergy(Energy):
         if plan.service.bidirectional and plan.discharge_at is not None and loops >= plan.discharge_at:
             wanted = -vehicle.discharge_current
         return {
-            "ev_target_current": rational(round(wanted, 1)),
-            "ev_target_voltage": rational(vehicle.max_voltage),
+            "ev_target_current": rational_number(round(wanted, 1)),
+            "ev_target_voltage": rational_number(vehicle.max_voltage),
         }
 
     def _limits(self) -> dict[str, Any]:
         vehicle = self.vehicle
         return {
-            "ev_maximum_charge_power": rational(vehicle.max_power),
-            "ev_minimum_charge_power": rational(0.0),
-            "ev_maximum_charge_current": rational(
+            "ev_maximum_charge_power": rational_number(vehicle.max_power),
+            "ev_minimum_charge_power": rational_number(0.0),
+            "ev_maximum_charge_current": rational_number(
                 vehicle.wanted_current if self.dynamic else vehicle.max_current
             ),
-            "ev_maximum_voltage": rational(vehicle.max_voltage),
-            "ev_minimum_voltage": rational(vehicle.min_voltage),
+            "ev_maximum_voltage": rational_number(vehicle.max_voltage),
+            "ev_minimum_voltage": rational_number(vehicle.min_voltage),
         }
 
     def _discharge(self) -> dict[str, Any]:
         vehicle = self.vehicle
         return {
             "ev_maximum_discharge_power": self.discharge_limit(vehicle.max_discharge_power),
-            "ev_minimum_discharge_power": rational(0.0),
+            "ev_minimum_discharge_power": rational_number(0.0),
             "ev_maximum_discharge_current": self.discharge_limit(vehicle.max_discharge_current),
         }
 
@@ -255,10 +257,10 @@ class AcEnergy(Energy):
         yield ShowPilot(ControlPilot.C)
 
     def request(self, loops: int) -> msgspec.Struct:
-        values = self._limits() | {"ev_present_active_power": rational(round(self._power))}
+        values = self._limits() | {"ev_present_active_power": rational_number(round(self._power))}
         if self.dynamic:
             values |= self.energies() | {"departure_time": self.script.time_left}
-            values |= {"ev_present_reactive_power": rational(0.0)}
+            values |= {"ev_present_reactive_power": rational_number(0.0)}
         if self.plan.service.bidirectional:
             values |= self._discharge() | (self.v2x_energies() if self.dynamic else {})
         mode = getattr(ac, f"{self.variant}ACCLReqControlMode")
@@ -297,14 +299,14 @@ class AcEnergy(Energy):
         """The base element is the sum over the phases [V2G20-1817]."""
         vehicle = self.vehicle
         return {
-            "ev_maximum_charge_power": rational(self._watts(vehicle.ac_current)),
-            "ev_minimum_charge_power": rational(self._watts(vehicle.ac_min_current)),
+            "ev_maximum_charge_power": rational_number(self._watts(vehicle.ac_current)),
+            "ev_minimum_charge_power": rational_number(self._watts(vehicle.ac_min_current)),
         }
 
     def _discharge(self) -> dict[str, Any]:
         return {
             "ev_maximum_discharge_power": self.discharge_limit(self._watts(self.vehicle.ac_current)),
-            "ev_minimum_discharge_power": rational(0.0),
+            "ev_minimum_discharge_power": rational_number(0.0),
         }
 
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from secc.messages import iso20_common as common
 from secc.messages.iso20_common import Processing
+from secc.messages.numbers import number
 from secc.sim.exchanges import Exchanges
-from secc.sim.iso20.numbers import number
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move
 from secc.sim.vehicle import Vehicle

@@ -13,7 +13,7 @@ from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, MessageHeader, Processing
-from secc.sim.iso20.numbers import rational
+from secc.messages.numbers import rational_number
 from secc.sim.moves import Ask, Move, Request, SendRaw, Vanish, Wait
 from secc.v2gtp import PayloadType
 
@@ -82,7 +82,7 @@ def _session_stop(how: ChargingSession) -> common.SessionStopReq:
 
 def _another_set(request: Request) -> Move:
     if isinstance(request, dc.DCChargeLoopReq):
-        mode = ac.ScheduledACCLReqControlMode(ev_present_active_power=rational(0.0))
+        mode = ac.ScheduledACCLReqControlMode(ev_present_active_power=rational_number(0.0))
         return Ask(ac.ACChargeLoopReq(header=_HEADER, meter_info_requested=False, cl_req_control_mode=mode))
     return Ask(dc.DCWeldingDetectionReq(header=_HEADER, ev_processing=Processing.ONGOING))
 
@@ -93,7 +93,7 @@ def _another_mode(request: Any) -> Move:
     family = "AC" if isinstance(request, ac.ACChargeLoopReq) else "DC"
     other = "Scheduled" if "Dynamic" in kind else "Dynamic"
     mode = getattr(ac if family == "AC" else dc, f"{other}{family}CLReqControlMode")
-    values = dict.fromkeys(mode.__struct_fields__, rational(0.0)) | _optional(mode)
+    values = dict.fromkeys(mode.__struct_fields__, rational_number(0.0)) | _optional(mode)
     return Ask(msgspec.structs.replace(request, cl_req_control_mode=mode(**values)))
 
 
@@ -114,8 +114,8 @@ def _pre_charge(_: Request) -> Move:
         dc.DCPreChargeReq(
             header=_HEADER,
             ev_processing=Processing.ONGOING,
-            ev_present_voltage=rational(0.0),
-            ev_target_voltage=rational(400.0),
+            ev_present_voltage=rational_number(0.0),
+            ev_target_voltage=rational_number(400.0),
         )
     )
 

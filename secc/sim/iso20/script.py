@@ -13,10 +13,10 @@ from typing import Any
 from secc.messages import iso20_common as common
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
+from secc.messages.numbers import number, rational_number
 from secc.sim.iso20 import requests
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
-from secc.sim.iso20.numbers import number, rational
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
 from secc.sim.vehicle import Vehicle
@@ -182,7 +182,7 @@ class Iso20Script(Iso20Exchanges):
         most = self.vehicle.max_power
         entries: tuple[common.PowerScheduleEntry, ...]
         if self.schedule is None:
-            entries = (common.PowerScheduleEntry(duration=self.plan.departure, power=rational(most)),)
+            entries = (common.PowerScheduleEntry(duration=self.plan.departure, power=rational_number(most)),)
             return common.EVPowerProfile(
                 time_anchor=self._anchor,
                 dynamic_ev_ppt_control_mode=common.DynamicEVPPTControlMode(),
@@ -190,7 +190,9 @@ class Iso20Script(Iso20Exchanges):
             )
         offered = self.schedule.charging_schedule.power_schedule
         entries = tuple(
-            common.PowerScheduleEntry(duration=one.duration, power=rational(min(number(one.power), most)))
+            common.PowerScheduleEntry(
+                duration=one.duration, power=rational_number(min(number(one.power), most))
+            )
             for one in offered.power_schedule_entries.power_schedule_entry
         )
         return common.EVPowerProfile(

@@ -10,10 +10,10 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, ResponseCode
+from secc.messages.numbers import number, rational_number
 from secc.session.iso20.services import ControlMode, Service
 from secc.session.outlet import ControlPilot
 from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan, Iso20Script, misbehaving
-from secc.sim.iso20.numbers import number, rational
 from secc.sim.moves import Connect, Draw, EvGivesUp, Move, SendRaw, ShowPilot, Vanish
 from secc.sim.vehicle import Vehicle
 from tests.support.iso20_peer import SESSION, Peer, run
@@ -402,5 +402,5 @@ def test_each_misbehaviour_changes_the_session(what: Iso20Misbehaviour) -> None:
     ],
 )
 def test_numbers_have_the_smallest_exponent_that_holds_them(value: float, exponent: int, digits: int) -> None:
-    assert rational(value) == common.RationalNumber(exponent=exponent, value=digits)
-    assert number(rational(value)) == pytest.approx(value)
+    assert rational_number(value) == common.RationalNumber(exponent=exponent, value=digits)
+    assert number(rational_number(value)) == pytest.approx(value)
