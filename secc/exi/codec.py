@@ -1,13 +1,4 @@
-"""EXI, the binary XML of ISO 15118, and the JSON form of messages.
-
-There is one `Codec` per schema set. A stream does not name its schema; the protocol phase determines it.
-Streams are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
-
-    >>> from secc import exi
-    >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d0180801784080c000"))
-    >>> message.body.evcc_id.hex()
-    '02005e102030'
-"""
+"""The codec of one schema set, over the engine in Rust; `secc.exi` describes the streams."""
 
 from __future__ import annotations
 

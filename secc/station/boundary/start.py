@@ -26,8 +26,11 @@ def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:
         )
 
 
-def check_discharge(config: SeccConfig, controller: CheckedController) -> None:
-    """Raises ConfigError when a DC outlet is to discharge vehicles and its controller cannot."""
+def settle_discharge(config: SeccConfig, controller: CheckedController) -> None:
+    """Hold a DC outlet whose controller cannot discharge to charging: its snapshots are checked for it.
+
+    Raises ConfigError when the configuration lets such an outlet discharge vehicles.
+    """
     controller.charges_only = config.energy.offers_dc and controller.discharge is None
     watts = config.energy.dc.max_discharge_power
     if config.energy.offers_dc and watts > 0.0 and controller.discharge is None:

@@ -9,7 +9,7 @@ from secc.ports import Discharges
 from secc.session.outlet import EvseSnapshot
 from secc.settings import DcConfig, EnergyConfig, EnergyMode, SeccConfig
 from secc.station.boundary.controller import CheckedController
-from secc.station.boundary.start import check_discharge
+from secc.station.boundary.start import settle_discharge
 from tests.support.wire import RecordingOutlet
 
 DC = SeccConfig(energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,)))
@@ -32,7 +32,7 @@ class BothWays(Outlet, Discharges):
 
 def reads(config: SeccConfig, outlet: Outlet, current: float) -> float:
     checked = CheckedController(outlet)
-    check_discharge(config, checked)
+    settle_discharge(config, checked)
     outlet.current = current
     return checked.snapshot().present_current
 
@@ -51,8 +51,8 @@ def test_an_outlet_that_discharges_may_read_it_and_so_may_an_ac_outlet() -> None
 def test_discharge_in_the_configuration_needs_a_controller_that_can() -> None:
     dc = DcConfig(max_discharge_current=100.0, max_discharge_power=30_000.0)
     config = dataclasses.replace(DC, energy=dataclasses.replace(DC.energy, dc=dc))
-    check_discharge(config, CheckedController(BothWays()))
+    settle_discharge(config, CheckedController(BothWays()))
     with pytest.raises(
         ConfigError, match=r"max_discharge_power is 30000 W.*Outlet does not declare Discharges"
     ):
-        check_discharge(config, CheckedController(Outlet()))
+        settle_discharge(config, CheckedController(Outlet()))
