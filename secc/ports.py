@@ -56,7 +56,7 @@ class EvseController(Protocol):
     """One outlet's hardware. It is safe on its own when this process vanishes.
 
     Which calls overlap. `close_contactor`, `open_contactor`, `check_cable` and `set_output` are commands.
-    They are called one after the other, in the order of the session: the next one begins when the last one
+    They are called one after the other, in the order of the session: the next one starts when the last one
     has returned or raised. A set-point that waits is replaced by a newer one. A command that switches off
     (`open_contactor`, `set_output(0, 0)`) goes ahead of everything that waits and drops what it contradicts.
     `make_safe` is the exception: it may be called while a command is in progress, see there. `snapshot`,
@@ -65,12 +65,12 @@ class EvseController(Protocol):
     Cancellation. A command is never cancelled in mid-call, so a driver may use `asyncio.to_thread` or an
     executor: what the thread writes late lands before the next command, not after it. The exceptions are
     `Station.reset_fault` and the end of the process, which give up a command that is past its limit.
-    `changed` is cancelled when its result is not needed any more, `make_safe` when it is past its limit.
+    `changed` is cancelled when its result is no longer needed, `make_safe` when it is past its limit.
 
     Limits. A command has `timing.controller_call` seconds, `check_cable` has `timing.cable_check` more; after
     an off the one in progress has at most `timing.controller_call` more. Past the limit the lease is not
-    renewed any more, `make_safe` is called beside the command, the session ends, and the outlet is blocked
-    with `EvseFault.SWITCH_OFF` until `Station.reset_fault` and an unplugged cable. No session begins while a
+    renewed, `make_safe` is called beside the command, the session ends, and the outlet is blocked
+    with `EvseFault.SWITCH_OFF` until `Station.reset_fault` and an unplugged cable. No session starts while a
     command of the one before is still in progress.
 
     Late returns. What a command returns or raises after its limit, or after an off has superseded it, is
@@ -152,13 +152,13 @@ class Discharges(Protocol):
     """Optional ability of a DC controller: a power stage that takes energy out of the vehicle as well.
 
     ISO 15118-20 uses it in a bidirectional service, if `energy.dc.max_discharge_power` is above zero and the
-    operator permits it. Charging stays with `set_output`: each direction has a call of its own with
+    operator permits it. Charging stays with `set_output`: each direction has a separate call with
     magnitudes, so no sign can be mistaken. The snapshot then shows `present_current` below zero. Between the
     two directions the session sets a current of zero.
     """
 
     async def set_discharge(self, least_voltage: float, current: float) -> None:
-        """DC: take up to `current` A, above zero, out of the vehicle while its voltage is at least
+        """DC: take up to `current` A, above zero, from the vehicle while its voltage is at least
         `least_voltage` V. Return when it is applied.
 
         The battery holds the voltage; stop taking current when it falls to `least_voltage`. The rules of
@@ -378,9 +378,9 @@ class ChargesBasically(Protocol):
     """Optional ability of an AC controller: charging by IEC 61851 alone, without a message."""
 
     def basic_charging(self, allowed: bool) -> None:
-        """True: the pilot shows a nominal duty cycle. False: not any more, switch off at once.
+        """True: the pilot shows a nominal duty cycle. False: it no longer does; switch off at once.
 
         The outlet itself decides whether this EV may charge, by a card for example, and operates contactor
-        and meter, until a session begins.
+        and meter, until a session starts.
         """
         ...

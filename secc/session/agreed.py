@@ -21,7 +21,7 @@ from secc.settings.services import Payment
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Grant:
-    """The question whether this person may charge, and what was said [INV-09] [INV-11]."""
+    """The question whether this person may charge, and the answer [INV-09] [INV-11]."""
 
     ticket: Ticket
     payment: Payment

@@ -13,7 +13,7 @@ from secc.session.states import Timer
 
 
 def close_when_safe(session: Context) -> bool:
-    """Order the contactor to close if the EV shows C or D, and whatever was on before is off; else look again
+    """Order the contactor to close if the EV shows C or D, and the output of before is off; else look again
     soon."""
     if not (session.evse.control_pilot.wants_energy and feedback.may_close(session)):
         session.timers.start(Timer.VOLTAGE_READING, session.now)

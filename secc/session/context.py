@@ -136,7 +136,7 @@ class Agreed(Protocol):
     stop: Stop | None = None
     fault: EvseFault | None = None
     earlier_fault: bool = False
-    """`fault` stands for one of an earlier session, which has not been reset."""
+    """`fault` is one of an earlier session, which has not been reset."""
     fault_detail: str = ""
     """What exactly was seen, where there is more to say than the name of the fault."""
     interrupted: bool = False
@@ -184,7 +184,7 @@ class Agreed(Protocol):
     @property
     def payment_options(self) -> tuple[Payment, ...]:
         """What is offered on this connection: contracts only over TLS [V2G2-632] [V2G2-633] [INV-21], and
-        while the clock is set, as nothing can be said about certificates without it."""
+        while the clock is set, as certificates cannot be judged without it."""
         terms = self.contracts
         contract = self.tls and terms is not None and self.utc >= terms.policy.chain.earliest
         options, before = self.config.service.payment_options, self.continues
@@ -209,7 +209,7 @@ class Agreed(Protocol):
 
     def trip(self, fault: EvseFault, detail: str = "") -> None:
         """The outlet is at fault from now on. The first fault of this session stays, but a latched one takes
-        its place: it needs a reset of its own [INV-30]."""
+        its place: it needs a separate reset [INV-30]."""
         before = self.fault
         if before is None or (fault.latched and (self.earlier_fault or not before.latched)):
             self.fault, self.fault_detail, self.earlier_fault = fault, detail, False

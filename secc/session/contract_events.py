@@ -52,7 +52,7 @@ class ContractTerms:
     provisions: frozenset[Action] = frozenset()
     """What the back end can do for a car that has no contract, or an old one."""
     finds_revocation: bool = False
-    """Somebody fetches OCSP responses or CRLs when asked."""
+    """OCSP responses or CRLs can be fetched on request."""
     known: frozenset[str] = frozenset()
     """Fingerprints of contracts that the back end has accepted lately, for times when it is away."""
     central: bool = False

@@ -84,7 +84,7 @@ def contactor_lost(session: Context, _: None) -> None:
 
 
 def not_discharged(session: Context, _: None) -> None:
-    """Voltage where the isolation is to be tested, or current, and the output is off."""
+    """Voltage before an isolation test, or current, although the output is off."""
     _fails(session, EvseFault.SWITCH_OFF, f"{_remains(session)} at the output that is switched off")
 
 

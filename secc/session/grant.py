@@ -15,7 +15,7 @@ from secc.settings.services import Payment
 
 
 def externally_granted(session: Context) -> bool:
-    """The back end is asked once; False while it has not decided [V2G2-854]; a refusal when it said no."""
+    """Ask the back end once; False while it has not decided [V2G2-854]; raises when it refuses."""
     ending.check_budget(session, Timer.AUTHORIZATION)
     if session.grant is not None and session.grant.refused:
         raise Refused(Cause.FAILED, "authorization denied or withdrawn [V2G2-856]")

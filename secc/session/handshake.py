@@ -1,4 +1,4 @@
-"""Before the handshake has chosen a protocol: nothing can be said yet, and time already counts."""
+"""Before the handshake has selected a protocol: no message can be answered, but timers already run."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ HANDSHAKE = Dialect(
     envelope=_nothing,
     refusal=_nothing,
 )
-"""A session begins with it, until `Session.speak`."""
+"""A session starts with it and keeps it until `Session.speak`."""

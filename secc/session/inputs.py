@@ -121,7 +121,7 @@ class EnergyTargeted:
 
     power: float | None
     """W, positive to the EV, negative from it; None: as much as the EV takes. Limits and permissions of both
-    sides hold all the same."""
+    sides still apply."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class FaultLatch:
             self.trip(end.fault, end.fault_detail)
 
     def reset(self) -> None:
-        """Somebody has looked and takes responsibility: the other half."""
+        """A person has examined the outlet and takes responsibility: the other half."""
         self._reset = True
         self._release()
 

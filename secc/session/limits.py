@@ -78,7 +78,7 @@ def lowest_voltage(config: DcConfig) -> Milli:
 
 
 def set_point(session: Agreed, demand: Demand, purpose: Purpose = Purpose.DC) -> SetPoint:
-    """The lowest of everything, for a demand; pre-charge has a limit of its own [INV-05]."""
+    """The lowest limit for a demand; pre-charge has a separate one [INV-05]."""
     config = session.config.energy.dc
     match = matched(session)
     most = milli(config.pre_charge_current) if purpose is Purpose.PRE_CHARGE else None

@@ -1,6 +1,6 @@
 """Session: looks the input up in the table, runs the handler, keeps the timers and the lease.
 
-What holds whatever a handler does is enforced here:
+These rules are enforced here, for every handler:
 
 * a request is answered exactly once, in order; an unexpected one with its own response [V2G2-459] [V2G2-538];
 * a refusal is final: output off, answer, end [INV-16]; what a refusing handler emitted is dropped [INV-27];
@@ -96,13 +96,13 @@ class Session(Context):
         return self.timers.deadline
 
     def speak(self, dialect: Dialect) -> None:
-        """What the handshake has chosen; only before the first message."""
+        """Use the protocol that the handshake has selected; only before the first message."""
         if self.state is not self.dialect.begin:
             raise RuntimeError(f"{dialect.name} is too late")
         self.dialect, self.state, self.room = dialect, dialect.begin, dialect.room()
 
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
-        """Take one input; return what has to be done, in this order. After the end nothing has any effect."""
+        """Take one input; return the outputs, to be performed in order. After the end inputs have no effect."""
         if self.state.ended:
             return ()
         self.now = max(self.now, now)
@@ -139,11 +139,11 @@ class Session(Context):
         self._outputs.append(send)
 
     def emit(self, output: Output) -> None:
-        """Ask the outside for something."""
+        """Add an output."""
         self._outputs.append(output)
 
     def notice(self, kind: NoticeKind, text: str) -> None:
-        """Let the log say something."""
+        """Report to the log."""
         self._outputs.append(Notice(kind, text))
 
     def end(self, reason: EndReason, detail: str = "", code: enum.StrEnum | None = None) -> None:

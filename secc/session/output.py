@@ -18,7 +18,7 @@ __all__ = ["command", "deliver", "energise", "off", "renew", "watch_lease"]
 
 
 def energise(session: Context, purpose: Purpose, demand: Demand | None = None) -> None:
-    """The output may be on from now: the lease begins, or goes on. Emit the command after this."""
+    """The output may be on from now: start or extend the lease. Emit the command after this."""
     if session.energised is None:
         if session.stop is not None:
             raise Refused(Cause.FAILED, "nothing is switched on after a stop [INV-29]")
@@ -89,7 +89,7 @@ def _ramped(session: Agreed, current: Milli) -> Milli:
 
 
 def off(session: Context, why: str | None = None, *, final: bool = False) -> None:
-    """Output off, whatever was on; `why` makes a notice, `final` means every switch of the outlet."""
+    """Switch the output off; `why` makes a notice, `final` means every switch of the outlet."""
     if why is not None:
         session.notice(NoticeKind.OUTPUT, f"output off: {why}")
     session.energised = None

@@ -53,7 +53,7 @@ class CloseContactor:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenContactor:
-    """Take all energy off, now. Comes at every end, whatever was closed before; needs no answer."""
+    """Switch all energy off now. Emitted at every end, even if nothing was closed; needs no answer."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Refused(Exception):
     """Raised when a check fails; the machine answers and ends. Never leaves `Session.handle`.
 
     The shared part raises this class, with a cause. A room raises a subclass that it has for itself, with a
-    response code of its own protocol, so that no code of another can get into its answers.
+    response code of the protocol, so that its answers cannot contain a code of another.
     """
 
     code: enum.StrEnum | None = None

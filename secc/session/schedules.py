@@ -121,7 +121,7 @@ class DynamicOffer:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyNeed:
-    """What the EV has said about the charge to come."""
+    """The needs of the EV for the coming charge."""
 
     mode: EnergyMode
     departure: int | None

@@ -1,6 +1,6 @@
-"""What every state of a session has, whatever its protocol, and the timers.
+"""Properties of every state in all protocols, and the timers.
 
-The states of each protocol are an enum of their own in its room. `WAIT_…`: the EV must speak; each names what
+The states of each protocol are an enum in its room. `WAIT_…`: the EV must speak; each names what
 it may say. The others: the station owes the EV an answer and waits for the outlet, the pilot or the back end.
 """
 

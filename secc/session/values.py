@@ -80,7 +80,7 @@ def _lowered(
 
 
 def said_power(session: Agreed, value: Physical | None) -> Physical | None:
-    """EVMaximumPowerLimit as far as it says anything: a zero can stand for nothing said (`CompatConfig`)."""
+    """EVMaximumPowerLimit if it is specified: zero can mean unspecified (`CompatConfig`)."""
     if value is not None and value.value == 0 and session.config.compat.zero_power_limit:
         return None
     return value

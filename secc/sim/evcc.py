@@ -65,7 +65,7 @@ class Exchange:
 
 @dataclasses.dataclass(slots=True)
 class EvResult:
-    """What became of a session, as the EV saw it."""
+    """Result of a session, as seen by the EV."""
 
     exchanges: list[Exchange] = dataclasses.field(default_factory=list)
     error: str = ""
@@ -312,7 +312,7 @@ _RETRY_PAUSE = 0.25  # s
 
 
 class _HungUp(LinkError):
-    """Nobody listens there any more."""
+    """The station no longer listens there."""
 
 
 class _Wire:

@@ -245,7 +245,7 @@ _LOOK = 0.25  # s between two looks at the interface
 class BridgedPowerLine:
     """Simulated modems between network interfaces of this machine: each one's host is behind a veth pair.
 
-    Linux, root. Checksum offload has to be off on the far ends, as for every bridge in user space.
+    Linux, root. Checksum offload must be off on the far ends, as for every bridge in user space.
     """
 
     ALL_PROTOCOLS = 0x0003

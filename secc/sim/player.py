@@ -125,7 +125,7 @@ def _recording(data: dict[str, object]) -> Recording:
 
 
 def decoded(payload: bytes) -> msgspec.Struct | None:
-    """A message of the handshake or of a protocol that is spoken after it; None for anything else."""
+    """A message of the handshake or of a protocol after it; None for anything else."""
     for codec in (exi.ISO2, exi.codec("din"), exi.APP_PROTOCOL):
         try:
             message: msgspec.Struct = codec.decode(payload)

@@ -41,7 +41,7 @@ from secc.settings.services import Payment
 
 
 def session_setup(session: Context, request: din.SessionSetupReq) -> Stage:
-    """Begin under a new id, whatever id the EV proposes: DIN has no pause [V2G-DC-241] [V2G-DC-872]."""
+    """Start under a new id; the id of the EV is ignored: DIN has no pause [V2G-DC-241] [V2G-DC-872]."""
     setup.begin(session, request.evcc_id, setup.unbound(session))
     session.answer(
         din.SessionSetupRes(
@@ -283,7 +283,7 @@ def power_off(session: Context, request: din.PowerDeliveryReq) -> Stage:
 
 
 def give_up(session: Context, request: din.PowerDeliveryReq) -> Stage:
-    """There is nothing to stop yet, and some EVs say so all the same: before pre-charge by `early_power_off`,
+    """Some EVs stop although nothing has started: before pre-charge by `early_power_off`,
     before the first CurrentDemandReq by `stop_after_start`."""
     if request.ready_to_charge_state:
         raise DinRefused(ResponseCode.FAILED_SEQUENCE_ERROR, "a start out of its order [V2G-DC-390]")

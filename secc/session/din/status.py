@@ -152,7 +152,7 @@ def evse_id(session: Agreed) -> bytes:
     return bytes.fromhex(digits) if digits else b"\0"
 
 
-# --- responses that say nothing but the status, whatever their code ----------------------------------------
+# --- responses with the status only, for every code --------------------------------------------------------
 
 
 def cable_check(

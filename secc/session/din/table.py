@@ -7,7 +7,7 @@ differs in the rules:
 * the station announces a stop by EVSE_Shutdown; EVSENotification says nothing [V2G-DC-500];
 * a request of the charge loop is due 5 s after the last response, not 60 [V2G-DC-957];
 * PowerDeliveryReq starts and stops with ReadyToChargeState, and names a schedule only with a profile;
-* every session is a new one, whatever SessionID the EV begins with [V2G-DC-241].
+* every session is new, regardless of the SessionID of the EV [V2G-DC-241].
 
 What the station does to its output, and when it refuses to, is the same, and so is the code
 (`secc.session`): lease, limits, latch and stop do not know which protocol is in use.

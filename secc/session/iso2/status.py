@@ -122,7 +122,7 @@ def _status_code(session: Agreed) -> DCEVSEStatusCode:
     return DCEVSEStatusCode.EVSE_READY
 
 
-# --- responses that say nothing but the status, whatever their code ----------------------------------------
+# --- responses with the status only, for every code --------------------------------------------------------
 
 
 def cable_check(

@@ -23,7 +23,7 @@ at.
 A row with a `leniency` counts only while that switch of `CompatConfig` is on.
 
 A contract and external identification never meet: after PaymentServiceSelectionReq each has states of its
-own, and both lead to WAIT_CHARGE_PARAMETERS, by a grant of their own kind."""
+own, and both lead to WAIT_CHARGE_PARAMETERS, by different grants."""
 
 from __future__ import annotations
 

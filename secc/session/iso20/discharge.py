@@ -16,7 +16,7 @@ from secc.session.quantities import NO_DISCHARGE, DischargeLimit, milli
 
 
 def permitted(session: Context) -> DischargeLimit:
-    """mW by the operator and the outlet, whatever the service and the battery: by the last permission, or by
+    """mW by the operator and the outlet, regardless of service and battery: by the last permission, or by
     the configuration until there is one."""
     config, granted = session.config, session.discharge_permitted
     if granted is None and not config.iso20.discharge:

@@ -1,6 +1,6 @@
 """EVSEStatus: what the station asks the EV for, one thing at a time, with the time it has for it.
 
-It stands in PowerDeliveryRes and ChargeLoopRes while it means something, and is left out otherwise: there is
+PowerDeliveryRes and ChargeLoopRes contain it while a request is pending, and omit it otherwise: there is
 no value for "nothing". The most urgent one goes first, and is repeated with less time until the EV follows
 [V2G20-3317] [V2G20-3318].
 """
@@ -24,7 +24,7 @@ _VALUES = {
 
 
 def evse_status(session: Context) -> EVSEStatus | None:
-    """EVSEStatus; None while the station asks for nothing. A stop wins over everything [V2G20-1414]."""
+    """EVSEStatus; None while the station requests nothing. A stop has priority [V2G20-1414]."""
     if session.stop is not None:
         return _status(session, EvseNotification.TERMINATE, session.stop.due)
     if session.interrupted:

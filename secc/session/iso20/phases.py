@@ -18,7 +18,7 @@ def total(*parts: RationalNumber | None, up: bool = False) -> Milli:
 
 
 def magnitude(source: object, name: str) -> Milli:
-    """mW of a discharge limit of all phases together, whatever its sign; `name`: of the base element."""
+    """mW of a discharge limit of all phases together, with either sign; `name`: of the base element."""
     parts = (getattr(source, name), getattr(source, f"{name}_l2"), getattr(source, f"{name}_l3"))
     return Milli(sum(wire.magnitude(part) for part in parts if part is not None))
 

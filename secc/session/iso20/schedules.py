@@ -20,7 +20,7 @@ class Form:
     anchor: int
     """TimeAnchor: now, in the unit of the header."""
     departure: int | None
-    """Seconds from now, as the EV has said."""
+    """Seconds from now, as the EV requests."""
     points: int
     """MaximumSupportingPoints, 12 to 1024."""
     prices: bool
@@ -87,7 +87,7 @@ def _entry(seconds: int, milliwatts: int, form: Form) -> m.PowerScheduleEntry:
 
 
 def _discharge_entry(seconds: int, form: Form) -> tuple[m.PowerScheduleEntry, ...]:
-    """One power for the whole time, by the limits of now; the loop tells each later limit."""
+    """One power for the whole time, by the limits of now; the loop reports each later limit."""
     total = _entry(seconds, form.discharge, form)
     if form.positive:
         return (total,)

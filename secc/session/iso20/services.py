@@ -27,12 +27,12 @@ class Service(enum.IntEnum):
 
     @property
     def is_dc(self) -> bool:
-        """The messages of the DC set are spoken."""
+        """The service uses the messages of the DC set."""
         return self not in (Service.AC, Service.AC_BPT)
 
     @property
     def bidirectional(self) -> bool:
-        """The BPT variants of the messages are spoken."""
+        """The service uses the BPT variants of the messages."""
         return self in (Service.AC_BPT, Service.DC_BPT, Service.MCS_BPT)
 
 

@@ -54,7 +54,7 @@ class Selection:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatteryState:
-    """What the EV has said last about its battery; None where it has not. Percent and mWh."""
+    """Last report of the EV about its battery; None if not reported. Percent and mWh."""
 
     present_soc: int | None = None
     minimum_soc: int | None = None

@@ -3,7 +3,7 @@
 Plug and Charge, certificate installation and metering confirmation are not in this table. Their requests are
 out of order in every state: each gets its paired response with FAILED_SequenceError [V2G20-459].
 
-A WARNING answers and keeps the state; it is no row of its own. A row with a `leniency` counts only while that
+A WARNING answers and keeps the state; it has no row. A row with a `leniency` counts only while that
 switch of `CompatConfig` is on.
 """
 
@@ -251,7 +251,7 @@ def _sequence(config: SessionConfig, state: Stage) -> float | None:
     return config.iso20.loop_timeout if state in _LOOPS else None
 
 
-# Any: a message of any of the three sets, each with a header of its own.
+# Any: a message of any of the three sets, each with a header.
 def _opened(message: Any) -> tuple[bytes, object | None, object | None]:
     return message.header.session_id, message.header.signature, message
 

@@ -14,7 +14,7 @@ ZERO = RationalNumber(exponent=0, value=0)
 
 
 def magnitude(number: RationalNumber) -> int:
-    """Thousandths of a discharge limit, whatever its sign [V2G20-1213]."""
+    """Thousandths of a discharge limit with either sign [V2G20-1213]."""
     return numbers.down(number) if number.value >= 0 else numbers.down(negated(number))
 
 
@@ -54,7 +54,7 @@ def measured(value: float) -> RationalNumber:
 def meter_info(session: Context, *, asked: bool) -> m.MeterInfo | None:
     """MeterInfo, if the EV asks for it [V2G20-1081] [V2G20-1082], and with the first response of a loop
     [V2G20-1833]; None without a fresh reading. The registers are those of the meter, since the beginning of
-    its life [INV-33]; that of the other direction stands in a service of both directions only, as one EV of
+    its life [INV-33]; that of the other direction is sent only in services of both directions, as one EV in
     the field cannot read it."""
     room, reading = side(session), session.evse.meter
     if reading is None or not session.config.energy.meter_info or not (asked or not room.metered):

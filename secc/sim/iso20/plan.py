@@ -43,7 +43,7 @@ class Iso20Plan:
     evcc_id: str = "ZZZVTESTCAR00000001X"
     """EVCCID, in TLS the common name of the vehicle certificate."""
     departure: int = 3600
-    """Seconds until it has to leave."""
+    """Seconds until departure."""
     points: int = 1024
     """MaximumSupportingPoints of a schedule."""
     confirms_tolerance: bool = True

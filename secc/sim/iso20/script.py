@@ -1,7 +1,7 @@
 """What a simulated EV says and does in ISO 15118-20, without a socket: a generator of moves.
 
 `Iso20Script.run` is the whole behaviour in the order of the messages. Power, voltage and the messages of the
-energy sets are in `secc.sim.iso20.energy`; whoever drives the script stamps the headers with the time.
+energy sets are in `secc.sim.iso20.energy`; the driver of the script adds the time to the headers.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def revocation_reported(session: Context, report: RevocationReported) -> State:
 
 
 def revocation_late(session: Context, _: None) -> State:
-    """Nobody could say in time: the policy decides."""
+    """The status is not known in time: the policy decides."""
     question = session.pnc.revocation_question
     if question is None:
         raise Iso2Refused(ResponseCode.FAILED, "no contract at hand")
@@ -164,7 +164,7 @@ def answer_late(session: Context, _: None) -> State:
 def refused(
     step: str, error: CertificateError, identity: str = "", code: ResponseCode | None = None
 ) -> Iso2Refused:
-    """The refusal for a broken rule, with its record; `code` where the step has one of its own.
+    """The refusal for a broken rule, with its record; `code` if the step has a separate one.
 
     Names stay in the record: what ends the session goes into journals.
     """

@@ -39,7 +39,7 @@ def start_overtaken(session: Context, _: None) -> S:
 
 
 def look_again(session: Context, _: None) -> S:
-    """The EV shows C or D, and whatever was on before is off: go on; else wait on."""
+    """The EV shows C or D, and the output of before is off: continue; else keep waiting."""
     return S.CLOSING_CONTACTOR if contactor.close_when_safe(session) else S.AWAITING_PILOT_AC
 
 

@@ -28,8 +28,8 @@ _NOT_CONFIGURED = "ZZ*000*E0"
 def session_setup(session: Context, request: m.SessionSetupReq) -> S:
     """Begin a session under a new id, or continue the paused one of the same vehicle.
 
-    An id that is unknown, expired, or comes from another vehicle begins a new session without an error, and
-    the paused one stays [V2G20-2626] [V2G20-2627]. A continued session begins with the charge parameters: its
+    An id that is unknown, expired, or comes from another vehicle starts a new session without an error, and
+    the paused one stays [V2G20-2626] [V2G20-2627]. A continued session starts with the charge parameters: its
     authorization and its services hold [V2G20-1032] [V2G20-1844] [V2G20-1847].
     """
     if not session.transport.carries_iso20:
