@@ -102,7 +102,7 @@ class Session(Context):
         self.dialect, self.state, self.room = dialect, dialect.begin, dialect.room()
 
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
-        """Take one input; return the outputs, to be performed in order. After the end inputs have no effect."""
+        """Take one input; return the outputs to perform, in order. After the end inputs have no effect."""
         if self.state.ended:
             return ()
         self.now = max(self.now, now)

@@ -114,8 +114,8 @@ class EvseSnapshot:
     present_voltage: float = 0.0
     """V at the output, DC; finite, at least -60: an offset of the sensor may show below 0."""
     present_current: float = 0.0
-    """A at the output, DC; finite, positive to the EV. A controller without `secc.ports.Discharges` may report
-    no less than -60 A, the offset of a sensor."""
+    """A at the output, DC; finite, positive to the EV. A controller without `secc.ports.Discharges` may
+    report no less than -60 A, the offset of a sensor."""
     present_power: float | None = None
     """W measured at the connector, positive to the EV; None: not measured. ISO 15118-20 compares it with the
     power in force, AC."""
