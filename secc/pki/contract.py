@@ -11,22 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 import hmac
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from secc import exi
-from secc.errors import CertificateError, DecodeError, IdentifierError, SignatureError
+from secc.errors import CertificateError, IdentifierError, SignatureError
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
 from secc.pki.chains import ChainPolicy, UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
 from secc.pki.identifiers import EMAID
+from secc.pki.kinds import Generation
 from secc.pki.revocation import (
     ChainStatus,
     RevocationPolicy,
@@ -36,8 +32,9 @@ from secc.pki.revocation import (
     questions,
 )
 from secc.pki.rules import Rule, broken
+from secc.pki.suites import suite_of
 from secc.pki.trust import Role, TrustStore
-from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature
+from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature, read_signed_info
 from secc.pki.xmldsig import verify as verify_signature
 
 __all__ = [
@@ -288,20 +285,16 @@ def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf:
 
     SignedInfo must contain the digest of the fragment, and `leaf` must have signed SignedInfo.
     """
-    try:
-        element, info = exi.XMLDSIG.decode_fragment(signed_info)
-    except DecodeError as error:
-        raise SignatureError(f"SignedInfo cannot be read: {error}", rule="malformed") from error
-    digest = hashlib.sha256(fragment).digest()
-    if element != "SignedInfo" or [one.digest_value for one in info.reference] != [digest]:
+    suite = suite_of(leaf.key, Generation.LAB)
+    if suite is None:
+        raise SignatureError(f"a key of type {leaf.key_type} signs no message", rule="curve")
+    info = read_signed_info(signed_info)
+    if [one.digest_value for one in info.reference] != [suite.digest(fragment)]:
         raise SignatureError("the receipt differs from what was signed", rule="digest")
-    if len(signature) != 64:
-        raise SignatureError(f"signature of {len(signature)} bytes", rule="signature_value")
-    der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-    try:
-        leaf.public_key.verify(der, signed_info, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as error:
-        raise SignatureError("not signed with the contract key", rule="signature") from error
+    if fault := suite.fault(signature):
+        raise SignatureError(fault, rule="signature_value")
+    if not suite.has_made(leaf.key, signature, signed_info):
+        raise SignatureError("not signed with the contract key", rule="signature")
 
 
 def certificates_of(chain: iso2.CertificateChain) -> tuple[bytes, ...]:

@@ -29,6 +29,7 @@ from secc.pki.rules import Rule
 __all__ = [
     "CURVE_NAMES",
     "ECDSA_HASHES",
+    "ORDERS",
     "KeyType",
     "PrivateKey",
     "PublicKey",
@@ -83,7 +84,7 @@ def new_private_key(wanted: KeyType, seed: bytes | None = None) -> PrivateKey:
         digest = hashlib.sha512(_SEEDED + seed).digest()
     else:
         digest = hashlib.shake_256(_SEEDED + seed).digest(80)
-    return ec.derive_private_key(int.from_bytes(digest, "big") % (_ORDERS[wanted] - 1) + 1, curve)
+    return ec.derive_private_key(int.from_bytes(digest, "big") % (ORDERS[wanted] - 1) + 1, curve)
 
 
 def write_private_key(key: PrivateKey, password: bytes | None = None) -> bytes:
@@ -166,7 +167,7 @@ _CURVES: dict[KeyType, type[ec.SECP256R1 | ec.SECP521R1]] = {
     KeyType.SECP256R1: ec.SECP256R1,
     KeyType.SECP521R1: ec.SECP521R1,
 }
-_ORDERS = {
+ORDERS = {
     KeyType.SECP256R1: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     KeyType.SECP521R1: int(
         "1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa"
@@ -174,4 +175,6 @@ _ORDERS = {
         16,
     ),
 }
+"""Orders of the curves: r and s of a signature are below."""
+
 _SEEDED = b"secc test key "

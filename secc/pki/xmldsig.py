@@ -1,9 +1,12 @@
 """XML signatures over EXI fragments: creation and secure verification.
 
-The signed data is an element of the body, encoded as an EXI fragment of the schema set of the message, never
-the received bytes: the element does not start at a byte boundary there. A Reference has its SHA-256 digest
-and names the element by its Id. All References are in SignedInfo, which is encoded as a fragment of the XML
-Signature schema *alone* and signed with ECDSA. The signature value is r and s, 32 bytes each.
+The signed data is an element of the message, encoded as an EXI fragment of the schema set of the message,
+never the received bytes: the element does not start at a byte boundary there. A Reference has its digest and
+names the element by its Id. All References are in SignedInfo, which is encoded as a fragment of the XML
+Signature schema *alone* and signed. The algorithms follow from the key, see `suites`.
+
+ISO 15118-20 leaves open whether SignedInfo is encoded with the XML Signature schema alone or with the schema
+set of the message; stacks in the field do both. There both are accepted, and the first one is written.
 
 Verification starts from the elements that the standard requires, never from those that the peer chose to
 reference. Algorithms are constants to compare with, and the key comes from a verified chain, never from the
@@ -14,18 +17,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from secc import exi
-from secc.errors import EncodeError, SignatureError
+from secc.errors import DecodeError, EncodeError, SignatureError
 from secc.messages.iso2 import EMAID
 from secc.messages.xmldsig import (
     CanonicalizationMethod,
@@ -38,6 +37,9 @@ from secc.messages.xmldsig import (
     Transform,
     Transforms,
 )
+from secc.pki.keys import KeyType, PrivateKey, PublicKey, key_type
+from secc.pki.kinds import Generation
+from secc.pki.suites import SUITES, SignatureSuite, suite_of
 
 __all__ = [
     "Compat",
@@ -45,15 +47,15 @@ __all__ = [
     "MAX_REFERENCES",
     "VerifiedSignature",
     "digest",
+    "iso20_part",
     "plain_emaid_fragment",
+    "read_signed_info",
     "sign",
     "signed_info_octets",
     "verify",
 ]
 
 CANONICAL_EXI = "http://www.w3.org/TR/canonical-exi/"
-ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
-SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 
 MAX_REFERENCES = 4
 """Maximum number of signed elements in one message [V2G2-909]."""
@@ -68,6 +70,9 @@ class Compat(enum.StrEnum):
     STRAY_ATTRIBUTES = "stray_attributes"
     """Id in SignedInfo or SignatureValue, Type in a Reference: forbidden, harmless, and found in service
     [V2G2-771]."""
+    SCHEMA_SET = "schema_set"
+    """SignedInfo is encoded with the schema set of the message instead of the XML Signature schema alone.
+    In ISO 15118-20 it is always accepted, and recorded."""
 
 
 STRICT: frozenset[Compat] = frozenset()
@@ -80,11 +85,13 @@ class _HasId(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SignedPart:
-    """A signed element of a body: its name and its content, which has the Id."""
+    """A signed element of a message: its name and its content, which has the Id."""
 
     name: str
     """Name in the schema, for example `AuthorizationReq`."""
     value: Any  # a message object; every type that can be signed has an Id
+    schema: str = "iso2"
+    """The schema set of the message, a key of `secc.exi.SCHEMAS`."""
 
     @property
     def id(self) -> str | None:
@@ -94,7 +101,12 @@ class SignedPart:
 
     def fragment(self) -> bytes:
         """Return the octets for the digest; raises EncodeError when the content violates the schema."""
-        return exi.ISO2.encode_fragment(self.name, self.value)
+        return exi.codec(self.schema).encode_fragment(self.name, self.value)
+
+
+def iso20_part(name: str, value: object) -> SignedPart:
+    """Return a signed element of ISO 15118-20; all of them are in CommonMessages."""
+    return SignedPart(name, value, "iso20-common")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,13 +115,15 @@ class VerifiedSignature:
 
     elements: tuple[SignedPart, ...]
     point: bytes = dataclasses.field(repr=False)
-    """The public key, uncompressed."""
+    """The public key: an uncompressed point, or the 57 bytes of Ed448."""
     signed_info: bytes = dataclasses.field(repr=False)
     """The signed octets: evidence, together with the elements and the value."""
     value: bytes = dataclasses.field(repr=False)
-    """r and s."""
+    """The signature value: r and s, or that of Ed448."""
     tolerated: tuple[Compat, ...]
     """Tolerated deviations."""
+    keys: KeyType
+    """The type of the key, from which the algorithms follow."""
     seal: dataclasses.InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
@@ -118,55 +132,58 @@ class VerifiedSignature:
 
 
 def sign(
-    elements: Sequence[SignedPart], key: ec.EllipticCurvePrivateKey, *, reproducible: bool = False
+    elements: Sequence[SignedPart],
+    key: PrivateKey,
+    *,
+    generation: Generation = Generation.ISO2,
+    reproducible: bool = False,
 ) -> Signature:
     """Return the Signature for a message header. `reproducible`: the same input gives the same value (RFC
     6979).
 
-    Raises ValueError for elements without an Id, with the same Id, or for too many elements.
+    Raises ValueError for elements without an Id, with the same Id, or for too many elements, and for a key
+    that does not sign in messages of the generation.
     """
     ids = [element.id for element in elements]
     if None in ids or len(set(ids)) != len(ids) or not 1 <= len(ids) <= MAX_REFERENCES:
         raise ValueError(f"Ids {ids}: expected one to four different ones")
+    suite = suite_of(key, generation)
+    if suite is None:
+        raise ValueError(f"a key of type {key_type(key)} does not sign messages of {generation}")
     info = SignedInfo(
         canonicalization_method=CanonicalizationMethod(algorithm=CANONICAL_EXI),
-        signature_method=SignatureMethod(algorithm=ECDSA_SHA256),
-        reference=tuple(_reference(element) for element in elements),
+        signature_method=SignatureMethod(algorithm=suite.method),
+        reference=tuple(_reference(element, suite) for element in elements),
     )
-    algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=reproducible)
-    r, s = decode_dss_signature(key.sign(signed_info_octets(info), algorithm))
-    value = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+    value = suite.sign(key, signed_info_octets(info), reproducible=reproducible)
     return Signature(signed_info=info, signature_value=SignatureValue(value=value))
 
 
 def verify(
     signature: Signature | None,
     elements: Sequence[SignedPart],
-    key: ec.EllipticCurvePublicKey,
+    key: PublicKey,
     *,
+    generation: Generation = Generation.ISO2,
     compat: frozenset[Compat] = STRICT,
 ) -> VerifiedSignature:
     """Verify that exactly these elements are signed, with this key. Raises SignatureError.
 
     `elements` is what the standard requires for the message; the order of References is free.
     """
-    if not isinstance(key.curve, ec.SECP256R1):
-        raise _wrong("curve", f"the key is on {key.curve.name}, expected secp256r1 [V2G2-007]")
+    suite = suite_of(key, generation)
+    if suite is None:
+        raise _wrong("curve", f"the key is {_name(key)}, none of {generation} [V2G2-007] [V2G20-2674]")
     if signature is None:
         raise _wrong("missing", "the message is not signed")
-    tolerated = set(_check_form(signature))
+    tolerated = set(_check_form(signature, suite))
     for one in sorted(tolerated - compat):
         raise _wrong(one, f"{one}: a part that the standard forbids [V2G2-771]")
-    tolerated |= _check_references(signature.signed_info, elements, compat)
-    octets = _octets(signature.signed_info)
-    value = signature.signature_value.value
-    if not _signed(octets, value, key):
-        if _signed(_message_set_octets(signature.signed_info), value, key):
-            text = "SignedInfo was encoded with the message schema, expected the XML Signature schema alone"
-            raise _wrong("schema_set", text)
-        raise _wrong("signature", "not signed by this key, or SignedInfo was changed")
-    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return VerifiedSignature(tuple(elements), point, octets, value, tuple(sorted(tolerated)), seal=_SEAL)
+    tolerated |= _check_references(signature.signed_info, elements, suite, compat)
+    either = generation is not Generation.ISO2 or Compat.SCHEMA_SET in compat
+    octets, deviation = _signed_octets(signature, elements, key, suite, either=either)
+    value, found = signature.signature_value.value, tuple(sorted(tolerated | deviation))
+    return VerifiedSignature(tuple(elements), _point(key), octets, value, found, keys=suite.keys, seal=_SEAL)
 
 
 def signed_info_octets(info: SignedInfo) -> bytes:
@@ -174,9 +191,23 @@ def signed_info_octets(info: SignedInfo) -> bytes:
     return exi.XMLDSIG.encode_fragment("SignedInfo", info)
 
 
-def digest(element: SignedPart) -> bytes:
-    """Return the SHA-256 of the fragment of an element."""
-    return hashlib.sha256(element.fragment()).digest()
+def read_signed_info(octets: bytes) -> SignedInfo:
+    """Read SignedInfo from the octets that were signed, in either grammar. Raises SignatureError."""
+    why = ""
+    for schema in ("xmldsig", "iso20-common"):
+        try:
+            element, info = exi.codec(schema).decode_fragment(octets)
+        except DecodeError as error:
+            why = why or f": {error}"
+            continue
+        if element == "SignedInfo" and isinstance(info, SignedInfo):
+            return info
+    raise _wrong("malformed", f"no fragment of SignedInfo{why}")
+
+
+def digest(element: SignedPart, suite: SignatureSuite = SUITES[KeyType.SECP256R1]) -> bytes:
+    """Return the digest of the fragment of an element, by the suite of the key: of ISO 15118-2 by default."""
+    return suite.digest(element.fragment())
 
 
 def plain_emaid_fragment(emaid: EMAID) -> bytes:
@@ -190,21 +221,19 @@ def plain_emaid_fragment(emaid: EMAID) -> bytes:
 # --- parts -------------------------------------------------------------------------------------------------
 
 _SEAL = object()
-_HALF = 32  # bytes of r, and of s
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of secp256r1
 _EMAID_EVENT, _END_OF_DOCUMENT = 236, 244  # event codes of fragments in the message schema set
 
 
-def _reference(element: SignedPart) -> Reference:
+def _reference(element: SignedPart, suite: SignatureSuite) -> Reference:
     return Reference(
         uri=f"#{element.id}",
         transforms=Transforms(transform=(Transform(algorithm=CANONICAL_EXI),)),
-        digest_method=DigestMethod(algorithm=SHA256),
-        digest_value=digest(element),
+        digest_method=DigestMethod(algorithm=suite.digest_method),
+        digest_value=digest(element, suite),
     )
 
 
-def _check_form(signature: Signature) -> list[Compat]:
+def _check_form(signature: Signature, suite: SignatureSuite) -> list[Compat]:
     """Check the algorithms and forbidden parts [V2G2-771]; returns deviations that can be tolerated."""
     info, value = signature.signed_info, signature.signature_value
     if signature.key_info is not None or signature.object:
@@ -212,30 +241,27 @@ def _check_form(signature: Signature) -> list[Compat]:
     method, canonical = info.signature_method, info.canonicalization_method
     if canonical.algorithm != CANONICAL_EXI or canonical.content:
         raise _wrong("canonicalization", f"canonicalization {canonical.algorithm}, expected {CANONICAL_EXI}")
-    if method.algorithm != ECDSA_SHA256 or method.content:
-        raise _wrong("algorithm", f"signature method {method.algorithm}, expected {ECDSA_SHA256}")
-    if len(value.value) != 2 * _HALF:
-        text = f"the signature value has {len(value.value)} bytes, expected 64: r and s, not DER"
-        raise _wrong("value", text)
-    if not all(0 < half < _ORDER for half in _halves(value.value)):
-        raise _wrong("value", "r or s is 0, or not below the order of the curve")
+    if method.algorithm != suite.method or method.content:
+        raise _wrong("algorithm", f"signature method {method.algorithm}, expected {suite.method}")
+    if fault := suite.fault(value.value):
+        raise _wrong("value", fault)
     for reference in info.reference:
-        _check_algorithms(reference)
+        _check_algorithms(reference, suite)
     strays = [signature.id, info.id, value.id, *(one.type for one in info.reference)]
     strays += [one.id for one in info.reference]
     return [Compat.STRAY_ATTRIBUTES] if any(stray is not None for stray in strays) else []
 
 
-def _check_algorithms(reference: Reference) -> None:
+def _check_algorithms(reference: Reference, suite: SignatureSuite) -> None:
     transforms = () if reference.transforms is None else reference.transforms.transform
     if len(transforms) != 1 or transforms[0].algorithm != CANONICAL_EXI or transforms[0].content:
         raise _wrong("transform", f"{reference.uri}: expected one transform, {CANONICAL_EXI}")
-    if reference.digest_method.algorithm != SHA256 or reference.digest_method.content:
-        raise _wrong("digest_method", f"{reference.uri}: expected the digest method {SHA256}")
+    if reference.digest_method.algorithm != suite.digest_method or reference.digest_method.content:
+        raise _wrong("digest_method", f"{reference.uri}: expected the digest method {suite.digest_method}")
 
 
 def _check_references(
-    info: SignedInfo, elements: Sequence[SignedPart], compat: frozenset[Compat]
+    info: SignedInfo, elements: Sequence[SignedPart], suite: SignatureSuite, compat: frozenset[Compat]
 ) -> set[Compat]:
     """Check that there is one Reference for each required element and no other, and that the digests
     match."""
@@ -252,9 +278,9 @@ def _check_references(
     by_uri = {reference.uri: reference.digest_value for reference in info.reference}
     for element in elements:
         claimed = by_uri[f"#{element.id}"]
-        if claimed == _digest(element):
+        if claimed == _digest(element, suite):
             continue
-        plain = isinstance(element.value, EMAID) and claimed == _plain_digest(element.value)
+        plain = isinstance(element.value, EMAID) and claimed == _plain_digest(element.value, suite)
         if not plain or Compat.PLAIN_EMAID not in compat:
             why = "the digest is that of the other eMAID form" if plain else "the digest does not match"
             raise _wrong("plain_emaid" if plain else "digest", f"{element.name} #{element.id}: {why}")
@@ -262,15 +288,38 @@ def _check_references(
     return tolerated
 
 
-def _digest(element: SignedPart) -> bytes:
+def _digest(element: SignedPart, suite: SignatureSuite) -> bytes:
     try:
-        return digest(element)
+        return digest(element, suite)
     except EncodeError as error:  # decoded leniently and not encodable: a signer cannot have signed it
         raise _wrong("digest", f"{element.name} #{element.id} cannot be encoded: {error}") from error
 
 
-def _plain_digest(emaid: EMAID) -> bytes:
-    return hashlib.sha256(plain_emaid_fragment(emaid)).digest()
+def _plain_digest(emaid: EMAID, suite: SignatureSuite) -> bytes:
+    return suite.digest(plain_emaid_fragment(emaid))
+
+
+def _signed_octets(
+    signature: Signature,
+    elements: Sequence[SignedPart],
+    key: PublicKey,
+    suite: SignatureSuite,
+    *,
+    either: bool,
+) -> tuple[bytes, frozenset[Compat]]:
+    """Return the octets of SignedInfo that the key has signed, and the deviation if they have the grammar of
+    the message, which `either` permits."""
+    info, value = signature.signed_info, signature.signature_value.value
+    octets = _octets(info)
+    if suite.has_made(key, value, octets):
+        return octets, frozenset()
+    octets = exi.codec(elements[0].schema).encode_fragment("SignedInfo", info)
+    if not suite.has_made(key, value, octets):
+        raise _wrong("signature", "not signed by this key, or SignedInfo was changed")
+    if not either:
+        text = "SignedInfo was encoded with the message schema, expected the XML Signature schema alone"
+        raise _wrong("schema_set", text)
+    return octets, frozenset({Compat.SCHEMA_SET})
 
 
 def _octets(info: SignedInfo) -> bytes:
@@ -280,20 +329,14 @@ def _octets(info: SignedInfo) -> bytes:
         raise _wrong("signed_info", f"SignedInfo cannot be encoded: {error}") from error
 
 
-def _message_set_octets(info: SignedInfo) -> bytes:
-    return exi.ISO2.encode_fragment("SignedInfo", info)
+def _point(key: PublicKey) -> bytes:
+    if isinstance(key, ed448.Ed448PublicKey):
+        return key.public_bytes_raw()
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
-def _signed(octets: bytes, value: bytes, key: ec.EllipticCurvePublicKey) -> bool:
-    try:
-        key.verify(encode_dss_signature(*_halves(value)), octets, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _halves(value: bytes) -> tuple[int, int]:
-    return int.from_bytes(value[:_HALF], "big"), int.from_bytes(value[_HALF:], "big")
+def _name(key: PublicKey) -> str:
+    return "Ed448" if isinstance(key, ed448.Ed448PublicKey) else f"on {key.curve.name}"
 
 
 def _wrong(rule: str, text: str) -> SignatureError:

@@ -17,6 +17,7 @@ from secc import exi
 from secc.errors import SignatureError
 from secc.messages import iso2, xmldsig
 from secc.pki.issuing import new_key
+from secc.pki.keys import KeyType
 from secc.pki.xmldsig import (
     Compat,
     SignedPart,
@@ -137,7 +138,7 @@ def test_signing_twice_gives_two_values_unless_asked_otherwise() -> None:
 
 def test_nothing_but_verify_makes_a_proof() -> None:
     with pytest.raises(TypeError):
-        VerifiedSignature((), b"", b"", b"", (), seal=object())
+        VerifiedSignature((), b"", b"", b"", (), keys=KeyType.SECP256R1, seal=object())
 
 
 @pytest.mark.parametrize("elements", [(), (REQUEST, REQUEST), (*FOUR, REQUEST)])
