@@ -23,7 +23,7 @@ from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
 from secc.station.station import Station
 from secc.v2gtp import frame
 from tests.support.liar import Lie, agreed, body, header, lying
-from tools.conformance.__main__ import SETUPS
+from tools.conformance.setups import SETUPS
 
 QUICK = BenchTimers(
     message=0.8,

@@ -6,7 +6,8 @@ import dataclasses
 import datetime
 
 from secc.bench import ALL, BenchReport, BenchVerdict, CaseOutcome, Facts, Need, Target
-from tools.conformance.__main__ import SETUPS, merge
+from tools.conformance.__main__ import merge
+from tools.conformance.setups import SETUPS
 from tools.docs.conformance import differences, reasons, short, table
 
 FIRST, SECOND, THIRD, FOURTH = ALL[:4]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENT = re.compile(r"V2G2-\d+|V2G3-[AM]\d\d-\d+|V2G-DC-\d+")
+REQUIREMENT = re.compile(r"V2G2-\d+|V2G20-\d+|V2G3-[AM]\d\d-\d+|V2G-DC-\d+")
 INVARIANT = re.compile(r"INV-\d\d")
 
 Places = dict[str, list[tuple[str, str]]]
@@ -59,6 +59,20 @@ def _definitions(tree: ast.AST, outer: str = "") -> Iterator[tuple[int, int, str
             name = f"{outer}{node.name}"
             yield first, node.end_lineno or node.lineno, name
             yield from _definitions(node, f"{name}.")
+
+
+@functools.cache
+def _names(file: str) -> frozenset[str]:
+    """All definitions of a Python file."""
+    return frozenset(name for _, _, name in _definitions(ast.parse((ROOT / file).read_text(encoding="utf-8"))))
+
+
+def placed(reference: str) -> tuple[str, str]:
+    """File and definition of `file::name`; raises ValueError when there is no such definition."""
+    file, _, name = reference.partition("::")
+    if not (ROOT / file).is_file() or name not in _names(file):
+        raise ValueError(f"{reference}: there is no such definition")
+    return file, name
 
 
 def cell(places: list[tuple[str, str]], most: int = 3) -> str:

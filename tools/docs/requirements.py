@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import collections
+import functools
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
+from secc.session.iso20.table import ISO20_DC
 from tools.docs import ids
 
-DATA = Path(__file__).with_name("requirements.toml")
+DATA = (Path(__file__).with_name("requirements.toml"), Path(__file__).with_name("requirements20.toml"))
 OURS = ("SECC", "both", "EVSE")
 REMARKS = ("by_construction", "not_applicable", "deviates", "open")
+NOT_YET = "not_yet"
+"""Open until both the code and a test name the id."""
 MESSAGE = "the schema has it, and the codec is compared with other encoders"
 STANDARDS = {
     "V2G2-": "ISO 15118-2",
+    "V2G20-": "ISO 15118-20",
     "V2G3-": "ISO 15118-3",
     "V2G-DC-": "DIN SPEC 70121",
 }
@@ -37,38 +43,64 @@ class Entry(NamedTuple):
 
 def entries() -> list[Entry]:
     """All ids, in their order. Raises ValueError when the data contradict the code."""
-    data = tomllib.loads(DATA.read_text(encoding="utf-8"))
     code, tests = ids.in_code(ids.REQUIREMENT), ids.in_tests(ids.REQUIREMENT)
-    columns = [row.ids for row in (*ISO2.rules, *DIN.rules)]
-    columns += [row.ids for row in (*ISO2.anywhere.values(), *DIN.anywhere.values())]
-    rows = set(" ".join(columns).split())
-    remarks = {
-        id_: (status.replace("_", " "), text) for status in REMARKS for id_, text in data[status].items()
-    }
-    unknown = sorted((set(code) | set(tests) | set(remarks)) - set(data["meanings"]))
+    data = [tomllib.loads(path.read_text(encoding="utf-8")) for path in DATA]
+    known = {id_ for one in data for section in one.values() for id_ in section}
+    meanings = {id_ for one in data for id_ in one["meanings"]}
+    unknown = sorted((set(code) | set(tests) | known) - meanings)
     if unknown:
-        raise ValueError(f"no meaning in {DATA.name}: {unknown}")
-    found = []
-    for id_, (who, means) in data["meanings"].items():
-        here, proofs = code.get(id_, []), list(tests.get(id_, []))
-        if id_ in rows:
-            proofs.append(("tests/session/iso2/test_table.py", "each row, each state"))
-        status, remark = remarks.get(id_, ("", ""))
-        if not status and here and all(file.startswith("secc/messages/") for file, _ in here):
-            status, remark = "by construction", MESSAGE
-        if who not in OURS:
-            status, remark = "", ""
-        elif not status:
-            status = "open" if not here else "tested" if proofs else "fulfilled"
-        found.append(Entry(id_, who, means, status, remark, here, proofs))
-    return found
+        raise ValueError(f"no meaning: {unknown}")
+    return [
+        _entry(id_, one, list(code.get(id_, [])), list(tests.get(id_, [])))
+        for one in data
+        for id_ in one["meanings"]
+    ]
+
+
+Places = list[tuple[str, str]]
+
+
+def _entry(id_: str, data: Mapping[str, Any], code: Places, tests: Places) -> Entry:
+    who, means = data["meanings"][id_]
+    for file, name in map(ids.placed, data.get("placed", {}).get(id_, ())):
+        found = tests if file.startswith("tests/") else code
+        if (file, name) not in found:
+            found.append((file, name))
+    if id_ in _rows():
+        directory = "iso20" if id_.startswith("V2G20-") else "iso2"
+        tests.append((f"tests/session/{directory}/test_table.py", "each row, each state"))
+    status, remark = _remark(id_, data)
+    if status == NOT_YET:
+        status, remark = ("", "") if code and tests else ("open", remark)
+    if not status and code and all(file.startswith("secc/messages/") for file, _ in code):
+        status, remark = "by construction", MESSAGE
+    if who not in OURS:
+        status, remark = "", ""
+    elif not status:
+        status = "open" if not code else "tested" if tests else "fulfilled"
+    return Entry(id_, who, means, status, remark, code, tests)
+
+
+def _remark(id_: str, data: Mapping[str, Any]) -> tuple[str, str]:
+    for status in (*REMARKS, NOT_YET):
+        if id_ in data.get(status, {}):
+            return status if status == NOT_YET else status.replace("_", " "), data[status][id_]
+    return "", ""
+
+
+@functools.cache
+def _rows() -> frozenset[str]:
+    """Ids in the rows of the tables of states."""
+    tables = (ISO2, DIN, ISO20_DC)
+    columns = [row.ids for table in tables for row in (*table.rules, *table.anywhere.values())]
+    return frozenset(" ".join(columns).split())
 
 
 def page() -> str:
     """docs/reference/requirements.md."""
     parts = [
         "# Requirements",
-        "Made from the ids in code and tests, and from `tools/docs/requirements.toml`. "
+        "Made from the ids in code and tests, and from `tools/docs/requirements*.toml`. "
         "The meaning is a paraphrase and includes the interpretation of public stacks; the standards are "
         "authoritative. The second column is the bound party: station (SECC, EVSE), both, or another; "
         "of the latter only the ids in the code are listed.",

@@ -74,6 +74,8 @@ def _start_with(profile: str, *codes: ResponseCode, ends: bool) -> Deed:
                 scheduled_ev_ppt_control_mode=common.ScheduledEVPPTControlMode(selected_schedule_tuple_id=1),
             )
         request = requests.power_delivery(ChargeProgress.START, chosen)
+        if not ev.dc:
+            await ev.trial.pilot("C")
         await (ev.refused if ends else ev.expect)(request, *codes)
 
     return deed
@@ -88,7 +90,8 @@ async def _unknown_tuple(ev: Iso20Car) -> None:
 
 async def _stop_before_start(ev: Iso20Car) -> None:
     await ev.expect(ev.delivery(ChargeProgress.STOP))
-    ev.point = Point.STOPPED
+    if ev.dc:
+        await ev.weld()
     await ev.end()
     await ev.closed()
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from secc.messages import iso20_common as m
-from secc.messages.iso20_common import Processing
+from secc.messages.iso20_common import ChargeProgress, Processing
 from secc.session import contactor, output, starting
 from secc.session.context import Context
 from secc.session.inputs import ContactorReported
 from secc.session.iso20.handlers.choice import check_start, chosen_offer, tolerance
-from secc.session.iso20.handlers.power import delivered
+from secc.session.iso20.handlers.power import delivered, stop_before
 from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.states import Timer
 
 
 def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
-    """Start: the contactor closes within the time of the answer, after the pilot shows C or D [V2G20-847]."""
+    """Start: the contactor closes within the time of the answer, after the pilot shows C or D [V2G20-847].
+    An EV that gives up before it may stop."""
+    if request.charge_progress is ChargeProgress.STOP:
+        return _give_up(session, request)
     check_start(request)
     if request.ev_processing is Processing.ONGOING:
         return delivered(session, S.WAIT_POWER_ON_AC)
@@ -61,6 +64,9 @@ def contactor_seen(session: Context, _: None) -> S:
 def contactor_late(session: Context, _: None) -> S:
     """The contactor did not close in time."""
     raise contactor.late(session)
+
+
+_give_up = stop_before(S.WAIT_SESSION_STOP)
 
 
 def _closed(session: Context) -> S:

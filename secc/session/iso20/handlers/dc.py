@@ -6,12 +6,12 @@ from typing import cast
 
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
-from secc.messages.iso20_common import Processing, ResponseCode
+from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
 from secc.session import ending, isolation, pre_charge, starting
 from secc.session.context import Context
 from secc.session.iso20 import wire
 from secc.session.iso20.handlers.choice import check_start, chosen_offer, tolerance
-from secc.session.iso20.handlers.power import delivered
+from secc.session.iso20.handlers.power import delivered, stop_before
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import wrong
 from secc.session.iso20.side import side
@@ -92,7 +92,9 @@ def _target(session: Context, request: dc.DCPreChargeReq) -> Milli:
 
 
 def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
-    """Start after pre-charge, at the voltage of the battery [V2G20-2006]."""
+    """Start after pre-charge, at the voltage of the battery [V2G20-2006]. An EV that gives up may stop."""
+    if request.charge_progress is ChargeProgress.STOP:
+        return _give_up(session, request)
     check_start(request)
     if request.ev_processing is Processing.ONGOING:
         return delivered(session, session_state(session))
@@ -104,6 +106,9 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
     session.offer = offer
     side(session).metered = False
     return delivered(session, S.WAIT_FIRST_LOOP_DC, code)
+
+
+_give_up = stop_before(S.WAIT_WELDING)
 
 
 def session_state(session: Context) -> S:

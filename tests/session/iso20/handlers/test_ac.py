@@ -114,3 +114,10 @@ def test_a_stop_before_the_start_is_answered_with_terminate() -> None:
     assert code(response) == "OK"
     assert response.evse_status.evse_notification is EvseNotification.TERMINATE
     assert not any(isinstance(output, CloseContactor) for output in bench.outputs)
+
+
+def test_an_ev_that_gives_up_before_the_start_may_stop() -> None:
+    bench = Bench20(AC).to_power_on_ac()
+    assert code(bench.ask(r.stop())) == "OK"
+    assert code(bench.ask(r.session_stop())) == "OK"
+    assert not [output for output in bench.outputs if isinstance(output, CloseContactor)]

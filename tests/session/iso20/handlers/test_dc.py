@@ -294,7 +294,12 @@ def test_no_renegotiation_after_a_stop_and_the_state_stays() -> None:
 
 
 def test_an_ev_that_gives_up_before_the_start_may_stop() -> None:
-    for bench in (Bench20(DC).to_cable_check(), Bench20(DC).to_pre_charge(), Bench20(DC).to_first_loop_dc()):
+    for bench in (
+        Bench20(DC).to_cable_check(),
+        Bench20(DC).to_pre_charge(),
+        Bench20(DC).to_power_on_dc(),
+        Bench20(DC).to_first_loop_dc(),
+    ):
         assert code(bench.ask(r.stop())) == "OK"
         assert bench.session.state is S.WAIT_WELDING
         assert bench.session.energised is None
