@@ -64,7 +64,9 @@ def _definitions(tree: ast.AST, outer: str = "") -> Iterator[tuple[int, int, str
 @functools.cache
 def _names(file: str) -> frozenset[str]:
     """All definitions of a Python file."""
-    return frozenset(name for _, _, name in _definitions(ast.parse((ROOT / file).read_text(encoding="utf-8"))))
+    return frozenset(
+        name for _, _, name in _definitions(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+    )
 
 
 def placed(reference: str) -> tuple[str, str]:

@@ -28,6 +28,10 @@ STANDARDS = {
 }
 
 
+Places = list[tuple[str, str]]
+"""File and definition."""
+
+
 class Entry(NamedTuple):
     """One line of the register."""
 
@@ -51,16 +55,14 @@ def entries() -> list[Entry]:
     if unknown:
         raise ValueError(f"no meaning: {unknown}")
     return [
-        _entry(id_, one, list(code.get(id_, [])), list(tests.get(id_, [])))
+        entry(id_, one, list(code.get(id_, [])), list(tests.get(id_, [])))
         for one in data
         for id_ in one["meanings"]
     ]
 
 
-Places = list[tuple[str, str]]
-
-
-def _entry(id_: str, data: Mapping[str, Any], code: Places, tests: Places) -> Entry:
+def entry(id_: str, data: Mapping[str, Any], code: Places, tests: Places) -> Entry:
+    """One line, with the places and tests that name the id."""
     who, means = data["meanings"][id_]
     for file, name in map(ids.placed, data.get("placed", {}).get(id_, ())):
         found = tests if file.startswith("tests/") else code
