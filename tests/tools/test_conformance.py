@@ -6,8 +6,7 @@ import dataclasses
 import datetime
 
 from secc.bench import ALL, BenchReport, BenchVerdict, CaseOutcome, Facts, Need, Target
-from tools.conformance.__main__ import merge
-from tools.conformance.setups import SETUPS
+from tools.conformance.__main__ import STATIONS, merge
 from tools.docs.conformance import differences, reasons, short, table
 
 FIRST, SECOND, THIRD, FOURTH = ALL[:4]
@@ -44,12 +43,12 @@ def test_failed_anywhere_is_failed_and_passed_somewhere_is_passed() -> None:
 
 
 def test_every_case_of_the_list_is_run_against_one_of_the_stations() -> None:
-    run = {case.id for setup in SETUPS.values() for case in setup.cases()}
+    run = {case.id for setup in STATIONS.values() for case in setup.cases()}
     assert run == {case.id for case in ALL}
 
 
 def test_the_stations_are_by_the_letter_and_differ() -> None:
-    configs = [setup.config() for setup in SETUPS.values()]
+    configs = [setup.config() for setup in STATIONS.values()]
     assert all(
         not getattr(one.compat, field.name) for one in configs for field in dataclasses.fields(one.compat)
     )

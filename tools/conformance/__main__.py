@@ -41,7 +41,7 @@ from secc.station.station import Station
 from tools.conformance.setups import PKI, SETUPS, Setup, shortened_timers
 from tools.conformance.setups20 import PKI20, SETUPS20
 
-STATIONS = SETUPS | SETUPS20
+STATIONS: dict[str, Setup] = {**SETUPS, **SETUPS20}
 
 # --- running -----------------------------------------------------------------------------------------------
 

@@ -94,7 +94,8 @@ def _remark(id_: str, data: Mapping[str, Any]) -> tuple[str, str]:
 def _rows() -> frozenset[str]:
     """Ids in the rows of the tables of states."""
     tables = (ISO2, DIN, ISO20_DC)
-    columns = [row.ids for table in tables for row in (*table.rules, *table.anywhere.values())]
+    columns = [rule.ids for table in tables for rule in table.rules]
+    columns += [row.ids for table in tables for row in table.anywhere.values()]
     return frozenset(" ".join(columns).split())
 
 
