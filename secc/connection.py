@@ -5,17 +5,18 @@ It has the same two members as the session: `handle(event, now)` and `deadline`.
 Rules of this layer: the first message must be supportedAppProtocolReq, and it is allowed once [V2G2-536].
 From then on every payload is a document of the selected protocol [V2G2-541], in the schema set that its
 payload type names (`secc.payloads`). An undecodable message closes the connection, and so does a second
-handshake: there is no response type to answer it with. Every decodable message goes to the session, also a
+handshake: there is no response type to answer it with. On a side stream an undecodable message is ignored and
+counted: the charge loop does not depend on it. Every decodable message goes to the session, also a
 response or a message of another set: the session refuses it. A frame of a type that the selected protocol
 does not have is ignored and counted. Bytes that arrive while an answer is due, or held back for the minimum
-pace, wait in a short queue and are handled after it, in order: cutting or merging TCP segments changes
-nothing. A started frame must be complete within 5 s; single bytes do not extend this.
+pace, wait in a short queue of their stream (`secc.lanes`) and are handled after it, in order: cutting or
+merging TCP segments changes nothing. A started frame must be complete within 5 s; single bytes do not extend
+this.
 
 After the end no input has any effect, and `Close` contains the time to close the connection: after
 `close_delay` when the EV still has a last response to read [V2G2-034], at once in all other cases.
 """
 
-import collections
 import dataclasses
 import enum
 from collections.abc import Callable, Collection
@@ -25,6 +26,7 @@ import msgspec
 
 from secc import payloads, sap
 from secc.errors import DecodeError, EncodeError, FramingError
+from secc.lanes import MAX_WAITING, Lane, Lanes
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.pki.vehicle import VehicleIdentity
 from secc.session.context import SessionConfig
@@ -92,9 +94,6 @@ __all__ = [
 
 FRAME_TIME = 5.0
 """Seconds from the first byte of a frame to its last (policy)."""
-
-MAX_WAITING = 8
-"""Complete frames that may wait while an answer is due (policy); the protocol is lock-step."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -231,9 +230,8 @@ class Connection:
         more = _more_types(session)
         large = max(max_payload, session.config.iso20.max_payload)
         self._frames = FrameAssembler(max_payload=max_payload, more=more, max_more=large)
-        self._waiting: collections.deque[V2gtpFrame] = collections.deque()
+        self._lanes: Lanes[Write] = Lanes(tuple(_STREAMS))
         self._frame_due: float | None = None
-        self._held: tuple[float, Write] | None = None
         self._outputs: list[ConnectionOutput] = []
 
     @property
@@ -246,8 +244,7 @@ class Connection:
         """When to pass a `Tick` at the latest; None once closed."""
         if self.closed:
             return None
-        held = None if self._held is None else self._held[0]
-        times = (self.session.deadline, self._frame_due, held)
+        times = (self.session.deadline, self._frame_due, self._lanes.deadline)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:
@@ -269,9 +266,11 @@ class Connection:
         return outputs
 
     def _tick(self, snapshot: EvseSnapshot, now: float) -> None:
-        if self._held is not None and now >= self._held[0]:
-            self._outputs.append(self._held[1])
-            self._held = None
+        for lane in self._lanes.all:
+            if (write := lane.due(now)) is not None:
+                self._outputs.append(write)
+                if lane is self._lanes.main:
+                    self.session.answer_left(now)
         self._session(Tick(snapshot), now)
         if self._frame_due is not None and now >= self._frame_due:
             self._session(PeerMisbehaved(f"a frame was not complete after {FRAME_TIME:g} s"), now)
@@ -284,7 +283,7 @@ class Connection:
         except FramingError as error:
             self._session(PeerMisbehaved(str(error)), now)
             return
-        self._waiting.extend(frames)
+        self._lanes.add(frames)
         if self._frames.pending == 0:
             self._frame_due = None
         elif frames or self._frame_due is None:
@@ -292,28 +291,34 @@ class Connection:
 
     def _work(self, now: float) -> None:
         """Handle waiting frames while the session accepts one; then report a defect of the stream."""
-        while self._waiting and not self.closed and self._held is None and self.session.state.waits_for_ev:
-            self._take(self._waiting.popleft(), now)
+        lanes = self._lanes
+        while not self.closed and self.session.state.waits_for_ev and (taken := lanes.next()) is not None:
+            self._take(taken, now)
+        while not self.closed and (surplus := lanes.surplus()) is not None:
+            self._ignore(surplus, "while the one before is not answered", now)
         if self.closed:
             return
-        if len(self._waiting) > MAX_WAITING:
-            self._session(PeerMisbehaved(f"{len(self._waiting)} messages while an answer is due"), now)
-        elif self._frames.error is not None and not self._waiting:
+        if (waiting := len(lanes.main.waiting)) > MAX_WAITING:
+            self._session(PeerMisbehaved(f"{waiting} messages while an answer is due"), now)
+        elif self._frames.error is not None and lanes.empty:
             self._session(PeerMisbehaved(str(self._frames.error)), now)
 
     def _take(self, taken: V2gtpFrame, now: float) -> None:
         if taken.payload_type not in self._payloads.types:
-            self._ignore(taken, now)
+            self._ignore(taken, "in this phase", now)
             return
+        stream = _STREAMS.get(taken.payload_type, Stream.MAIN)
         try:
-            self._check_size(taken)
+            self._check_size(taken, stream)
             message = self._payloads.decode(taken)
         except (DecodeError, FramingError) as error:
-            self._session(PeerMisbehaved(f"cannot be decoded: {error}"), now)
+            if stream is Stream.MAIN:
+                self._session(PeerMisbehaved(f"cannot be decoded: {error}"), now)
+            else:  # the charge loop does not depend on it
+                self._ignore(taken, f"cannot be decoded: {error}", now)
             return
         self._outputs.append(Heard(message))
         if self._phase is _Phase.SESSION:
-            stream = _STREAMS.get(taken.payload_type, Stream.MAIN)
             # The session refuses everything that is not a request, also messages of another schema set.
             self._session(Received(cast(Message, message), self.session.evse, taken.payload, stream), now)
         elif isinstance(message, SupportedAppProtocolReq):
@@ -321,18 +326,24 @@ class Connection:
         else:
             self._session(PeerMisbehaved(f"{type(message).__name__} is not a request"), now)
 
-    def _ignore(self, taken: V2gtpFrame, now: float) -> None:
-        """Ignore a frame of a type that the selected protocol does not have [V2G2-800]."""
+    def _ignore(self, taken: V2gtpFrame, why: str, now: float) -> None:
+        """Ignore a frame that the selected protocol does not have [V2G2-800], or that a side stream cannot
+        use; each counts, and one too many ends the session."""
+        what = f"type {taken.payload_type:#06x}, length {len(taken.payload)}, {why}"
+        if taken.payload_type in _STREAMS:
+            self._outputs.append(Notice(NoticeKind.IGNORED, f"V2GTP {what}"))
         try:
-            self._frames.ignore(f"type {taken.payload_type:#06x} in this phase, length {len(taken.payload)}")
+            self._frames.ignore(what)
         except FramingError as error:
             self._session(PeerMisbehaved(str(error)), now)
 
-    def _check_size(self, taken: V2gtpFrame) -> None:
+    def _check_size(self, taken: V2gtpFrame, stream: Stream) -> None:
         """Accept large requests only where one may occur; the framing allows the largest of all states."""
         session = self.session
-        if len(taken.payload) > self._max_payload and session.state not in session.dialect.large:
-            found = f"{len(taken.payload)} bytes while the session {session.state.value}"
+        stage = session.state if stream is Stream.MAIN else session.streams.get(stream)
+        if len(taken.payload) > self._max_payload and stage not in session.dialect.large:
+            where = session.state if stage is None else stage
+            found = f"{len(taken.payload)} bytes while the session {where.value}"
             raise FramingError(f"{found}, expected at most {self._max_payload}")
 
     def _handshake(self, offer: SupportedAppProtocolReq, now: float) -> None:
@@ -353,9 +364,9 @@ class Connection:
         """Pass an input to the session and turn messages into bytes."""
         outputs = self.session.handle(event, now)
         ended = self.session.state.ended
-        if ended and self._held is not None:
-            self._outputs.append(self._held[1])
-            self._held = None
+        if ended:
+            held = (lane.release() for lane in self._lanes.all)
+            self._outputs += [write for write in held if write is not None]
         for output in outputs:
             if isinstance(output, Send):
                 self._send(output, now, at_once=ended)
@@ -363,7 +374,7 @@ class Connection:
                 self._outputs.append(output)
         if ended and not self.closed:
             self._phase = _Phase.CLOSED
-            self._waiting.clear()
+            self._lanes.clear()
             self._outputs.append(Close(self._close_delay(outputs)))
 
     def _close_delay(self, outputs: tuple[Output, ...]) -> float:
@@ -385,12 +396,26 @@ class Connection:
             self._outputs.append(Notice(NoticeKind.REFUSED, f"cannot be encoded: {error}"))
             self._session(PeerMisbehaved(f"the response of the station cannot be encoded: {error}"), now)
             return
-        pace = self.session.config.timing.minimum_pace
-        body = getattr(message, "body", message)
-        if pace == 0 or at_once or type(body) in self.session.dialect.unpaced:
-            self._outputs.append(write)
+        lane = self._lanes.of(payload_type)
+        apart = lane is not self._lanes.main or self._is_of_loop(message)
+        leaves = now if at_once else self._leaves(lane, now, apart=apart)
+        if leaves > now:
+            lane.held = (leaves, write)
         else:
-            self._held = (now + pace, write)
+            self._outputs.append(write)
+        if apart:
+            lane.sent = leaves
+
+    def _is_of_loop(self, message: msgspec.Struct) -> bool:
+        return type(getattr(message, "body", message)) in self.session.dialect.unpaced
+
+    def _leaves(self, lane: Lane[Write], now: float, *, apart: bool) -> float:
+        """When a response leaves at the earliest. One of the charge loop, or of a side stream, is only kept
+        `apart` from the one before it there; the others follow their request after the minimum pace."""
+        config = self.session.config
+        if not apart:
+            return now + config.timing.minimum_pace
+        return now if lane.sent is None else max(now, lane.sent + self.session.dialect.interval(config))
 
 
 _STREAMS: dict[int, Stream] = {

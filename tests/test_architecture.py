@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "messages": set(),
     "exi": {"errors", "messages"},
     "v2gtp": {"errors"},
+    "lanes": {"v2gtp"},
     "sdp": {*GROUND, "v2gtp"},
     "payloads": {"errors", "exi", "v2gtp"},
     # Which protocol may be chosen depends on the settings and on the transport.
@@ -45,7 +46,7 @@ ROOMS: dict[str, set[str]] = {
     "session.din": {*GROUND, "messages", "pki", "session"},
     "session.iso2": {*GROUND, "messages", "pki", "session"},
     "session.iso20": {*GROUND, "messages", "pki", "session"},
-    "connection": {*GROUND, "messages", "payloads", "pki", "sap", "v2gtp", *SESSIONS},
+    "connection": {*GROUND, "lanes", "messages", "payloads", "pki", "sap", "v2gtp", *SESSIONS},
     # The control pilot joins matching and session: it knows the states of the pilot and why a session ended.
     "pilot": {*GROUND, "session", "slac"},
     "ports": {*GROUND, "messages", "pilot", "pki", "records", "session"},
@@ -104,7 +105,20 @@ WAITING = {
     *("signal", "socket", "ssl", "subprocess", "threading", "time"),
 }
 PURE = {
-    *("errors", "settings", "messages", "exi", "v2gtp", "payloads", "sdp", "sap", "slac", "pilot", "pki"),
+    *(
+        "errors",
+        "settings",
+        "messages",
+        "exi",
+        "v2gtp",
+        "lanes",
+        "payloads",
+        "sdp",
+        "sap",
+        "slac",
+        "pilot",
+        "pki",
+    ),
     "tls",
     *SESSIONS,
     *("connection", "ports", "records", "trace"),

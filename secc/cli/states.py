@@ -45,9 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print rows."""
     dialect = DIALECTS[arguments.protocol]
-    rows = list(dialect.rules)
+    rows = [*dialect.rules, *dialect.beside]
     if arguments.name is not None:
-        rows = [row for row in dialect.rules if _matches(row, arguments.name)]
+        rows = [row for row in rows if _matches(row, arguments.name)]
         anywhere = [key for key in dialect.anywhere if _same(arguments.name, input_name(key))]
         if not rows and not anywhere:
             return _unknown(dialect, arguments.name)
@@ -84,7 +84,8 @@ def _unknown(dialect: Dialect, name: str) -> int:
                 f"{request.__name__} is not legal in any state: it is answered with {response.__name__} and "
                 f"FAILED_SequenceError, and the session ends [{dialect.unexpected}]"
             )
-    known = sorted({input_name(row.input) for row in dialect.rules} | {s.name for s in dialect.states})
+    rows = (*dialect.rules, *dialect.beside)
+    known = sorted({input_name(row.input) for row in rows} | {row.state.name for row in rows})
     lower = {entry.casefold(): entry for entry in known}
     close = difflib.get_close_matches(name.casefold(), lower, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(lower[entry] for entry in close)}?" if close else ""

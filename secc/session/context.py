@@ -161,6 +161,8 @@ class Agreed(Protocol):
     """The data of the session that only its protocol has."""
     received_stream: Stream = Stream.MAIN
     """Where it came."""
+    streams: dict[Stream, Stage]
+    """The side streams that are open, each with its state."""
 
     @property
     def is_dc(self) -> bool:

@@ -73,11 +73,19 @@ def _not_recorded(*_: object) -> None:
     return None
 
 
+def _nothing_left(_: Context) -> None:
+    return None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Dialect(ProtocolFacts):
     """One protocol, with its rules."""
 
     rules: tuple[On, ...]
+    beside: tuple[On, ...] = ()
+    """The rules of the side streams; their states are not those of the main stream."""
+    closed: Callable[[Context], None] = _nothing_left
+    """Forgets what was begun on side streams, when the main stream closes them."""
     anywhere: Mapping[Key, Anywhere]
     envelope: Callable[[bytes, Any, Any], Message]
     """The message made of session id, signature and body."""
@@ -91,8 +99,9 @@ class Dialect(ProtocolFacts):
 
     def __post_init__(self) -> None:
         ProtocolFacts.__post_init__(self)
-        index = {(rule.state, rule.input): rule for rule in self.rules}
-        if len(index) != len(self.rules):
+        rows = (*self.rules, *self.beside)
+        index = {(rule.state, rule.input): rule for rule in rows}
+        if len(index) != len(rows):
             raise RuntimeError(f"{self.name}: two rows for the same state and input")
         object.__setattr__(self, "index", index)
 

@@ -10,6 +10,7 @@ from typing import Any
 from secc.session.refusals import Cause
 from secc.session.schedules import PowerSchedule, ScheduleOffer
 from secc.session.states import Stage, StateRole
+from secc.session.streams import Stream
 
 __all__ = ["Message", "ProtocolFacts"]
 
@@ -30,6 +31,10 @@ def _nothing() -> object | None:
 
 def _usual(_: Any, __: Stage) -> float | None:
     return None
+
+
+def _no_interval(_: Any) -> float:
+    return 0.0
 
 
 def _not_bound(_: Any) -> tuple[bytes, object | None]:
@@ -68,6 +73,12 @@ class ProtocolFacts:
     """Id of the rule about a SessionID that was not assigned."""
     unpaced: frozenset[type[Any]] = frozenset()
     """Responses that `timing.minimum_pace` does not hold back."""
+    interval: Callable[[Any], float] = _no_interval
+    """Seconds, by settings, that an unpaced response, or one of a side stream, leaves after the one before it
+    on its stream at the earliest."""
+    opens: Mapping[Stage, Mapping[Stream, Stage]] = dataclasses.field(default_factory=dict)
+    """The states of the main stream with side streams beside them, and the state in which each of those
+    begins. In every other state the side streams are closed."""
     large: frozenset[Stage] = frozenset()
     """States that take requests up to `iso20.max_payload`; all others `network.max_payload`."""
     continued: Callable[[PowerSchedule, ScheduleOffer, int], Continued] = _without_tariff

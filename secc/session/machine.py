@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 
 from secc.pki.transport import TlsVersion, Transport
 from secc.pki.vehicle import VehicleIdentity
-from secc.session import ending, feedback, limits, metering, output, reply, transition
+from secc.session import beside, ending, feedback, limits, metering, output, reply, transition
 from secc.session.agreed import ContractSide
 from secc.session.context import Context, SessionConfig
 from secc.session.contract_events import ContractTerms
@@ -82,6 +82,7 @@ class Session(Context):
         self.session_id = self.names.new_id()
         self.earlier_fault, self.fault = blocked, EvseFault.EMERGENCY_STOP if blocked else None
         self.lease_until = self.answer_by = self.ramped_at = now
+        self.streams = {}
         self._outputs: list[Output] = []
         self.evse = metering.checked(self, snapshot)
         feedback.watch(self)
@@ -100,6 +101,12 @@ class Session(Context):
         if self.state is not self.dialect.begin:
             raise RuntimeError(f"{dialect.name} is too late")
         self.dialect, self.state, self.room = dialect, dialect.begin, dialect.room()
+
+    def answer_left(self, now: float) -> None:
+        """The last response of the main stream was held back and leaves now: the time of the EV for its next
+        request counts from here [V2G2-443] [V2G20-435]."""
+        if Timer.SEQUENCE in self.timers.due and self.state.waits_for_ev:
+            self.timers.start(Timer.SEQUENCE, now, self.dialect.sequence(self.config, self.state))
 
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
         """Take one input; return the outputs to perform, in order. After the end inputs have no effect."""
@@ -184,9 +191,8 @@ class Session(Context):
         self.answer_by = reply.answer_by(self.dialect, self.config.timing, request, self.now)
         self.received_id, self.received_signature = session_id, signature
         self.received_payload, self.received_stream = event.payload, event.stream
-        rule = None
-        if event.stream is Stream.MAIN:  # the rows are those of the main stream
-            rule = self.dialect.find(self.state, type(request), self.config.compat)
+        stage = self.state if event.stream is Stream.MAIN else self.streams.get(event.stream)
+        rule = None if stage is None else self.dialect.find(stage, type(request), self.config.compat)
         if (wrong := reply.foreign(self, self.dialect, request)) is not None:
             self.refuse(wrong)
         elif rule is None:
@@ -197,10 +203,11 @@ class Session(Context):
             self._apply(rule, request)
 
     def run(self, key: Key, event: object) -> None:
-        """Take what is no request: a row of the state, else what holds everywhere, else nothing."""
+        """Take what is no request: a row of the state, or of a side stream, or what holds everywhere."""
         if self.state.ended:
             return
-        if (rule := self.dialect.find(self.state, key, self.config.compat)) is not None:
+        rule = self.dialect.find(self.state, key, self.config.compat)
+        if rule is not None or (rule := beside.find(self, self.dialect, key)) is not None:
             self._apply(rule, event)
         elif (everywhere := self.dialect.anywhere.get(key)) is not None:
             everywhere.handler(self, event)
@@ -214,24 +221,27 @@ class Session(Context):
             if not isinstance(refused, Warned):
                 self.refuse(refused)
                 return
-            state = self._warn(refused)
+            state = self._warn(refused) or rule.state
         if self.state.ended:
             return
         if state not in rule.leads_to:
             raise RuntimeError(f"{rule.handler.__name__} led to {state}, the table says {rule.leads_to}")
         if state.waits_for_ev == (self.owed is not None):
             raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self.owed}")
+        if (stream := beside.stream_of(self, rule)) is not Stream.MAIN:
+            beside.enter(self, self.dialect, stream, state)
+            return
         answered = owed is not None and self.owed is None
         transition.enter(self, self.dialect, state, answered=answered)
 
-    def _warn(self, warned: Warned) -> Stage:
+    def _warn(self, warned: Warned) -> Stage | None:
         """Answer with a code that refuses, and go on."""
         code = self.dialect.code(warned)
         if self.owed is None:
             raise RuntimeError(f"nothing is owed that could be answered {code}")
         reply.say(self, self.dialect, warned)
         self.answer(self.dialect.refusal(self, self.owed, code))
-        return warned.state or self.state
+        return warned.state
 
     def _fire_timers(self, looked: bool) -> None:
         """Each due timer once, the earliest first; the lease is renewed after everything else. What judges a

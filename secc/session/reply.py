@@ -8,6 +8,7 @@ from secc.session.dialect import Dialect
 from secc.session.facts import ProtocolFacts
 from secc.session.outputs import NoticeKind, Send
 from secc.session.refusals import Cause, Refused
+from secc.session.streams import Stream
 from secc.settings.timing import TimingConfig
 
 __all__ = ["answer_by", "failed", "foreign", "response", "say", "unexpected"]
@@ -56,5 +57,8 @@ def foreign(session: Context, dialect: Dialect, request: object) -> Refused | No
 
 def unexpected(session: Context, dialect: Dialect, request: object) -> Refused:
     """A request without a row in the state."""
-    why = f"{type(request).__name__} while the session {session.state.value} [{dialect.unexpected}]"
+    where = (
+        "" if session.received_stream is Stream.MAIN else f" on the side stream for {session.received_stream}"
+    )
+    why = f"{type(request).__name__}{where} while the session {session.state.value} [{dialect.unexpected}]"
     return Refused(Cause.SEQUENCE, why)

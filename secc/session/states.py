@@ -78,6 +78,8 @@ class Timer(enum.Enum):
     STOP_GRACE = "stop_grace"
     LEASE_RENEWAL = "lease_renewal"
     DEMAND_AGE = "demand_age"
+    SIDE_STREAM = "side_stream"
+    METERING_CONFIRMATION = "metering_confirmation"
 
     __hash__ = object.__hash__  # see Stage
 

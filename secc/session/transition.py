@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secc.session import beside
 from secc.session.context import Context
 from secc.session.dialect import Dialect, On
 from secc.session.states import Stage, Timer
@@ -13,8 +14,9 @@ def enter(session: Context, dialect: Dialect, state: Stage, *, answered: bool) -
     """Timers of the old state end; the sequence timer runs while the EV must speak [V2G2-443]."""
     timers = session.timers
     if state is not session.state:
+        beside.follow(session, dialect, state)
         for timer in [*timers.due, *timers.expired]:
-            if timer not in dialect.anywhere and _row(session, dialect, state, timer) is None:
+            if not beside.runs(session, dialect, state, timer):
                 timers.stop(timer)
         session.state = state
     if not state.waits_for_ev:

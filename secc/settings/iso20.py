@@ -147,7 +147,11 @@ class Iso20Config(Settings, section="iso20"):
     """DC: from a request of the charge loop until its demand counts no more and the current is zero; the
     session goes on until `loop_timeout`."""
     loop_pace: float = 0.05
-    """A response of the charge loop leaves this long after the one before at the earliest."""
+    """A response of the charge loop, or of a side stream, leaves this long after the one before on its stream
+    at the earliest."""
+    side_stream: float = 60.0
+    """From a response on the side stream for schedules to the next request there; then that renegotiation is
+    left, and the charge loop goes on."""
     authorization: float = 180.0
     """From the first AuthorizationRes Ongoing until external identification has failed for this attempt."""
     authorization_attempts: int = 5
@@ -187,4 +191,5 @@ _DURATIONS = {
     "pre_charge": 60.0,
     "pause_delay": 3600.0,
     "notification_delay": 3600.0,
+    "side_stream": 600.0,
 }

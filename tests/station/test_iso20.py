@@ -223,6 +223,37 @@ def test_a_schedule_is_renegotiated_on_the_main_stream(service: Service) -> None
     on_bench(scenario, service)
 
 
+@pytest.mark.req("V2G20-1045", "V2G20-1046", "V2G20-1048", "V2G20-1050", "V2G20-1052")
+@pytest.mark.parametrize(
+    ("service", "control"), [(Service.DC, SCHEDULED), (Service.AC, SCHEDULED), (Service.DC_BPT, DYNAMIC)]
+)
+def test_a_schedule_is_renegotiated_beside_the_loop(service: Service, control: ControlMode) -> None:
+    async def scenario(bench: Bench) -> None:
+        plan = dataclasses.replace(PLAN, service=service, control=control, renegotiate_at=4)
+        result = await bench.charge(plan)
+        assert result.completed, result.error
+        assert result.notes == []
+        assert result.requests.count("ScheduleExchangeReq") >= 2
+        assert result.requests.count("PowerDeliveryReq") == 3
+        assert bench.ends == [EndReason.TERMINATED]
+
+    on_bench(scenario, service)
+
+
+@pytest.mark.req("V2G20-1845")
+def test_the_station_asks_for_a_new_schedule_and_the_car_takes_it_beside_the_loop() -> None:
+    async def scenario(bench: Bench) -> None:
+        task = asyncio.ensure_future(bench.charge(dataclasses.replace(PLAN, loops=30)))
+        await eventually(lambda: bench.evse.current > 5.0 or task.done())
+        bench.station.renegotiate()
+        result = await task
+        assert result.completed, result.error
+        assert result.requests.count("ScheduleExchangeReq") >= 2
+        assert bench.ends == [EndReason.TERMINATED]
+
+    on_bench(scenario, Service.DC)
+
+
 @pytest.mark.parametrize("service", [Service.DC_BPT, Service.AC])
 def test_the_service_is_renegotiated_with_the_isolation_test_again(service: Service) -> None:
     async def scenario(bench: Bench) -> None:

@@ -21,6 +21,7 @@ from secc.session.iso20.side import Iso20Side, side
 from secc.session.iso20.table import ISO20_AC, ISO20_DC
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import Send
+from secc.session.streams import Stream
 from secc.settings import AcConfig, CompatConfig, DcConfig, EnergyConfig, EnergyMode, Iso20Config, SeccConfig
 from tests.support.bench import Bench
 from tests.support.vehicles import EVCCID, vehicle_identity
@@ -467,6 +468,15 @@ class Bench20(Bench):
         """Send a request; the response to it, if there is one at once."""
         named = self.session.session_id if session_id is None else session_id
         return said(self.feed(Received(addressed(request, named), self.evse)))
+
+    def beside(self, request: Any, stream: Stream = Stream.SCHEDULE, session_id: bytes | None = None) -> Any:
+        """Send a request on a side stream; the response to it there, if there is one at once."""
+        named = self.session.session_id if session_id is None else session_id
+        message = addressed(request, named)
+        outputs = self.feed(Received(message, self.evse, stream=stream))
+        sent = [one for one in outputs if isinstance(one, Send)]
+        assert all(one.stream is stream for one in sent)
+        return said(outputs)
 
     # --- ways into a state ---
 

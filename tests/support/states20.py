@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from secc.messages.iso20_common import Processing
 from secc.session.iso20.states import Iso20State as S
+from secc.session.iso20.states import SideState
 from secc.session.outlet import ControlPilot
+from secc.session.streams import Stream
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, DC, Bench20
@@ -116,6 +118,32 @@ WAYS: dict[S, Way] = {
     S.WAIT_SESSION_STOP: (DC, _session_stop),
     S.ENDED: (DC, _ended),
 }
+
+
+def _exchange_beside(bench: Bench20) -> None:
+    _loop_dc(bench)
+    bench.beside(r.dc_parameters())
+
+
+def _profile_beside(bench: Bench20) -> None:
+    _exchange_beside(bench)
+    bench.beside(r.scheduled())
+
+
+SIDE_WAYS: dict[SideState, tuple[Stream, SeccConfig, Callable[[Bench20], object]]] = {
+    SideState.SCHEDULE_AC: (Stream.SCHEDULE, AC, _loop_ac),
+    SideState.SCHEDULE_DC: (Stream.SCHEDULE, DC, _loop_dc),
+    SideState.SCHEDULE_EXCHANGE: (Stream.SCHEDULE, DC, _exchange_beside),
+    SideState.SCHEDULE_PROFILE: (Stream.SCHEDULE, DC, _profile_beside),
+}
+
+
+def in_side_state(state: SideState, config: SeccConfig | None = None) -> Bench20:
+    """A bench with a side stream in this state."""
+    _, usual, way = SIDE_WAYS[state]
+    bench = Bench20(config or usual)
+    way(bench)
+    return bench
 
 
 def in_state(state: S, config: SeccConfig | None = None) -> Bench20:

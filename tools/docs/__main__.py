@@ -185,14 +185,37 @@ def _page_of(dialect: Dialect, introduction: list[str]) -> str:
         parts += [f"### {state.name}", f"{state.value[0].upper()}{state.value[1:]}."]
         if rows:
             parts.append(_rules_table(rows))
+    parts += _side_streams(dialect)
     parts += ["## In every state", "Unless the state has a separate row.", _anywhere_table(dialect)]
     return "\n\n".join(parts) + "\n"
+
+
+def _side_streams(dialect: Dialect) -> list[str]:
+    """The states of the side streams; empty for a protocol without them."""
+    if not dialect.beside:
+        return []
+    lines = ["| while the main stream is in | side stream | begins in |", "| --- | --- | --- |"]
+    for state, opens in dialect.opens.items():
+        lines += [f"| {state.name} | {stream} | {begin.name} |" for stream, begin in opens.items()]
+    parts = ["## Side streams", _BESIDE, "\n".join(lines)]
+    for state in dict.fromkeys(rule.state for rule in dialect.beside):
+        rows = [rule for rule in dialect.beside if rule.state is state]
+        parts += [f"### {state.name}", f"{state.value[0].upper()}{state.value[1:]}.", _rules_table(rows)]
+    return parts
+
+
+_BESIDE = (
+    "Conversations beside the charge loop. Nothing on them changes the state, the timer or the demand of the "
+    "main stream; when the main stream leaves the states of this table, they are closed, and what was not "
+    "chosen by then is forgotten. A response that begins with `FAILED` ends the session."
+)
 
 
 def _requests_table(dialect: Dialect) -> str:
     lines = ["| request | legal in |", "| --- | --- |"]
     for request in dialect.pairs:
-        states = [rule.state for rule in dialect.rules if rule.input is request]
+        rows = (*dialect.rules, *dialect.beside)
+        states = [rule.state for rule in rows if rule.input is request]
         links = [f"[{state.name}](#{state.name.lower()})" for state in dict.fromkeys(states)]
         lines.append(f"| {request.__name__} | {', '.join(links) or 'nowhere in this version'} |")
     return "\n".join(lines)

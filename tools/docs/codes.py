@@ -116,7 +116,7 @@ def _causes_of(dialect: Dialect, request: type) -> Iterator[CodeRow]:
 
 def _handlers(dialect: Dialect, request: type) -> list[Handler]:
     """Of the rows of a request, and of the states that owe its answer."""
-    rows = dialect.rules
+    rows = (*dialect.rules, *dialect.beside)
     found = [rule.handler for rule in rows if rule.input is request]
     owing = {s for rule in rows if rule.input is request for s in rule.leads_to if not s.waits_for_ev}
     found += [rule.handler for rule in rows if rule.state in owing - {dialect.end}]

@@ -17,6 +17,7 @@ from secc.messages.iso20_common import Processing, RationalNumber, ResponseCode
 from secc.session.iso20.header import head
 from secc.session.iso20.side import side
 from secc.session.refusals import Cause, Refused, Warned
+from secc.session.states import Stage
 
 if TYPE_CHECKING:
     from secc.session.context import Context
@@ -48,10 +49,10 @@ class Iso20Refused(Refused):
 
 
 class Iso20Warned(Warned):
-    """A handler refuses with a WARNING; the session goes on in the state it is in."""
+    """A handler refuses with a WARNING; the session goes on in the state it is in, or goes to `state`."""
 
-    def __init__(self, code: ResponseCode, why: str) -> None:
-        super().__init__(code, why)
+    def __init__(self, code: ResponseCode, why: str, state: Stage | None = None) -> None:
+        super().__init__(code, why, state)
 
 
 def wrong(why: str) -> Iso20Refused:

@@ -7,8 +7,9 @@ import enum
 from typing import TYPE_CHECKING
 
 from secc.messages.iso20_common import ResponseCode
+from secc.session.agreed import ChargeParameters
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
-from secc.session.schedules import Mobility
+from secc.session.schedules import Mobility, Offer
 
 if TYPE_CHECKING:
     from secc.session.context import Context
@@ -87,6 +88,19 @@ class Wish(enum.Enum):
     SCHEDULE_RENEGOTIATION = "schedule renegotiation"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Terms:
+    """What a renegotiation of the schedule may change."""
+
+    parameters: ChargeParameters | None
+    latest_offer: Offer | None
+    offer: Offer | None
+    per_phase: bool
+    positive_discharge: bool
+    least_charge: int
+    least_discharge: int
+
+
 @dataclasses.dataclass(slots=True)
 class Iso20Side:
     """The groups of ISO 15118-20."""
@@ -122,6 +136,10 @@ class Iso20Side:
     """MeterInfo was sent since the last start."""
     target_sent: int = 0
     """AC: the last EVSETargetActivePower, mW."""
+    aside: Terms | None = None
+    """What has been agreed on the side stream so far; it counts for nothing yet."""
+    next_terms: Terms | None = None
+    """What the EV has chosen there; it counts from the next ChargeLoopReq on [V2G20-1050]."""
 
 
 def side(session: Context) -> Iso20Side:

@@ -62,3 +62,12 @@ class Iso20State(Stage):
 
     WAIT_SESSION_STOP = "waits for SessionStopReq"
     ENDED = "has ended", StateRole.ENDED
+
+
+class SideState(Stage):
+    """The states of the side streams of ISO 15118-20, which are open in the charge loop only."""
+
+    SCHEDULE_AC = "waits for AC_ChargeParameterDiscoveryReq on the side stream"
+    SCHEDULE_DC = "waits for DC_ChargeParameterDiscoveryReq on the side stream"
+    SCHEDULE_EXCHANGE = "waits for ScheduleExchangeReq on the side stream"
+    SCHEDULE_PROFILE = "waits for PowerDeliveryReq on the side stream"

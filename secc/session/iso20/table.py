@@ -48,13 +48,15 @@ from secc.session.inputs import (
     SchedulesOffered,
     ServiceRenegotiationRequested,
 )
-from secc.session.iso20 import discharge, notifications
+from secc.session.iso20 import discharge, notifications, terms
+from secc.session.iso20.beside import BESIDE, OPENS
 from secc.session.iso20.handlers import ac, ac_loop, dc, dc_loop, ending, parameters, power, services, setup
 from secc.session.iso20.handlers.schedule import exchange
 from secc.session.iso20.pausing import kept
 from secc.session.iso20.refusals import CODES, PAIRS, refusal
 from secc.session.iso20.side import Iso20Side
 from secc.session.iso20.states import Iso20State as S
+from secc.session.iso20.states import SideState
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
 
 __all__ = ["ISO20_AC", "ISO20_DC", "RULES"]
@@ -240,7 +242,7 @@ _MORE: dict[Key, Anywhere] = {
 
 _LARGE = (
     *(*_SCHEDULES, S.WAIT_POWER_ON_AC, S.WAIT_POWER_ON_DC, S.WAIT_PRE_CHARGE_AGAIN),
-    *(S.WAIT_NEW_PROFILE_AC, S.WAIT_NEW_PROFILE_DC),
+    *(S.WAIT_NEW_PROFILE_AC, S.WAIT_NEW_PROFILE_DC, SideState.SCHEDULE_EXCHANGE, SideState.SCHEDULE_PROFILE),
 )
 """States with a request that may have thousands of entries: an energy offer, or a power profile."""
 _LOOPS = (S.WAIT_LOOP_AC, S.WAIT_LOOP_DC)
@@ -250,6 +252,10 @@ def _sequence(config: SessionConfig, state: Stage) -> float | None:
     """Seconds up to the next request where the usual time does not hold: after a response of the loop
     [V2G20-1500] [V2G20-1502]."""
     return config.iso20.loop_timeout if state in _LOOPS else None
+
+
+def _interval(config: SessionConfig) -> float:
+    return config.iso20.loop_pace
 
 
 # Any: a message of any of the three sets, each with a header.
@@ -267,6 +273,10 @@ def _dialect(name: str, *, dc: bool) -> Dialect:
         schema="iso20-dc" if dc else "iso20-ac",
         states=S,
         rules=RULES,
+        beside=BESIDE,
+        closed=terms.forget,
+        opens=OPENS,
+        interval=_interval,
         anywhere=anywhere(_IDS, _MORE),
         pairs=PAIRS,
         setup=SessionSetupReq,

@@ -9,7 +9,7 @@ from secc.messages.iso20_common import ResponseCode
 from secc.session import limits, loop, offering
 from secc.session.agreed import EvLimits
 from secc.session.context import Context
-from secc.session.iso20 import battery, discharge, phases, steering, wire
+from secc.session.iso20 import battery, discharge, phases, steering, terms, wire
 from secc.session.iso20.handlers.dc_loop import mobility
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, watch
@@ -25,6 +25,7 @@ Dynamic = ac.DynamicACCLReqControlMode | ac.BPTDynamicACCLReqControlMode
 def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
     """Name the power of now [V2G20-1825], and watch that the EV keeps to it [V2G20-1864]."""
     loop.check(session)
+    terms.take_over(session)
     mode = request.cl_req_control_mode
     _check_variant(session, mode)
     offering.watch(session)

@@ -10,7 +10,7 @@ from secc.session import limits, loop, offering, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
-from secc.session.iso20 import battery, discharge, numbers, steering, wire
+from secc.session.iso20 import battery, discharge, numbers, steering, terms, wire
 from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, watch
@@ -28,6 +28,7 @@ Dynamic = dc.DynamicDCCLReqControlMode | dc.BPTDynamicDCCLReqControlMode
 def charge_loop(session: Context, request: dc.DCChargeLoopReq) -> S:
     """Deliver, or take, the lowest of what is wanted and every limit [INV-07] [V2G20-2187] [V2G20-2188]."""
     loop.check(session)
+    terms.take_over(session)
     mode = request.cl_req_control_mode
     _check_variant(session, mode)
     offering.watch(session)

@@ -6,6 +6,7 @@ What differs is the states that follow; each function here makes the handler for
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, ResponseCode
@@ -17,8 +18,10 @@ from secc.session.iso20.notifications import evse_status, followed
 from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
 from secc.session.iso20.side import Wish
 from secc.session.iso20.states import Iso20State as S
+from secc.session.iso20.states import SideState
 
 PowerDelivery = Callable[[Context, m.PowerDeliveryReq], S]
+T = TypeVar("T", S, SideState)
 
 
 def off(stopped: S, renegotiating: S) -> PowerDelivery:
@@ -69,7 +72,7 @@ def stop_before(stopped: S) -> PowerDelivery:
     return change_of_mind
 
 
-def delivered(session: Context, state: S, code: ResponseCode = ResponseCode.OK) -> S:
+def delivered(session: Context, state: T, code: ResponseCode = ResponseCode.OK) -> T:
     """Answer with PowerDeliveryRes."""
     session.answer(
         m.PowerDeliveryRes(header=head(session), response_code=code, evse_status=evse_status(session))

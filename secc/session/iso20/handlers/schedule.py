@@ -29,12 +29,13 @@ def exchange(waiting: S, finished: S) -> Exchange:
 
     def schedule_exchange(session: Context, request: m.ScheduleExchangeReq) -> S:
         """Offer schedules, or take note of the EV's needs; Ongoing while the back end is asked."""
-        return finished if _exchanged(session, request) else waiting
+        return finished if exchanged(session, request) else waiting
 
     return schedule_exchange
 
 
-def _exchanged(session: Context, request: m.ScheduleExchangeReq) -> bool:
+def exchanged(session: Context, request: m.ScheduleExchangeReq) -> bool:
+    """Answer; whether the answer is Finished."""
     dynamic = request.dynamic_se_req_control_mode is not None
     if dynamic is not selection(session).dynamic:
         raise Iso20Refused(ResponseCode.FAILED, "the control mode is not that of the selected parameter set")
