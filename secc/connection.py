@@ -46,6 +46,7 @@ from secc.session.inputs import (
     PauseRequested,
     PeerMisbehaved,
     PowerLimited,
+    PricesOffered,
     Received,
     RenegotiationRequested,
     SchedulesOffered,
@@ -57,6 +58,7 @@ from secc.session.iso2.table import ISO2
 from secc.session.machine import Session
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import (
+    AskPrices,
     AskSchedules,
     Authorize,
     CloseContactor,
@@ -64,6 +66,8 @@ from secc.session.outputs import (
     EndSession,
     Notice,
     NoticeKind,
+    OfferChosen,
+    OfferSent,
     OpenContactor,
     Output,
     RenewLease,
@@ -141,6 +145,7 @@ ConnectionInput = (
     | CableCheckReported
     | AuthorizationDecided
     | SchedulesOffered
+    | PricesOffered
     | StopRequested
     | RenegotiationRequested
     | ServiceRenegotiationRequested
@@ -165,6 +170,9 @@ ConnectionOutput = (
     | RenewLease
     | Authorize
     | AskSchedules
+    | AskPrices
+    | OfferSent
+    | OfferChosen
     | Notice
     | EndSession
     | ContractOutput

@@ -21,6 +21,7 @@ from secc.pki.revocation import Question
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
@@ -41,6 +42,7 @@ __all__ = [
     "OcspSource",
     "OffersServices",
     "PlcModem",
+    "PricesEnergy",
     "ProvisioningBackend",
     "RecordsContracts",
     "Reporter",
@@ -205,6 +207,19 @@ class Backend(Protocol):
 
         With `need.dynamic` the EV leaves the power to the station (ISO 15118-20): answer with a
         `DynamicOffer`, and change the power later with `Station.set_power`.
+        """
+        ...
+
+
+class PricesEnergy(Protocol):
+    """Optional ability of a back end: say what energy costs, ISO 15118-20. `iso20.prices` needs it."""
+
+    async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
+        """The prices of the schedules in `need`; None: there are none.
+
+        Called after `Backend.schedules`, if the EV has selected a parameter set with prices. Both have
+        `iso20.schedules` seconds together. Prices that are refused or late are reported and left out; the
+        session goes on without them. A price in the offer is not a payment.
         """
         ...
 

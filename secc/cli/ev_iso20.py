@@ -8,6 +8,7 @@ from pathlib import Path
 from secc.cli.wallets import key_beside
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
+from secc.settings.iso20 import Pricing
 from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan, misbehaving
 from secc.tls.credentials import CredentialFiles
 
@@ -29,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dynamic", action="store_true", help="the station sets the power (default: a schedule)"
     )
     group.add_argument("--mobility-needs", type=int, choices=(1, 2), default=1, help="MobilityNeedsMode (1)")
+    group.add_argument(
+        "--prices", choices=[one.value for one in Pricing], help="form of the prices it wants (none)"
+    )
     group.add_argument("--phases", type=int, choices=(1, 3), default=3, help="of the on-board charger (3)")
     group.add_argument("--discharge-at", type=int, metavar="N", help="offer to discharge from loop N on")
     group.add_argument("--negative-limits", action="store_true", help="write discharge limits below zero")
@@ -73,6 +77,7 @@ def plan(arguments: argparse.Namespace) -> Iso20Plan:
         evcc_id=arguments.evccid,
         control=ControlMode.DYNAMIC if arguments.dynamic else ControlMode.SCHEDULED,
         mobility_needs=arguments.mobility_needs,
+        pricing=None if arguments.prices is None else Pricing(arguments.prices),
         phases=arguments.phases,
         loops=20 if arguments.loops is None and arguments.energy is None else arguments.loops,
         energy=arguments.energy,

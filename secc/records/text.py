@@ -34,7 +34,8 @@ from secc.session.contract_events import (
     Provision,
     StoreReceipt,
 )
-from secc.session.outputs import EndSession, RenewLease
+from secc.session.outputs import EndSession, OfferChosen, OfferSent, RenewLease
+from secc.session.prices import AbsolutePrices, PriceLevels, Prices, SignedPrices, TuplePrices
 
 __all__ = ["as_json", "as_text", "detail_of", "milliseconds", "name_of", "said_as_json"]
 
@@ -76,6 +77,8 @@ def as_text(record: Record) -> str | None:
             detail = f", {end.detail}" if end.detail else ""
             energy = f", meter {end.meter.energy} Wh" if end.meter is not None else ""
             return f"   session {end.session_id.hex().upper()} is over: {end.reason.value}{detail}{energy}"
+        case OutputRecord(output=OfferSent() | OfferChosen() as output):
+            return f"   {type(output).__name__} {_offer_words(output)}"
         case OutputRecord() if (words := _contract_words(record.output)) is not None:
             return f"   {type(record.output).__name__} " + " ".join(f"{k} {v}" for k, v in words.items())
         case OutputRecord():
@@ -145,6 +148,37 @@ def _plc_words(what: object) -> dict[str, Any]:
         if value not in (None, ""):
             words[field.name] = value
     return words
+
+
+def _offer_words(output: OfferSent | OfferChosen) -> str:
+    """Prices in a few words: the first fee of each schedule, and how many steps there are."""
+    if isinstance(output, OfferChosen):
+        chosen = "" if output.schedule_id is None else f"schedule {output.schedule_id}, "
+        return chosen + _tuple_words(output.prices)
+    ids = ", ".join(str(one.schedule_id) for one in output.schedules)
+    prices = "; ".join(
+        ("" if one.schedule_id is None else f"schedule {one.schedule_id}: ") + _tuple_words(one)
+        for one in output.prices
+    )
+    return f"schedules {ids or 'none'}{', signed' if output.signed else ''}: {prices}"
+
+
+def _tuple_words(prices: TuplePrices) -> str:
+    charging, back = _price_words(prices.charging), _price_words(prices.discharging)
+    return f"charging {charging}" + (f", discharging {back}" if prices.discharging is not None else "")
+
+
+def _price_words(prices: Prices | None) -> str:
+    match prices:
+        case AbsolutePrices():
+            fee = prices.steps[0].bands[0].energy_fee / 1_000_000
+            return f"{fee:g} {prices.currency}/kWh, {len(prices.steps)} steps"
+        case PriceLevels():
+            return f"level {prices.levels[0].level} of {prices.count}, {len(prices.levels)} steps"
+        case SignedPrices():
+            return f"signed, {len(prices.exi)} bytes"
+        case None:
+            return "not priced"
 
 
 def _contract_words(output: object) -> dict[str, Any] | None:

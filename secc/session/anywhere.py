@@ -17,6 +17,7 @@ from secc.session.inputs import (
     PauseRequested,
     PeerMisbehaved,
     PowerLimited,
+    PricesOffered,
     RenegotiationRequested,
     SchedulesOffered,
     ServiceRenegotiationRequested,
@@ -29,6 +30,7 @@ __all__ = ["ANYWHERE", "anywhere"]
 ANYWHERE: dict[Key, Anywhere] = {
     AuthorizationDecided: Anywhere(grant.decided, "INV-11 INV-20"),
     SchedulesOffered: Anywhere(ending.stale, "INV-20"),
+    PricesOffered: Anywhere(ending.stale, "INV-20"),
     CableCheckReported: Anywhere(ending.stale, "INV-20"),
     ContactorReported: Anywhere(contactor.failed, "INV-03 INV-20"),
     RenegotiationRequested: Anywhere(ending.not_in_this_protocol, ""),

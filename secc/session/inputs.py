@@ -14,6 +14,7 @@ import dataclasses
 from secc.session.contract_events import ContractInput
 from secc.session.facts import Message
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.prices import PriceOffer
 from secc.session.schedules import DynamicOffer, ScheduleOffer
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
@@ -30,6 +31,7 @@ __all__ = [
     "PauseRequested",
     "PeerMisbehaved",
     "PowerLimited",
+    "PricesOffered",
     "Received",
     "RenegotiationRequested",
     "SchedulesOffered",
@@ -91,6 +93,14 @@ class SchedulesOffered:
 
     ticket: Ticket
     offer: ScheduleOffer | DynamicOffer | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PricesOffered:
+    """Answer to `AskPrices`. None: the back end has none or failed; the schedules are offered without."""
+
+    ticket: Ticket
+    offer: PriceOffer | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,6 +180,7 @@ Input = (
     | CableCheckReported
     | AuthorizationDecided
     | SchedulesOffered
+    | PricesOffered
     | StopRequested
     | RenegotiationRequested
     | ServiceRenegotiationRequested

@@ -45,6 +45,20 @@ def offered(session: Context, parameters: ChargeParameters) -> ScheduleOffer | N
     return schedules
 
 
+def refreshed(session: Context, *, dc: bool) -> ScheduleOffer:
+    """The latest offer, as it can be had now: it counts from this moment on. Raises RuntimeError without
+    one."""
+    latest = session.latest_offer
+    if latest is None:
+        raise RuntimeError("no schedules were offered")
+    schedules, held = _within_limits(session, latest.schedules, dc=dc)
+    fresh = dataclasses.replace(latest, schedules=schedules, offered_at=session.now, held=held or latest.held)
+    if session.offer is latest:
+        session.offer = fresh
+    session.latest_offer = fresh
+    return schedules
+
+
 def answered(session: Context, event: SchedulesOffered) -> Stage:
     """Keep the back end's offer for the EV's next request."""
     question = session.schedule_question

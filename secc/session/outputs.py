@@ -11,12 +11,14 @@ from secc.session.contract_events import ContractOutput
 from secc.session.facts import Message
 from secc.session.outlet import EvseFault, MeterReading
 from secc.session.paused import PausedSession
-from secc.session.schedules import EnergyNeed
+from secc.session.prices import PriceNeed, TuplePrices
+from secc.session.schedules import EnergyNeed, PowerSchedule
 from secc.session.service_events import ServicesChosen
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
 __all__ = [
+    "AskPrices",
     "AskSchedules",
     "Authorize",
     "CloseContactor",
@@ -24,6 +26,8 @@ __all__ = [
     "EndSession",
     "Notice",
     "NoticeKind",
+    "OfferChosen",
+    "OfferSent",
     "OpenContactor",
     "Output",
     "RenewLease",
@@ -98,6 +102,36 @@ class AskSchedules:
     need: EnergyNeed
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class AskPrices:
+    """What do these schedules cost? Answer with `PricesOffered`."""
+
+    ticket: Ticket
+    need: PriceNeed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OfferSent:
+    """For the record: schedules with prices that the EV may choose from; needs no answer."""
+
+    schedules: tuple[PowerSchedule, ...]
+    """Empty in Dynamic mode."""
+    prices: tuple[TuplePrices, ...]
+    discharge: float
+    """W that may flow back; 0: there is no discharging schedule."""
+    signed: bool
+    """By the mobility operator."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OfferChosen:
+    """For the record: the prices in force from now on; needs no answer."""
+
+    schedule_id: int | None
+    """The EV's choice; None in Dynamic mode, where there is none."""
+    prices: TuplePrices
+
+
 class NoticeKind(enum.StrEnum):
     """What a `Notice` is about; the text is for people."""
 
@@ -169,6 +203,9 @@ Output = (
     | RenewLease
     | Authorize
     | AskSchedules
+    | AskPrices
+    | OfferSent
+    | OfferChosen
     | Notice
     | EndSession
     | ContractOutput

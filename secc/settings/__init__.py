@@ -17,6 +17,7 @@ if typing.TYPE_CHECKING:
         IslandingDetection,
         Iso20Config,
         Iso20TlsConfig,
+        Pricing,
         TimestampUnit,
         ToleranceRefused,
     )
@@ -61,6 +62,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "IslandingDetection",
         "Iso20Config",
         "Iso20TlsConfig",
+        "Pricing",
         "TimestampUnit",
         "ToleranceRefused",
     ),
@@ -118,6 +120,7 @@ __all__ = [
     "OperationConfig",
     "Payment",
     "PncConfig",
+    "Pricing",
     "ProtocolName",
     "RevocationCheck",
     "SeccConfig",

@@ -13,6 +13,7 @@ __all__ = [
     "IslandingDetection",
     "Iso20Config",
     "Iso20TlsConfig",
+    "Pricing",
     "TimestampUnit",
     "ToleranceRefused",
 ]
@@ -47,6 +48,20 @@ class IslandingDetection(enum.StrEnum):
     def number(self) -> int:
         """The value on the wire."""
         return 1 if self is IslandingDetection.ACTIVE else 2
+
+
+class Pricing(enum.StrEnum):
+    """Form in which prices are sent; the Pricing parameter of a parameter set."""
+
+    ABSOLUTE = "absolute"
+    """Fees in a currency, taxes, overstay."""
+    LEVELS = "levels"
+    """Cheaper and dearer times, without a currency."""
+
+    @property
+    def number(self) -> int:
+        """The value on the wire; 0 is a set without prices."""
+        return 1 if self is Pricing.ABSOLUTE else 2
 
 
 class ToleranceRefused(enum.StrEnum):
@@ -131,6 +146,11 @@ class Iso20Config(Settings, section="iso20"):
     price_schedule: bool = True
     """Send a price schedule of one level with each schedule, although nothing is priced [V2G20-2176]: an EV
     of the field rejects a schedule without one."""
+    prices: tuple[Pricing, ...] = ()
+    """Forms in which the back end prices energy, `absolute` and `levels`; each adds parameter sets to the
+    energy services. Needs a back end that derives from `secc.ports.PricesEnergy`."""
+    receipts: bool = True
+    """Send a Receipt with MeterInfo, with the costs by the absolute prices in force."""
     power_tolerance: float | None = None
     """W by which the EV may be away from its profile; it must confirm this. None: nothing is asked."""
     tolerance_refused: ToleranceRefused = ToleranceRefused.RENEGOTIATE
@@ -181,6 +201,7 @@ class Iso20Config(Settings, section="iso20"):
             check_range(self.power_tolerance, "iso20.power_tolerance", 0.0, 1_000_000.0)
         check(set(self.internet) <= {1, 2, 3, 4}, "iso20.internet", "numbers from 1 to 4")
         check(len(set(self.internet)) == len(self.internet), "iso20.internet", "each number once")
+        check(len(set(self.prices)) == len(self.prices), "iso20.prices", "each form once")
 
 
 _DURATIONS = {

@@ -1,6 +1,6 @@
 """Simulated outlets, back end and EV, for tests, demonstrations and the tutorial."""
 
-from secc.sim.backend import SimulatedBackend
+from secc.sim.backend import PricingBackend, SimulatedBackend
 from secc.sim.cable import AutoPilot, SimulatedCable
 from secc.sim.evcc import EvResult, Exchange, ScriptedEvcc
 from secc.sim.evse import SimulatedAcEvse, SimulatedDcEvse
@@ -38,6 +38,7 @@ __all__ = [
     "PowerLine",
     "ScriptedEvcc",
     "SimulatedAcEvse",
+    "PricingBackend",
     "SimulatedBackend",
     "SimulatedCable",
     "SimulatedDcEvse",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from secc.ports import Backend
+from secc.ports import Backend, PricesEnergy
+from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 
-__all__ = ["SimulatedBackend"]
+__all__ = ["PricingBackend", "SimulatedBackend"]
 
 
 class SimulatedBackend(Backend):
@@ -67,3 +68,28 @@ class SimulatedBackend(Backend):
     async def _withdraw_later(self, seconds: float) -> None:
         await self._sleep(seconds)
         self.withdraw()
+
+
+class PricingBackend(SimulatedBackend, PricesEnergy):
+    """The same, with prices for ISO 15118-20."""
+
+    def __init__(
+        self,
+        prices: PriceOffer | Callable[[PriceNeed], PriceOffer | None] | None,
+        *,
+        grant: bool = True,
+        offer: ScheduleOffer | Callable[[EnergyNeed], ScheduleOffer | DynamicOffer | None] | None = None,
+        price_delay: float = 0.0,
+    ) -> None:
+        """`prices`: an offer, or how to make one; None: there is none. `price_delay`: seconds."""
+        super().__init__(grant=grant, offer=offer)
+        self.price_needs: list[PriceNeed] = []
+        """What prices were asked for."""
+        self._prices = prices
+        self._price_delay = price_delay
+
+    async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
+        """Offer prices after the delay."""
+        self.price_needs.append(need)
+        await self._sleep(self._price_delay)
+        return self._prices(need) if callable(self._prices) else self._prices

@@ -26,27 +26,32 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
-from secc.session.inputs import AuthorizationDecided, SchedulesOffered
+from secc.session.inputs import AuthorizationDecided, PricesOffered, SchedulesOffered
 from secc.session.outputs import (
+    AskPrices,
     AskSchedules,
     Authorize,
     CloseContactor,
+    OfferChosen,
+    OfferSent,
     OpenContactor,
     RenewLease,
     SetOutput,
     StartCableCheck,
 )
+from secc.session.prices import PriceOffer
 from secc.session.schedules import DynamicOffer, ScheduleOffer
 from secc.session.service_events import ServicesChosen
 from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.station import actuator
 from secc.station.actuator import Actuator, what
+from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import CheckedController, checked_controller
 from secc.station.contracts import ContractDesk
 from secc.station.services import ServiceDesk
 
-Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | ContractInput
+Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | PricesOffered | ContractInput
 """Results of outlet and back end, as inputs of the session."""
 
 OutletCommand = (
@@ -57,6 +62,9 @@ OutletCommand = (
     | RenewLease
     | Authorize
     | AskSchedules
+    | AskPrices
+    | OfferSent
+    | OfferChosen
     | ContractOutput
     | ServicesChosen
 )
@@ -94,6 +102,7 @@ class Outlet:
         self._contract: Ticket | None = None
         self._config = config
         self._backend = backend
+        self._prices = checked_backend(backend).prices
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,6 +151,10 @@ class Outlet:
                     self._start(self._authorize(ticket))
             case AskSchedules():
                 self._start(self._ask_schedules(command))
+            case AskPrices():
+                self._start(self._ask_prices(command))
+            case OfferSent() | OfferChosen():
+                pass  # for the record, which the caller keeps
             case ServicesChosen(services):
                 self._start(self._services.chosen(services))
             case _ if self._desk is not None:
@@ -186,6 +199,16 @@ class Outlet:
         except Exception as error:
             self._complain(f"schedules: {what(error)}")
         self._report(SchedulesOffered(command.ticket, offer))
+
+    async def _ask_prices(self, command: AskPrices) -> None:
+        offer: PriceOffer | None = None
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                if self._prices is not None:
+                    offer = await self._prices.prices(self._config.evse_id, command.need)
+        except Exception as error:
+            self._complain(f"prices: {what(error)}")
+        self._report(PricesOffered(command.ticket, offer))
 
     # --- contracts -----------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from secc.station.boundary import results
 from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import checked_controller
 from secc.station.boundary.sources import checked_ocsp, checked_random
-from secc.station.boundary.start import check_arguments, check_contracts, settle_discharge
+from secc.station.boundary.start import check_arguments, check_contracts, check_prices, settle_discharge
 from secc.station.contracts import ContractDesk
 from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery
@@ -93,6 +93,7 @@ class Station:
         backend = checked_backend(backend)
         ocsp = checked_ocsp(ocsp)
         check_contracts(config, backend)
+        check_prices(config, backend)
         settle_discharge(config, controller)
         self._config = config
         self._log = LogReporter() if reporter is None else None

@@ -14,7 +14,7 @@ from secc.messages.iso20_ac import ACChargeParameterDiscoveryReq
 from secc.messages.iso20_common import PowerDeliveryReq, ScheduleExchangeReq
 from secc.messages.iso20_dc import DCChargeParameterDiscoveryReq
 from secc.session.dialect import On, at
-from secc.session.inputs import SchedulesOffered
+from secc.session.inputs import PricesOffered, SchedulesOffered
 from secc.session.iso20.handlers import beside
 from secc.session.iso20.states import Iso20State, SideState
 from secc.session.states import Stage, Timer
@@ -35,6 +35,7 @@ BESIDE: tuple[On, ...] = (
         (ScheduleExchangeReq, beside.exchange, {SideState.SCHEDULE_EXCHANGE, SideState.SCHEDULE_PROFILE},
          "V2G20-1048 V2G20-1052"),
         (SchedulesOffered, beside.offered, {SideState.SCHEDULE_EXCHANGE}, "V2G20-1987"),
+        (PricesOffered, beside.priced, {SideState.SCHEDULE_EXCHANGE}, "V2G20-1987"),
         (Timer.CHARGE_PARAMETERS, beside.still, {SideState.SCHEDULE_EXCHANGE}, "V2G20-1987"),
         (Timer.SIDE_STREAM, beside.late, _IDLE, "V2G20-1052")),
     *at(SideState.SCHEDULE_PROFILE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secc.messages.iso20_common import MessageHeader
+from secc.messages.xmldsig import Signature
 from secc.session.iso20.side import side
 from secc.settings.iso20 import TimestampUnit
 
@@ -31,13 +32,13 @@ def following(previous: int, now: int, unit: TimestampUnit) -> int:
     return max(now, previous + 1) if unit is TimestampUnit.MICROSECONDS else max(now, previous)
 
 
-def header(session_id: bytes, time_stamp: int) -> MessageHeader:
+def header(session_id: bytes, time_stamp: int, signature: Signature | None = None) -> MessageHeader:
     """The header of a response [V2G20-752]."""
-    return MessageHeader(session_id=session_id, time_stamp=time_stamp)
+    return MessageHeader(session_id=session_id, time_stamp=time_stamp, signature=signature)
 
 
-def head(session: Context) -> MessageHeader:
-    """The header of the response to the request at hand."""
+def head(session: Context, signature: Signature | None = None) -> MessageHeader:
+    """The header of the response to the request at hand; `signature`: over an element of its body."""
     room, unit = side(session), session.config.iso20.timestamp_unit
     room.stamp = following(room.stamp, stamp(session.evse.utc, unit), unit)
-    return header(session.session_id, room.stamp)
+    return header(session.session_id, room.stamp, signature)

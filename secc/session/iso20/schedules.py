@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from secc.messages import iso20_common as m
-from secc.session.iso20 import numbers
+from secc.session.iso20 import numbers, price_schedules
 from secc.session.iso20.wire import negated
+from secc.session.prices import PriceOffer, Prices, TuplePrices
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 
-_DAY = 86_400
+DAY = 86_400
+"""Seconds that a schedule covers where the EV names no departure [V2G20-1563]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class Form:
     points: int
     """MaximumSupportingPoints, 12 to 1024."""
     prices: bool
-    """Add a price schedule of one level."""
+    """Add a price schedule of one level where nothing is priced."""
     tolerance: int | None = None
     """PowerTolerance, mW."""
     discharge: int = 0
@@ -33,6 +35,8 @@ class Form:
     """Discharge power is written above zero."""
     per_phase: bool = False
     """The power is divided over L1, L2 and L3."""
+    offer: PriceOffer | None = None
+    """Prices of the schedules."""
 
 
 def tuples(offer: ScheduleOffer, form: Form) -> m.ScheduledSEResControlMode:
@@ -43,24 +47,30 @@ def tuples(offer: ScheduleOffer, form: Form) -> m.ScheduledSEResControlMode:
 
 
 def _tuple(schedule: PowerSchedule, form: Form) -> m.ScheduleTuple:
-    end = schedule.end if form.departure is not None else max(schedule.end, _DAY)  # [V2G20-1563]
+    end = schedule.end if form.departure is not None else max(schedule.end, DAY)  # [V2G20-1563]
     steps = shortened(schedule.steps, form.points)
-    lasting = tuple(entry.duration for entry in _entries(steps, end, form))
+    prices = TuplePrices() if form.offer is None else form.offer.of(schedule.schedule_id)
     charging = _power_schedule(_entries(steps, end, form), form, form.tolerance)
     back = None
     if form.discharge > 0:
-        back = m.ChargingSchedule(
-            power_schedule=_power_schedule(_discharge_entry(sum(lasting), form), form, None),
-            price_level_schedule=_one_level(sum(lasting), form) if form.prices else None,
-        )
+        power = _power_schedule(_discharge_entry(end, form), form, None)
+        back = _priced(power, prices.discharging, end, form)
     return m.ScheduleTuple(
         schedule_tuple_id=schedule.schedule_id,
-        charging_schedule=m.ChargingSchedule(
-            power_schedule=charging,
-            price_level_schedule=_one_level(sum(lasting), form) if form.prices else None,  # [V2G20-2176]
-        ),
+        charging_schedule=_priced(charging, prices.charging, end, form),
         discharging_schedule=back,
     )
+
+
+def _priced(power: m.PowerSchedule, prices: Prices | None, end: int, form: Form) -> m.ChargingSchedule:
+    """A power schedule with its prices, or with a neutral price schedule [V2G20-2176], or without one."""
+    if prices is None and not form.prices:
+        return m.ChargingSchedule(power_schedule=power)
+    if prices is None:
+        found: price_schedules.Schedule = price_schedules.neutral(anchor=form.anchor, end=end)
+    else:
+        found = price_schedules.written(prices, anchor=form.anchor, end=end)
+    return m.ChargingSchedule(power_schedule=power, **price_schedules.element(found))
 
 
 def shortened(steps: Sequence[PowerStep], points: int) -> tuple[PowerStep, ...]:
@@ -104,15 +114,4 @@ def _power_schedule(
         time_anchor=form.anchor,
         power_tolerance=None if tolerance is None else numbers.maximum(tolerance),
         power_schedule_entries=m.PowerScheduleEntryList(power_schedule_entry=entries),
-    )
-
-
-def _one_level(seconds: int, form: Form) -> m.PriceLevelSchedule:
-    """A price schedule that says nothing: an EV of the field refuses a schedule without one."""
-    entry = m.PriceLevelScheduleEntry(duration=seconds, price_level=0)
-    return m.PriceLevelSchedule(
-        time_anchor=form.anchor,
-        price_schedule_id=1,
-        number_of_price_levels=1,
-        price_level_schedule_entries=m.PriceLevelScheduleEntryList(price_level_schedule_entry=(entry,)),
     )

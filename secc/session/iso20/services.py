@@ -13,6 +13,7 @@ import enum
 from secc.messages import iso20_common as m
 from secc.session.context import SessionConfig
 from secc.settings.energy import EnergyMode
+from secc.settings.iso20 import Pricing
 
 
 class Service(enum.IntEnum):
@@ -67,6 +68,8 @@ class EnergySet:
     control: ControlMode
     needs: MobilityNeeds
     connector: int
+    pricing: Pricing | None = None
+    """Form of the prices that come with the schedules; None: none."""
 
     @property
     def phases(self) -> int:
@@ -96,8 +99,12 @@ def offered(config: SessionConfig, *, dc: bool, export: bool) -> dict[Service, t
 
 def _sets(config: SessionConfig, service: Service) -> tuple[EnergySet, ...]:
     modes = _MODES_OF_BOTH if config.iso20.mobility_needs else _MODES
+    pricings = (None, *config.iso20.prices)
     choices = [
-        (control, needs, connector) for connector in _connectors(config, service) for control, needs in modes
+        (control, needs, connector, pricing)
+        for pricing in pricings
+        for connector in _connectors(config, service)
+        for control, needs in modes
     ]
     return tuple(EnergySet(number, *choice) for number, choice in enumerate(choices, start=1))
 
@@ -131,7 +138,7 @@ def _parameters(config: SessionConfig, service: Service, one: EnergySet) -> tupl
     values = {"Connector": one.connector, "ControlMode": one.control, "MobilityNeedsMode": one.needs}
     if not service.is_dc:
         values["EVSENominalVoltage"] = round(config.energy.ac.nominal_voltage)
-    values["Pricing"] = 0
+    values["Pricing"] = 0 if one.pricing is None else one.pricing.number
     if service.bidirectional:
         values |= {
             "BPTChannel": 1,

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from secc.messages.iso20_common import ResponseCode
 from secc.session.agreed import ChargeParameters
+from secc.session.inputs import PricesOffered
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
-from secc.session.schedules import Mobility, Offer
+from secc.session.prices import PriceOffer, TuplePrices
+from secc.session.schedules import Mobility, Offer, ScheduleOffer
+from secc.session.ticket import Ticket
 
 if TYPE_CHECKING:
     from secc.session.context import Context
@@ -80,6 +83,50 @@ class BatteryState:
         return soc and not (needed or exhausted or outside)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class PriceQuestion:
+    """The back end has been asked for prices, and perhaps has answered."""
+
+    ticket: Ticket
+    answer: PricesOffered | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PricesSent:
+    """Prices that the EV has been sent."""
+
+    offer: PriceOffer
+    at: float
+    """Monotonic seconds: the prices count from here."""
+    anchor: int
+    """The same as TimeAnchor."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tariff:
+    """The prices in force."""
+
+    prices: TuplePrices
+    at: float
+    """Monotonic seconds: they count from here."""
+    anchor: int
+    """The same as TimeAnchor."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PriceTerms:
+    """How far EV and station have come with prices."""
+
+    unpriced: ScheduleOffer | None = None
+    """Schedules that wait for their prices."""
+    question: PriceQuestion | None = None
+    priced: PriceOffer | None = None
+    """Prices that fit the EV, of the exchange in progress."""
+    sent: PricesSent | None = None
+    tariff: Tariff | None = None
+    """In force."""
+
+
 class Wish(enum.Enum):
     """What the station asks the EV for besides a stop, the most urgent first."""
 
@@ -99,6 +146,7 @@ class Terms:
     positive_discharge: bool
     least_charge: int
     least_discharge: int
+    prices: PriceTerms
 
 
 @dataclasses.dataclass(slots=True)
@@ -125,6 +173,7 @@ class Iso20Side:
     """mW that energy management asks for in Dynamic mode, signed; None: as much as the EV can take."""
     mobility: Mobility | None = None
     """The mobility needs that the back end knows, MobilityNeedsMode 2."""
+    prices: PriceTerms = PriceTerms()
     battery: BatteryState = BatteryState()
     exceeded_at: float | None = None
     """AC: when the measured power was first above the power in force."""

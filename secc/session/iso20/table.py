@@ -44,11 +44,12 @@ from secc.session.inputs import (
     DischargePermitted,
     EnergyTargeted,
     PauseRequested,
+    PricesOffered,
     RenegotiationRequested,
     SchedulesOffered,
     ServiceRenegotiationRequested,
 )
-from secc.session.iso20 import discharge, notifications, terms
+from secc.session.iso20 import discharge, notifications, pricing, terms
 from secc.session.iso20.beside import BESIDE, OPENS
 from secc.session.iso20.handlers import ac, ac_loop, dc, dc_loop, ending, parameters, power, services, setup
 from secc.session.iso20.handlers.schedule import exchange
@@ -207,6 +208,7 @@ RULES: tuple[On, ...] = (
 
     # --- what several states have alike ---
     *each(_SCHEDULES, SchedulesOffered, offering.answered, _SCHEDULES, "V2G20-1987"),
+    *each(_SCHEDULES, PricesOffered, pricing.answered, _SCHEDULES, "V2G20-1987"),
     *each(_SCHEDULES, Timer.CHARGE_PARAMETERS, setup.attempt_over, _SCHEDULES, "V2G20-1987"),
     *each(_UNDER_POWER, Timer.DEMAND_AGE, dc_loop.demand_aged, _UNDER_POWER, "INV-31"),
 

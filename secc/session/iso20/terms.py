@@ -68,6 +68,7 @@ def _read(session: Context) -> Terms:
         positive_discharge=room.positive_discharge,
         least_charge=room.least_charge,
         least_discharge=room.least_discharge,
+        prices=room.prices,
     )
 
 
@@ -80,3 +81,4 @@ def _write(session: Context, terms: Terms) -> None:
     )
     room.per_phase, room.positive_discharge = terms.per_phase, terms.positive_discharge
     room.least_charge, room.least_discharge = terms.least_charge, terms.least_discharge
+    room.prices = terms.prices

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
+from secc.settings.iso20 import Pricing
 from secc.sim.moves import Move, Request
 
 __all__ = ["Iso20Plan"]
@@ -20,6 +21,9 @@ class Iso20Plan:
     control: ControlMode = ControlMode.SCHEDULED
     mobility_needs: int = 1
     """MobilityNeedsMode: 1, the EV names its needs; 2, the station may, in Dynamic mode only."""
+    pricing: Pricing | None = None
+    """Form of the prices that it wants with the schedules; None: whatever comes
+    first."""
     phases: int = 3
     """AC: phases of the on-board charger."""
     loops: int | None = 20

@@ -37,6 +37,8 @@ class Iso20Script(Iso20Exchanges):
         self.end = plan.end
         self.stop_ordered = False
         """The station wants the charge to end."""
+        self.offers: list[common.ScheduleExchangeRes] = []
+        """Finished answers with schedules and prices."""
         self._anchor = 0
         self._service_again = plan.renegotiate_service
         self._leaves_loop = False
@@ -109,8 +111,10 @@ class Iso20Script(Iso20Exchanges):
         yield from self.ask(requests.service_selection(service, chosen), common.ServiceSelectionRes)
 
     def choose_set(self, sets: tuple[common.ParameterSet, ...]) -> int:
-        """Id of the first set with the wanted control mode and mobility needs; raises EvGivesUp."""
+        """Id of the first set with the wanted control mode, mobility needs and prices; raises EvGivesUp."""
         wanted = {"ControlMode": self.plan.control, "MobilityNeedsMode": self.plan.mobility_needs}
+        if self.plan.pricing is not None:
+            wanted["Pricing"] = self.plan.pricing.number
         for one in sets:
             values = {parameter.name: parameter.int_value for parameter in one.parameter}
             if all(values.get(name) == value for name, value in wanted.items()):
@@ -153,6 +157,7 @@ class Iso20Script(Iso20Exchanges):
     def take_schedules(self, answer: common.ScheduleExchangeRes) -> None:
         """Choose the first schedule of a finished answer; raises EvGivesUp for one in the other mode."""
         self._anchor = answer.header.time_stamp
+        self.offers.append(answer)
         offer = answer.scheduled_se_res_control_mode
         if self.energy.dynamic:
             if answer.dynamic_se_res_control_mode is None:

@@ -86,6 +86,7 @@ CONTROLLER = _role(
 BACKEND = _role(
     "back end",
     ports.Backend,
+    ports.PricesEnergy,
     ports.ContractBackend,
     ports.CentralValidation,
     ports.ProvisioningBackend,

@@ -18,6 +18,7 @@ from secc.ports import (
     CertificateSigner,
     ContractBackend,
     OffersServices,
+    PricesEnergy,
     ProvisioningBackend,
     RecordsContracts,
     ReportsExpiry,
@@ -25,6 +26,7 @@ from secc.ports import (
     WantsRenewal,
 )
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
@@ -40,6 +42,7 @@ class CheckedBackend:
         examine(BACKEND, backend)
         self.inner = backend
         """The integrator's object."""
+        self.prices = adapted(backend, PricesEnergy, _Prices)
         self.contracts = adapted(backend, ContractBackend, _Contracts)
         self.central_validation = adapted(backend, CentralValidation, _CentralValidation)
         self.provisioning = adapted(backend, ProvisioningBackend, _Provisioning)
@@ -58,6 +61,17 @@ class CheckedBackend:
         offer: ScheduleOffer | DynamicOffer | None = await awaited(
             "schedules", self.inner.schedules(evse_id, need)
         )
+        return offer
+
+
+class _Prices:
+    """A checked `PricesEnergy`."""
+
+    def __init__(self, inner: PricesEnergy) -> None:
+        self._inner = inner
+
+    async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
+        offer: PriceOffer | None = await awaited("prices", self._inner.prices(evse_id, need))
         return offer
 
 

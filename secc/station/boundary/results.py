@@ -13,6 +13,7 @@ from secc.session.contract_events import Verdict
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
+from secc.station.boundary.prices import PRICES
 from secc.station.boundary.values import (
     Check,
     Unfit,
@@ -174,6 +175,7 @@ RESULTS: dict[str, Check[Any]] = {
     # the back end
     "authorize_external": flag,
     "schedules": optional(_offer),
+    "prices": optional(PRICES),
     "authorize_contract": member(Verdict),
     "validate_contract": member(Verdict),
     "provision": PROVISIONED,

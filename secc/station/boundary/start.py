@@ -26,6 +26,16 @@ def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:
         )
 
 
+def check_prices(config: SeccConfig, backend: CheckedBackend) -> None:
+    """Raises ConfigError when parameter sets with prices are offered and the back end has no prices."""
+    if config.iso20.prices and backend.prices is None:
+        kind = type(backend.inner).__name__
+        raise ConfigError(
+            f"iso20.prices is {[one.value for one in config.iso20.prices]}, and the back end {kind} does not "
+            f"declare PricesEnergy: derive {kind} from secc.ports.PricesEnergy, or leave iso20.prices empty"
+        )
+
+
 def settle_discharge(config: SeccConfig, controller: CheckedController) -> None:
     """Hold a DC outlet whose controller cannot discharge to charging: its snapshots are checked for it.
 

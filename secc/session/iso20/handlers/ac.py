@@ -7,7 +7,7 @@ from secc.messages.iso20_common import ChargeProgress, Processing
 from secc.session import contactor, output, starting
 from secc.session.context import Context
 from secc.session.inputs import ContactorReported
-from secc.session.iso20.handlers.choice import check_start, chosen_offer, tolerance
+from secc.session.iso20.handlers.choice import check_start, chosen_offer, follow, tolerance
 from secc.session.iso20.handlers.power import delivered, stop_before
 from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
@@ -25,7 +25,7 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
     offer, code = chosen_offer(session, request), tolerance(session, request)
     if not starting.may_start(session):
         return start_overtaken(session, None)
-    session.offer = offer
+    follow(session, offer)
     session.interrupted = False
     room = side(session)
     room.metered, room.target_sent, room.exceeded_at, room.start_code = False, 0, None, code

@@ -12,10 +12,10 @@ from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
 from secc.session import ending, offering
 from secc.session.context import Context
-from secc.session.inputs import SchedulesOffered
-from secc.session.iso20 import terms
+from secc.session.inputs import PricesOffered, SchedulesOffered
+from secc.session.iso20 import pricing, terms
 from secc.session.iso20.handlers import parameters
-from secc.session.iso20.handlers.choice import chosen_offer, tolerance
+from secc.session.iso20.handlers.choice import chosen_offer, follow, tolerance
 from secc.session.iso20.handlers.power import delivered
 from secc.session.iso20.handlers.schedule import exchanged
 from secc.session.iso20.notifications import followed
@@ -67,6 +67,13 @@ def offered(session: Context, event: SchedulesOffered) -> SideState:
     return SideState.SCHEDULE_EXCHANGE
 
 
+def priced(session: Context, event: PricesOffered) -> SideState:
+    """Likewise its prices."""
+    with terms.aside(session):
+        pricing.answered(session, event)
+    return SideState.SCHEDULE_EXCHANGE
+
+
 def still(_: Context, __: None) -> SideState:
     """The time of the back end is over: the next request is answered without it."""
     return SideState.SCHEDULE_EXCHANGE
@@ -90,8 +97,7 @@ def profile(session: Context, request: m.PowerDeliveryReq) -> SideState:
         return delivered(session, SideState.SCHEDULE_PROFILE)
     with terms.aside(session):
         offer, code = chosen_offer(session, request), tolerance(session, request)
-        if offer is not None:  # in Dynamic mode nothing is chosen
-            session.offer = offer
+        follow(session, offer)
     terms.choose(session)
     _close(session)
     return delivered(session, _idle(session), code)

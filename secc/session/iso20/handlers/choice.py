@@ -7,7 +7,7 @@ import dataclasses
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, PowerToleranceAcceptance, ResponseCode
 from secc.session.context import Context
-from secc.session.iso20 import profile
+from secc.session.iso20 import pricing, profile
 from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
 from secc.session.iso20.side import selection
 from secc.session.schedules import Offer
@@ -15,7 +15,8 @@ from secc.settings.iso20 import ToleranceRefused
 
 
 def chosen_offer(session: Context, request: m.PowerDeliveryReq) -> Offer | None:
-    """The offer with the EV's choice in it, or a refusal; None in Dynamic mode, where nothing is chosen.
+    """The offer with the EV's choice in it, or a refusal; in Dynamic mode, where nothing is chosen, what
+    limits the power over time, or None.
 
     In Scheduled mode a start needs a profile that names the schedule [V2G20-1521] [V2G20-1546]. In Dynamic
     mode a profile is a forecast, and none is needed.
@@ -24,7 +25,7 @@ def chosen_offer(session: Context, request: m.PowerDeliveryReq) -> Offer | None:
     if selection(session).dynamic:
         if found is not None and found.scheduled_ev_ppt_control_mode is not None:
             raise _invalid("a profile of Scheduled mode in Dynamic mode")
-        return None
+        return session.offer
     choice = None if found is None else found.scheduled_ev_ppt_control_mode
     if found is None or choice is None:
         raise _invalid("no profile of Scheduled mode [V2G20-1546]")
@@ -36,6 +37,13 @@ def chosen_offer(session: Context, request: m.PowerDeliveryReq) -> Offer | None:
     if excess:
         raise _invalid(f"{excess} [V2G20-478] [V2G20-1559]")
     return dataclasses.replace(offer, schedule_id=number)
+
+
+def follow(session: Context, offer: Offer | None) -> None:
+    """The choice of the EV counts from now on, at its prices [V2G20-1050]."""
+    session.offer = offer
+    dynamic = selection(session).dynamic
+    pricing.chosen(session, None if dynamic or offer is None else offer.schedule_id)
 
 
 def tolerance(session: Context, request: m.PowerDeliveryReq) -> ResponseCode:

@@ -10,7 +10,7 @@ from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
 from secc.session import ending, isolation, pre_charge, starting
 from secc.session.context import Context
 from secc.session.iso20 import wire
-from secc.session.iso20.handlers.choice import check_start, chosen_offer, tolerance
+from secc.session.iso20.handlers.choice import check_start, chosen_offer, follow, tolerance
 from secc.session.iso20.handlers.power import delivered, stop_before
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import wrong
@@ -103,7 +103,7 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
         return start_overtaken(session, None)
     if not pre_charge.confirm_start(session):
         return S.AWAITING_VOLTAGE
-    session.offer = offer
+    follow(session, offer)
     side(session).metered = False
     return delivered(session, S.WAIT_FIRST_LOOP_DC, code)
 

@@ -12,7 +12,7 @@ from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, ResponseCode
 from secc.session import ending, output
 from secc.session.context import Context
-from secc.session.iso20.handlers.choice import chosen_offer, no_standby, tolerance
+from secc.session.iso20.handlers.choice import chosen_offer, follow, no_standby, tolerance
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, followed
 from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
@@ -54,7 +54,7 @@ def profile(stopped: S, loop: S) -> PowerDelivery:
             raise no_standby()
         ending.check_fault(session)
         offer, code = chosen_offer(session, request), tolerance(session, request)
-        session.offer = offer
+        follow(session, offer)
         return delivered(session, loop, code)
 
     return new_profile

@@ -11,7 +11,7 @@ from secc.session import ending, offering
 from secc.session.agreed import ChargeParameters, ScheduleQuestion
 from secc.session.context import Context
 from secc.session.inputs import SchedulesOffered
-from secc.session.iso20 import discharge, numbers, schedules
+from secc.session.iso20 import discharge, numbers, pricing, schedules
 from secc.session.iso20.header import head, stamp
 from secc.session.iso20.refusals import Iso20Refused, no_schedule, wrong
 from secc.session.iso20.side import BatteryState, Wish, selection, side
@@ -62,22 +62,46 @@ def _scheduled(session: Context, request: m.ScheduleExchangeReq, ev: m.Scheduled
         room.battery, minimum_energy=None if least is None else numbers.down(least)
     )
     discharge.update(session)
+    offer = _priced_offer(session, request, found)
+    _answer(session, Processing.ONGOING if offer is None else Processing.FINISHED, request, offer)
+    return offer is not None
+
+
+def _priced_offer(
+    session: Context, request: m.ScheduleExchangeReq, found: ChargeParameters
+) -> ScheduleOffer | None:
+    """The schedules, once their prices are known or will not come; None while the back end is asked."""
+    room = side(session)
+    offer = room.prices.unpriced or _offered(session, found)
+    if offer is None:
+        return None
+    latest = max(schedule.end for schedule in offer.schedules)
+    end = latest if found.departure is not None else max(latest, schedules.DAY)
+    if not pricing.settled(session, offer.schedules, end=end, points=request.maximum_supporting_points):
+        room.prices = dataclasses.replace(room.prices, unpriced=offer)
+        return None
+    if room.prices.unpriced is not None:  # limits may have changed while the back end was asked
+        offer = offering.refreshed(session, dc=found.mode.is_dc)
+        room.prices = dataclasses.replace(room.prices, unpriced=None)
+    pricing.sent(session, offer.schedules, _anchor(session))
+    return offer
+
+
+def _offered(session: Context, found: ChargeParameters) -> ScheduleOffer | None:
     if Timer.CHARGE_PARAMETERS in session.timers.expired:  # the back end took too long: the outlet's limit
         session.schedule_question = ScheduleQuestion(
             session.names.ticket(), SchedulesOffered(session.names.ticket(), None)
         )
     elif session.config.energy.ask_backend_for_schedules and session.schedule_question is None:
         session.timers.start(Timer.CHARGE_PARAMETERS, session.now, session.config.iso20.schedules)
-    offer = offering.offered(session, found)
-    _answer(session, Processing.ONGOING if offer is None else Processing.FINISHED, request, offer)
-    return offer is not None
+    return offering.offered(session, found)
 
 
 def _form(session: Context, request: m.ScheduleExchangeReq) -> schedules.Form:
     room, config, parameters = side(session), session.config.iso20, session.parameters
     tolerance = config.power_tolerance
     return schedules.Form(
-        anchor=stamp(session.evse.utc, config.timestamp_unit),
+        anchor=_anchor(session),
         departure=None if parameters is None else parameters.departure,
         points=request.maximum_supporting_points,
         prices=config.price_schedule,
@@ -85,7 +109,13 @@ def _form(session: Context, request: m.ScheduleExchangeReq) -> schedules.Form:
         discharge=session.may_discharge,
         positive=room.positive_discharge,
         per_phase=room.per_phase,
+        offer=room.prices.priced,
     )
+
+
+def _anchor(session: Context) -> int:
+    """TimeAnchor of now, in the unit of the header."""
+    return stamp(session.evse.utc, session.config.iso20.timestamp_unit)
 
 
 # --- Dynamic -----------------------------------------------------------------------------------------------
@@ -100,10 +130,16 @@ def _dynamic(session: Context, request: m.ScheduleExchangeReq, ev: m.DynamicSERe
     found = _needs(session, request, ev.departure_time, ev.ev_target_energy_request)
     side(session).battery = _battery(side(session).battery, ev)
     discharge.update(session)
-    session.offer = session.latest_offer = session.joined = None  # the EV has none to choose from
-    if not _station_plan(session, found, ev):
+    if side(session).prices.question is None:
+        session.offer = session.latest_offer = session.joined = None  # the EV has none to choose from
+        planned = _station_plan(session, found, ev)
+    else:
+        planned = True  # and its prices are asked for
+    end, points = ev.departure_time or schedules.DAY, request.maximum_supporting_points
+    if not planned or not pricing.settled(session, (), end=end, points=points):
         _answer(session, Processing.ONGOING, request, None)
         return False
+    pricing.sent(session, (), _anchor(session))
     _answer(session, Processing.FINISHED, request, None)
     return True
 
@@ -199,27 +235,33 @@ def _answer(
 ) -> None:
     room, dynamic = side(session), selection(session).dynamic
     ongoing = processing is Processing.ONGOING
+    signature = None if ongoing else pricing.signature(session)
     scheduled = None
     if not dynamic:
         scheduled = no_schedule() if offer is None else schedules.tuples(offer, _form(session, request))
-    mobility = room.mobility if dynamic and not ongoing else None
     session.answer(
         m.ScheduleExchangeRes(
-            header=head(session),
+            header=head(session, signature),
             response_code=ResponseCode.OK,
             evse_processing=processing,
             go_to_pause=True if Wish.PAUSE in room.wishes else None,
             scheduled_se_res_control_mode=scheduled,
-            dynamic_se_res_control_mode=_own_needs(mobility) if dynamic else None,
+            dynamic_se_res_control_mode=_own_plan(session, request, ongoing=ongoing) if dynamic else None,
         )
     )
 
 
-def _own_needs(mobility: Mobility | None) -> m.DynamicSEResControlMode:
-    if mobility is None:
+def _own_plan(
+    session: Context, request: m.ScheduleExchangeReq, *, ongoing: bool
+) -> m.DynamicSEResControlMode:
+    """Dynamic mode: the mobility needs that the station knows, and the prices."""
+    ev, mobility = request.dynamic_se_req_control_mode, side(session).mobility or Mobility()
+    if ongoing or ev is None:
         return m.DynamicSEResControlMode()
+    end = ev.departure_time or schedules.DAY
     return m.DynamicSEResControlMode(
         departure_time=mobility.departure,
         minimum_soc=mobility.minimum_soc,
         target_soc=mobility.target_soc,
+        **pricing.of_dynamic_mode(session, anchor=_anchor(session), end=end),
     )

@@ -9,7 +9,7 @@ from secc.session.iso20 import discharge, services
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import Iso20Refused
 from secc.session.iso20.services import ENERGY_IDS, INTERNET, Service
-from secc.session.iso20.side import BatteryState, Selection, ServiceOffer, side
+from secc.session.iso20.side import BatteryState, PriceTerms, Selection, ServiceOffer, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.quantities import NO_DISCHARGE
 from secc.session.service_events import ChosenService, ServicesChosen
@@ -116,4 +116,5 @@ def _forget(session: Context) -> None:
     session.may_discharge = NO_DISCHARGE
     room.battery, room.per_phase, room.positive_discharge = BatteryState(), False, False
     room.mobility = None
+    room.prices = PriceTerms()
     room.wishes.clear()
