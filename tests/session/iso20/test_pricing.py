@@ -25,7 +25,7 @@ from secc.session.prices import (
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, Pricing, SeccConfig
 from tests.support import iso20 as r
-from tests.support.iso20 import AC_BPT, DC, Bench20
+from tests.support.iso20 import AC, AC_BPT, DC, Bench20
 from tests.support.iso20_config import with_iso20
 from tests.support.prices import BACK, DAY, LEVELS, for_all, fragment, message, signature, verify
 
@@ -277,3 +277,27 @@ def test_absurd_numbers_of_levels_do_not_reach_the_wire() -> None:
     found = first(response).charging_schedule.price_level_schedule
     assert found is not None
     assert len(found.price_level_schedule_entries.price_level_schedule_entry) == 10
+
+
+@pytest.mark.req("V2G20-1045", "V2G20-1050")
+def test_prices_negotiated_beside_the_loop_count_with_the_choice_of_the_ev() -> None:
+    config = with_iso20(AC, prices=(Pricing.ABSOLUTE,))
+    bench, _ = priced(for_all(), config, service=1, parameter_set=AC_ABSOLUTE)
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.start())
+    bench.contactor()
+    bench.ask(r.ac_loop())
+    assert bench.side.prices.tariff is not None
+    assert bench.side.prices.tariff.prices.charging == DAY
+
+    bench.beside(r.ac_parameters())
+    bench.beside(r.scheduled(7200))
+    question = [output for output in bench.outputs if isinstance(output, AskPrices)][-1]
+    bench.feed(PricesOffered(question.ticket, for_all(BACK)))
+    response = bench.beside(r.scheduled(7200))
+    assert first(response).charging_schedule.absolute_price_schedule is not None
+    bench.ask(r.ac_loop())
+    assert bench.side.prices.tariff.prices.charging == DAY  # nothing is chosen yet
+    bench.beside(r.renegotiate(r.profile()))
+    bench.ask(r.ac_loop())
+    assert bench.side.prices.tariff.prices.charging == BACK
