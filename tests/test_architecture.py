@@ -57,7 +57,7 @@ ROOMS: dict[str, set[str]] = {
     "station": BELOW,
     # The other half of Plug and Charge stands beside the station, not in it.
     "site": {*GROUND, "exi", "messages", "pki", "ports", "private_files", "session"},
-    "ocpp": {*GROUND, "pki", "ports", "private_files", "records", "session"},
+    "ocpp": {*GROUND, "messages", "pki", "ports", "private_files", "records", "session"},
     "operator": set(),
     "operator.opcp": {*GROUND, "exi", "messages", "pki", "site"},
     "operator.cpo": {*GROUND, "exi", "messages", "operator.opcp", "pki", "private_files", "site"},
@@ -84,6 +84,7 @@ EXTENSION = "secc._exi"
 PARTS = {
     "bench.cases",
     "exi.schema",
+    "ocpp.blocks",
     "ocpp.fake",
     "session.iso2.handlers",
     "session.iso20.handlers",

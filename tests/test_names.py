@@ -13,7 +13,7 @@ ROOT = pathlib.Path(secc.__file__).parent
 # Names that the schemas give to messages, and what they are called here. Messages are named with their module
 # (`iso2.EMAID`), so these do not meet.
 AS_IN_THE_SCHEMA = {
-    "ChargingProfile": "ocpp.model",
+    "ChargingProfile": "ocpp.profile_model",
     "EMAID": "pki.identifiers",
     "IsolationLevel": "session.outlet",
     "PowerSchedule": "session.schedules",

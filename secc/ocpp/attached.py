@@ -25,6 +25,14 @@ class ControlledStation(Protocol):
         """Limit the power to this value in W; None removes the limit."""
         ...
 
+    def set_power(self, power: float | None) -> None:
+        """Set the power in W, positive to the EV, in Dynamic mode; None: as much as the EV takes."""
+        ...
+
+    def permit_discharge(self, max_power: float | None) -> None:
+        """Permit energy from the EV up to this power in W; 0 forbids it, None leaves it to the settings."""
+        ...
+
     def withdraw_authorization(self) -> None:
         """End the authorization of the running session."""
         ...

@@ -93,6 +93,8 @@ class Memory:
 
 
 _MOST_CACHED = 1000
+MOST_LISTED = 10_000
+"""Entries of the local list."""
 
 
 def verdict(answer: AuthorizeAnswer) -> Verdict:

@@ -36,11 +36,14 @@ class CsmsAuthorizer:
 
     async def judge(self, token: IdToken) -> TokenInfo:
         """Judge a card: by the CSMS, otherwise by list and cache, otherwise by the offline policy."""
+        settings = self._settings.ocpp
+        known = self._recall(token)
+        if settings.local_pre_authorize and known is not None and known.status is TokenStatus.ACCEPTED:
+            return known
         answer = await self._authorize(token)
         if answer is not None:
             return answer.info
-        known = self._recall(token)
-        if known is not None:
+        if known is not None and (settings.local_offline or known.status is not TokenStatus.ACCEPTED):
             return known
         allowed = self._settings.ocpp.offline_unknown
         return TokenInfo(TokenStatus.ACCEPTED if allowed else TokenStatus.UNKNOWN)
@@ -61,7 +64,8 @@ class CsmsAuthorizer:
         if known is None:
             return Verdict.UNREACHABLE
         verdict = authorising.token_verdict(known)
-        if verdict is Verdict.ACCEPTED and self._config.pnc.offline is OfflinePolicy.DENY:
+        denied = self._config.pnc.offline is OfflinePolicy.DENY or not self._settings.ocpp.local_offline
+        if verdict is Verdict.ACCEPTED and denied:
             return Verdict.UNREACHABLE
         return verdict
 
@@ -87,6 +91,7 @@ class CsmsAuthorizer:
 
     def store_memory(self) -> None:
         """Store list and cache for the next start."""
+        self._settings.listed = len(self.memory.listed)
         self._conversation.queue.enqueue((), {"memory": self.memory})
 
     def _recall(self, token: IdToken) -> TokenInfo | None:

@@ -16,26 +16,29 @@ from secc.ocpp.attached import AttachedStation, ControlledStation
 from secc.ocpp.authorizer import CsmsAuthorizer
 from secc.ocpp.background import BackgroundTasks, cancel_and_wait
 from secc.ocpp.certificates import CertificatesBackend
-from secc.ocpp.commands import Commands
+from secc.ocpp.commands import CommandParts, Commands, CommandServices
 from secc.ocpp.conversation import CsmsConversation
+from secc.ocpp.diagnostics import StationDiagnostics
 from secc.ocpp.dialect import EventAnswer, StationLabel
+from secc.ocpp.firmware import FirmwareParts, FirmwareUpdates, InstallingFirmware
 from secc.ocpp.handlers import handle
 from secc.ocpp.limits import ChargingLimits
-from secc.ocpp.model import (
-    ChargingProfile,
-    IdToken,
-    Payload,
-    TokenInfo,
-    TokenKind,
-    TokenStatus,
-    TransactionEvent,
-)
+from secc.ocpp.logs import HttpUploader, LogBook, LogUploads
+from secc.ocpp.model import IdToken, Payload, TokenInfo, TokenKind, TokenStatus, TransactionEvent
+from secc.ocpp.monitoring import VariableMonitor
+from secc.ocpp.network import NetworkProfile, NetworkProfiles
 from secc.ocpp.outlet import ReportedOutlet
+from secc.ocpp.ports import StationServices
+from secc.ocpp.profile_model import ChargingProfile
+from secc.ocpp.reservations import Reservation
+from secc.ocpp.root_commands import RootCommands
 from secc.ocpp.roots import RootFolder
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.store import Store
 from secc.ocpp.tokens import PresentedTokens
 from secc.ocpp.transactions import OpenTransaction, Transactions
+from secc.ocpp.variable_table import VARIABLES
+from secc.ocpp.variables import VariableContext, Variables
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
@@ -52,6 +55,7 @@ from secc.ports import (
 )
 from secc.records import OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
+from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
@@ -84,18 +88,23 @@ class OcppBackend(
         clock: Callable[[], float] = time.time,
         version: str = "",
         on_reset: Callable[[], None] | None = None,
+        services: StationServices | None = None,
     ) -> None:
         """Open the store and restore its state; a transaction that was open is recorded as ended.
 
         `report` receives texts for the log, `on_message` every OCPP message (sent or received, text).
-        `on_reset` is called for a reset by the CSMS. Raises ConfigError when the store cannot be opened.
+        `on_reset` is called for a reset by the CSMS. `services` are optional abilities: firmware updates, a
+        lock of the connector, DataTransfer. Raises ConfigError when the store cannot be opened.
         """
         ocpp = config.ocpp
         self._report_to = report
         self.store = _opened(ocpp)
+        self.book = LogBook()
         self.settings = RuntimeSettings(ocpp, config.pnc.central_validation)
+        self.network = NetworkProfiles(self.settings)
         self.conversation = CsmsConversation(
-            ocpp,
+            self.settings,
+            self.network,
             ocpp.identity or config.evse_id.replace("*", "-"),
             StationLabel(ocpp.vendor, ocpp.model, ocpp.serial, version or "0"),
             self.store,
@@ -107,7 +116,7 @@ class OcppBackend(
             clock=clock,
         )
         self.transactions = Transactions(interval=ocpp.meter_interval)
-        self.tokens = PresentedTokens()
+        self.tokens = PresentedTokens(lambda: self.settings.ocpp.connection_timeout)
         self._background = BackgroundTasks(self.report)
         self._attached = AttachedStation(self.report)
         self.authorizer = CsmsAuthorizer(config, self.settings, self.conversation, self.report)
@@ -125,22 +134,74 @@ class OcppBackend(
             self._background,
             self.report,
             on_reset=on_reset,
+            observed=self._observed,
         )
-        self.commands = Commands(
+        self._build_commands(config, services or StationServices(), version or "0")
+        self._restore()  # before the first authorization, which must not overwrite an open transaction
+        self.outlet.recover()
+
+    def _build_commands(self, config: SeccConfig, services: StationServices, version: str) -> None:
+        context = VariableContext(
             config,
             self.settings,
             self.conversation,
-            attached=self._attached,
+            self.transactions,
+            self.certificates.signing,
+            self._background,
+            self.limits,
+            self._attached,
+            self.network,
+            frozenset(("firmware",) if services.firmware is not None else ()),
+            services.connector_type,
+        )
+        variables = Variables(VARIABLES, context, self.report)
+        self.diagnostics = StationDiagnostics(
+            self.conversation, self.settings, variables, self.book, lambda: self.commands.transaction
+        )
+        firmware = FirmwareParts(
+            self.conversation,
+            self.transactions,
+            services.firmware,
+            self.certificates.firmware_authorities,
+            self.diagnostics.announce_firmware,
+            self.diagnostics.secure,
+            self.report,
+            version,
+            config.ocpp.firmware_signed,
+        )
+        self.services = CommandServices(
+            FirmwareUpdates(firmware),
+            LogUploads(
+                self.conversation,
+                self.book,
+                services.uploader or HttpUploader(self.settings),
+                report=self.report,
+                announce=self.diagnostics.announce_log,
+            ),
+            services,
+        )
+        self._roots = RootCommands(
+            config,
+            self.conversation,
+            self.certificates,
+            self._attached,
+            self.report,
+            secure=self.diagnostics.secure,
+            counted=self._count_roots,
+        )
+        parts = CommandParts(
             authorizer=self.authorizer,
             background=self._background,
             certificates=self.certificates,
+            diagnostics=self.diagnostics,
             limits=self.limits,
             outlet=self.outlet,
+            roots=self._roots,
+            services=self.services,
             tokens=self.tokens,
-            report=self.report,
+            variables=variables,
         )
-        self._restore()  # before the first authorization, which must not overwrite an open transaction
-        self.outlet.recover()
+        self.commands = Commands(config, self.settings, self.conversation, parts, self.report)
 
     # --- life cycle ----------------------------------------------------------------------------------------
 
@@ -150,6 +211,7 @@ class OcppBackend(
 
     def report(self, text: str) -> None:
         """Report a text for the log."""
+        self.book.note(time.time(), text)
         self._report_to(text)
 
     def attach(self, station: ControlledStation, controller: EvseController) -> None:
@@ -158,11 +220,14 @@ class OcppBackend(
 
     async def run(self) -> None:
         """Run until cancelled."""
+        await self._roots.count()
         tasks = [asyncio.create_task(self.conversation.run()), asyncio.create_task(self.outlet.watch())]
         try:
             await asyncio.gather(*tasks)
         finally:
             try:
+                await self.services.uploads.close()
+                await self.services.firmware.close()
                 await cancel_and_wait(tasks)
                 await self._background.cancel()
             finally:
@@ -188,8 +253,30 @@ class OcppBackend(
             self.authorizer.memory = msgspec.convert(store.get("memory") or {}, authorising.Memory)
         with contextlib.suppress(msgspec.ValidationError):
             self.settings.overrides = msgspec.convert(store.get("variables") or {}, dict[str, str])
+        with contextlib.suppress(msgspec.ValidationError):
+            self.outlet.reservations.present = msgspec.convert(store.get("reservation"), Reservation | None)
+        with contextlib.suppress(msgspec.ValidationError):
+            monitors = msgspec.convert(store.get("monitors") or [], list[VariableMonitor])
+            self.diagnostics.monitors.installed = {one.id: one for one in monitors}
+        with contextlib.suppress(msgspec.ValidationError):
+            slots = msgspec.convert(store.get("network") or {}, dict[str, NetworkProfile])
+            self.network.slots = {int(slot): one for slot, one in slots.items()}
+        with contextlib.suppress(msgspec.ValidationError):
+            monitoring = msgspec.convert(store.get("monitoring") or ("All", 9), tuple[str, int])
+            self.settings.monitoring_base, self.settings.monitoring_level = monitoring
+        with contextlib.suppress(msgspec.ValidationError):
+            installing = msgspec.convert(store.get("firmware"), InstallingFirmware | None)
+            self.conversation.boot_with(self.services.firmware.recover(installing))
+        self.settings.reserved = self.outlet.reservations.present is not None
+        self.settings.listed = len(self.authorizer.memory.listed)
         self.settings.operative = store.get("operative") is not False
         self.commands.variables.restore()
+
+    def _count_roots(self, count: int) -> None:
+        self.settings.root_count = count
+
+    def _observed(self, snapshot: EvseSnapshot) -> None:
+        self.diagnostics.observe(snapshot)
 
     # --- calls of the conversation -------------------------------------------------------------------------
 
@@ -224,12 +311,16 @@ class OcppBackend(
             return True
         while True:
             presented = await self.tokens.next()
-            info = TokenInfo(TokenStatus.ACCEPTED)
-            if presented.remote_start_id is None:
+            info = TokenInfo(TokenStatus.ACCEPTED, group=presented.group)
+            if presented.remote_start_id is None or self.settings.ocpp.authorize_remote_start:
                 info = await self.authorizer.judge(presented.token)
-            if info.status is TokenStatus.ACCEPTED:
+            admitted = self.outlet.reservations.admits(presented.token, info.group, self.conversation.now)
+            if info.status is TokenStatus.ACCEPTED and admitted:
                 self.outlet.begin(presented.token, presented=presented, group=info.group)
                 return True
+            if not admitted:
+                self.report(f"{presented.token.text} may not charge: the outlet is reserved")
+                continue
             self.report(f"{presented.token.text} may not charge: {info.status.value}")
 
     def present(self, token: IdToken) -> None:

@@ -101,6 +101,10 @@ class CertificatesBackend(
 
         return await self.signing.sign(request, V2G, check)
 
+    def firmware_authorities(self) -> list[bytes]:
+        """Return the installed manufacturer roots in PEM, for signatures of firmware; reads files."""
+        return [one.certificate.pem for one in self.roots.installed(["ManufacturerRootCertificate"])]
+
     async def certificate_due(self) -> None:
         """Return when the CSMS requests the renewal of that certificate."""
         await self.renewal_requested.wait()
@@ -156,10 +160,10 @@ class CertificatesBackend(
         body = await self._conversation.ask_or_report(dialect.certificate_status(data))
         return None if body is None else _tolerant(dialect.read_certificate_status, body)
 
-    async def _ask_signature(self, csr: str, kind: str) -> bool:
+    async def _ask_signature(self, csr: str, kind: str, number: int) -> bool:
         dialect = self._conversation.dialect
         return dialect.read_sign_certificate(
-            await self._conversation.ask(dialect.sign_certificate(csr, kind))
+            await self._conversation.ask(dialect.sign_certificate(csr, kind, number))
         )
 
 

@@ -61,13 +61,21 @@ def verify_client_chain(
         raise CertificateError(f"{_name(leaf)}, expected the name in the request, {_name(request)}")
     if _is_authority(leaf):
         raise CertificateError(f"{_name(leaf)} is an authority, expected the certificate of a station")
+    issued_below(path, authorities, now)
+
+
+def issued_below(
+    path: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate], now: datetime.datetime
+) -> None:
+    """Raise CertificateError unless each certificate, leaf first, is valid and issued by the next one, and
+    one of them by one of `authorities`."""
     for depth, one in enumerate(path[:_DEEPEST]):
         _check_validity(one, now)
         if any(_issued(one, authority, now) for authority in authorities):
             return
         if depth + 1 == len(path) or not _issued(one, path[depth + 1], now):
             break
-    raise CertificateError(f"{_name(leaf)} is not issued below an authority that is known here")
+    raise CertificateError(f"{_name(path[0])} is not issued below an authority that is known here")
 
 
 def _issued(one: x509.Certificate, authority: x509.Certificate, now: datetime.datetime) -> bool:

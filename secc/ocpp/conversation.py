@@ -12,9 +12,11 @@ from secc.ocpp.client_chain import Probation
 from secc.ocpp.clock import CsmsClock
 from secc.ocpp.dialect import EventAnswer, OcppDialect, Request, StationLabel
 from secc.ocpp.link import CsmsLink
-from secc.ocpp.model import Payload, Registration, SecurityEvent, TransactionEvent
+from secc.ocpp.model import OutgoingCall, Payload, Registration, SecurityEvent, TransactionEvent
+from secc.ocpp.network import NetworkProfiles
 from secc.ocpp.queue import OutgoingQueue
 from secc.ocpp.rpc import CallFailed, Handler, NoAnswer
+from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.store import Store
 from secc.ocpp.v16 import V16
 from secc.ocpp.v201 import V21, V201
@@ -30,12 +32,16 @@ DIALECTS: dict[OcppVersion, OcppDialect] = {
 }
 
 
+VERSIONS_2 = (OcppVersion.V21, OcppVersion.V201)
+
+
 class CsmsConversation:
     """The conversation of one station with its CSMS; `run` until cancelled."""
 
     def __init__(
         self,
-        config: OcppConfig,
+        settings: RuntimeSettings,
+        network: NetworkProfiles,
         identity: str,
         label: StationLabel,
         store: Store,
@@ -51,6 +57,10 @@ class CsmsConversation:
 
         `handle` answers calls of the CSMS, `report` receives texts for the log, `on_message` every message.
         """
+        config = settings.ocpp
+        self.identity = identity
+        """Name of the station at the CSMS."""
+        self.network = network
         self.dialect: OcppDialect = DIALECTS[config.versions[0]]
         """Of the present connection, or of the last one."""
         self.online = False
@@ -58,9 +68,10 @@ class CsmsConversation:
         self.interval = 300.0
         """Seconds between heartbeats."""
         self.clock = CsmsClock(clock, follow=config.follow_clock, report=report)
-        self.queue = OutgoingQueue(config, store, answered=answered, report=report)
+        self.queue = OutgoingQueue(settings, store, answered=answered, report=report)
+        self._online_until = self.now
         self._boot_reason: str | None = "PowerUp"
-        self._config = config
+        self._settings = settings
         self._label = label
         self._handle = handle
         self._accepted = accepted
@@ -69,7 +80,7 @@ class CsmsConversation:
         self._is_online, self._boot_now = asyncio.Event(), asyncio.Event()
         self._boot_pause = config.reconnect_longest
         self.link = CsmsLink(
-            config,
+            network,
             identity,
             handle=self._command,
             opened=self._opened,
@@ -83,6 +94,11 @@ class CsmsConversation:
     def now(self) -> float:
         """Unix seconds, by the clock of the CSMS where the two differ."""
         return self.clock.now
+
+    @property
+    def offline_for(self) -> float:
+        """Seconds since the CSMS was connected last, or since the start; 0 while it is connected."""
+        return 0.0 if self.online else max(0.0, self.now - self._online_until)
 
     async def until_online(self, seconds: float) -> bool:
         """Wait at most this time until the CSMS accepts the station; returns whether it has."""
@@ -112,10 +128,20 @@ class CsmsConversation:
             self._report(f"{request[0]}: {error}")
             return None
 
+    def notify(self, action: str, body: Payload, versions: tuple[OcppVersion, ...] = VERSIONS_2) -> None:
+        """Enqueue a report that must reach the CSMS, for the named versions."""
+        call = OutgoingCall(action=action, body=body, versions=tuple(one.value for one in versions))
+        self.queue.enqueue([call])
+
     async def boot_again(self, reason: str) -> None:
         """Send BootNotification over a new connection."""
         self._boot_reason = reason
         await self.link.drop(f"boot again: {reason}")
+
+    def boot_with(self, reason: str) -> None:
+        """Send the first BootNotification with this reason instead of PowerUp; an empty text changes
+        nothing."""
+        self._boot_reason = reason or self._boot_reason
 
     def announce(self) -> None:
         """Send BootNotification now, if the CSMS has not accepted the station yet."""
@@ -164,6 +190,7 @@ class CsmsConversation:
         except* NoAnswer as errors:
             self._report(f"connection closed: {errors.exceptions[0]}")
         finally:
+            self._online_until = self.now
             self.online = False
             self._is_online.clear()
             self._registration = None
@@ -187,7 +214,7 @@ class CsmsConversation:
 
         Otherwise report its answer and note the pause until the next try.
         """
-        self._boot_pause = self._config.reconnect_longest
+        self._boot_pause = self._settings.ocpp.reconnect_longest
         try:
             body = await self.link.call(*self.dialect.boot(self._label, reason))
         except CallFailed as error:

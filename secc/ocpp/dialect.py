@@ -12,6 +12,7 @@ from secc.ocpp.model import (
     ConnectorStatus,
     IdToken,
     Payload,
+    Reading,
     SecurityEvent,
     TokenInfo,
     TransactionEvent,
@@ -87,8 +88,9 @@ class OcppDialect(Protocol):
         """Return the OCSP response in DER, or None."""
         ...
 
-    def sign_certificate(self, csr: str, kind: str) -> Request:
-        """Return the request to sign a CSR (PEM) as `V2GCertificate` or `ChargingStationCertificate`."""
+    def sign_certificate(self, csr: str, kind: str, number: int) -> Request:
+        """Return the request to sign a CSR (PEM) as `V2GCertificate`, `V2G20Certificate` (2.1) or
+        `ChargingStationCertificate`; `number` identifies it in 2.1."""
         ...
 
     def read_sign_certificate(self, answer: Payload) -> bool:
@@ -104,6 +106,10 @@ class OcppDialect(Protocol):
 
     def read_event(self, answer: Payload) -> EventAnswer:
         """Return the content of the answer to a transaction event."""
+        ...
+
+    def meter_values(self, reading: Reading, at: float, context: str) -> Request:
+        """Return MeterValues, which belongs to no transaction."""
         ...
 
     def security(self, event: SecurityEvent) -> Request:

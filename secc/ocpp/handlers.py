@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secc.ocpp import handlers16, handlers201
-from secc.ocpp.commands import Commands
-from secc.ocpp.handlers201 import Handler
+from secc.ocpp import handlers16, handlers21, handlers201
+from secc.ocpp.commands import CommandHandler, Commands
 from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed
 from secc.settings.ocpp import OcppVersion
 
 __all__ = ["handle"]
 
-HANDLERS: Mapping[OcppVersion, Mapping[str, Handler]] = {
-    OcppVersion.V21: handlers201.HANDLERS,
+HANDLERS: Mapping[OcppVersion, Mapping[str, CommandHandler]] = {
+    OcppVersion.V21: handlers21.HANDLERS,
     OcppVersion.V201: handlers201.HANDLERS,
     OcppVersion.V16: handlers16.HANDLERS,
 }

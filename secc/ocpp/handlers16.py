@@ -5,11 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 
-from secc.ocpp import handlers201, v16, variables
-from secc.ocpp.commands import Commands
+from secc.ocpp import v16
+from secc.ocpp.blocks import certificates, diagnostics, firmware, remote
+from secc.ocpp.commands import CommandHandler, Commands
 from secc.ocpp.dialect import from_iso
-from secc.ocpp.handlers201 import Handler
-from secc.ocpp.model import IdToken, ListEntry, Payload, ProfileFilter, ProfilePurpose, TokenInfo, TokenStatus
+from secc.ocpp.firmware import FirmwareOrder
+from secc.ocpp.model import IdToken, ListEntry, Payload, TokenInfo, TokenStatus
+from secc.ocpp.ports import LogKind
+from secc.ocpp.profile_model import ProfileFilter, ProfilePurpose
+from secc.ocpp.reservations import Reservation
 from secc.ocpp.rpc import CallFailed
 
 
@@ -25,7 +29,10 @@ def remote_start(commands: Commands, body: Payload) -> Payload:
             return {"status": "Rejected"}
         if profile.purpose is not ProfilePurpose.TX:
             return {"status": "Rejected"}
-    commands.tokens.present(IdToken(body["idTag"]), remote_start_id=0, profile=profile)
+    token = IdToken(body["idTag"])
+    if not commands.admits(token, ""):
+        return {"status": "Rejected"}
+    commands.tokens.present(token, remote_start_id=0, profile=profile)
     return {"status": "Accepted"}
 
 
@@ -70,7 +77,7 @@ def set_profile(commands: Commands, body: Payload) -> Payload:
         profile = v16.read_profile(asked, body["connectorId"], transaction)
     except ValueError as error:
         raise CallFailed("PropertyConstraintViolation", str(error)) from error
-    return {"status": "Rejected" if commands.set_profile(profile) else "Accepted"}
+    return {"status": "Accepted" if commands.set_profile(profile) is None else "Rejected"}
 
 
 def clear_profile(commands: Commands, body: Payload) -> Payload:
@@ -133,23 +140,23 @@ def clear_cache(commands: Commands, body: Payload) -> Payload:
 
 def get_configuration(commands: Commands, body: Payload) -> Payload:
     """Return some configuration keys, or all."""
-    keys = body.get("key") or [one.key for one in variables.VARIABLES if one.key]
+    keys = body.get("key") or [one.key for one in commands.variables.table if one.key]
     known, unknown = [], []
     for key in keys:
-        found = variables.find_key(key)
+        found = commands.variables.find_key(key)
         if found is None:
             unknown.append(key)
             continue
         row: Payload = {"key": found.key, "readonly": found.write is None}
-        if found.read is not None:
-            row["value"] = found.read(commands.variables)
+        if (value := commands.variables.value(found)) is not None:
+            row["value"] = value[:500]
         known.append(row)
     return {"configurationKey": known, "unknownKey": unknown}
 
 
 def change_configuration(commands: Commands, body: Payload) -> Payload:
     """Change one configuration key."""
-    found = variables.find_key(body["key"])
+    found = commands.variables.find_key(body["key"])
     if found is None:
         return {"status": "NotSupported"}
     return {"status": commands.variables.change(found, body["value"])}
@@ -161,7 +168,7 @@ def change_configuration(commands: Commands, body: Payload) -> Payload:
 async def data_transfer(commands: Commands, body: Payload) -> Payload:
     """Handle a message of 2.0.1 inside DataTransfer; its body has not been checked against a schema."""
     if body["vendorId"] != v16.VENDOR:
-        return {"status": "UnknownVendorId"}
+        return await _transfer(commands, body)
     handler = PNC.get(body.get("messageId", ""))
     if handler is None:
         return {"status": "UnknownMessageId"}
@@ -172,6 +179,87 @@ async def data_transfer(commands: Commands, body: Payload) -> Payload:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {"status": "Rejected"}
     return {"status": "Accepted", "data": json.dumps(reply, separators=(",", ":"))}
+
+
+async def _transfer(commands: Commands, body: Payload) -> Payload:
+    """Pass a message of another vendor to the integrator; its data are a text."""
+    found = await commands.transfer(body["vendorId"], body.get("messageId", ""), body.get("data"))
+    if found is None:
+        return {"status": "UnknownVendorId"}
+    if found.data is None:
+        return {"status": found.status}
+    text = found.data if isinstance(found.data, str) else json.dumps(found.data)
+    return {"status": found.status, "data": text}
+
+
+# --- the station -------------------------------------------------------------------------------------------
+
+
+async def unlock(commands: Commands, body: Payload) -> Payload:
+    """Unlock the connector; a running transaction ends first."""
+    if body["connectorId"] != 1:
+        return {"status": "NotSupported"}
+    if commands.transaction:
+        commands.stop_transaction(commands.transaction)
+    unlocked = await commands.unlock()
+    if unlocked is None:
+        return {"status": "NotSupported"}
+    return {"status": "Unlocked" if unlocked else "UnlockFailed"}
+
+
+def reserve(commands: Commands, body: Payload) -> Payload:
+    """Reserve the outlet."""
+    if body["connectorId"] not in (0, 1):
+        return {"status": "Rejected"}
+    until = from_iso(body["expiryDate"]) or 0.0
+    group = body.get("parentIdTag", "")
+    return {
+        "status": commands.reserve(Reservation(body["reservationId"], IdToken(body["idTag"]), until, group))
+    }
+
+
+def cancel_reservation(commands: Commands, body: Payload) -> Payload:
+    """Cancel a reservation."""
+    return {"status": commands.cancel_reservation(body["reservationId"])}
+
+
+async def update_firmware(commands: Commands, body: Payload) -> Payload:
+    """Start an update without a signature; the answer is empty, the status follows."""
+    order = FirmwareOrder(
+        location=body["location"],
+        retrieve_at=from_iso(body["retrieveDate"]) or 0.0,
+        retries=body.get("retries", 0),
+        interval=float(body.get("retryInterval", 10)),
+        signed=False,
+    )
+    status = await commands.services.firmware.start(order)
+    if status not in ("Accepted", "AcceptedCanceled"):
+        commands.diagnostics.announce_firmware("DownloadFailed", order)
+    return {}
+
+
+async def get_log(commands: Commands, body: Payload) -> Payload:
+    """Upload a log, by the security extension."""
+    commands.diagnostics.legacy_upload = False
+    return diagnostics.get_log(commands, body)
+
+
+def get_diagnostics(commands: Commands, body: Payload) -> Payload:
+    """Upload the diagnostics log."""
+    commands.diagnostics.legacy_upload = True
+    _, name = commands.services.uploads.start(
+        LogKind.DIAGNOSTICS,
+        body["location"],
+        None,
+        oldest=from_iso(body.get("startTime")),
+        latest=from_iso(body.get("stopTime")),
+        retries=body.get("retries", 0),
+        interval=float(body.get("retryInterval", 10)),
+    )
+    return {"fileName": name}
+
+
+# --- roots -------------------------------------------------------------------------------------------------
 
 
 async def install(commands: Commands, body: Payload) -> Payload:
@@ -199,14 +287,15 @@ def certificate_signed(commands: Commands, body: Payload) -> Payload:
     return {"status": commands.roots.certificate_signed(body["certificateChain"], None)}
 
 
-PNC: dict[str, Handler] = {
-    "CertificateSigned": handlers201.certificate_signed,
-    "DeleteCertificate": handlers201.delete,
-    "GetInstalledCertificateIds": handlers201.installed,
-    "InstallCertificate": handlers201.install,
-    "TriggerMessage": handlers201.trigger,
+PNC: dict[str, CommandHandler] = {
+    "CertificateSigned": certificates.certificate_signed,
+    "DeleteCertificate": certificates.delete,
+    "GetInstalledCertificateIds": certificates.installed,
+    "InstallCertificate": certificates.install,
+    "TriggerMessage": remote.trigger,
 }
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, CommandHandler] = {
+    "CancelReservation": cancel_reservation,
     "CertificateSigned": certificate_signed,
     "ChangeAvailability": change_availability,
     "ChangeConfiguration": change_configuration,
@@ -217,13 +306,19 @@ HANDLERS: dict[str, Handler] = {
     "ExtendedTriggerMessage": extended_trigger,
     "GetCompositeSchedule": composite,
     "GetConfiguration": get_configuration,
+    "GetDiagnostics": get_diagnostics,
     "GetInstalledCertificateIds": installed,
     "GetLocalListVersion": list_version,
+    "GetLog": get_log,
     "InstallCertificate": install,
     "RemoteStartTransaction": remote_start,
     "RemoteStopTransaction": remote_stop,
+    "ReserveNow": reserve,
     "Reset": reset,
     "SendLocalList": send_list,
     "SetChargingProfile": set_profile,
+    "SignedUpdateFirmware": firmware.update,
     "TriggerMessage": trigger,
+    "UnlockConnector": unlock,
+    "UpdateFirmware": update_firmware,
 }

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from secc.ocpp import profiles
+import asyncio
+
+import msgspec
+
+from secc.ocpp import composite, profiles
 from secc.ocpp.attached import AttachedStation
 from secc.ocpp.conversation import CsmsConversation
-from secc.ocpp.model import ChargingProfile, ProfileFilter
+from secc.ocpp.profile_model import (
+    ChargingProfile,
+    LimitSource,
+    Period,
+    ProfileFilter,
+    ProfileKind,
+    ProfilePurpose,
+    Schedule,
+)
+from secc.ocpp.profiles import ProfileRefusal
+from secc.ocpp.tariffs import sales_tariff
 from secc.ocpp.transactions import Transactions
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
+from secc.settings.ocpp import OcppVersion
 
 __all__ = ["ChargingLimits", "HORIZON"]
 
@@ -17,7 +32,7 @@ HORIZON = 86_400.0
 
 
 class ChargingLimits:
-    """Holds the profiles; `profiles` decides what they allow."""
+    """Holds the profiles; `profiles` and `composite` decide what they allow."""
 
     def __init__(
         self,
@@ -26,45 +41,93 @@ class ChargingLimits:
         attached: AttachedStation,
         conversation: CsmsConversation,
     ) -> None:
-        self.supply = profiles.supply_of(config)
+        self.supply = composite.supply_of(config)
         self.profiles: tuple[ChargingProfile, ...] = ()
         self.power: float | None = None
         """The limit in W that the station has; None: no limit."""
+        self.priority = False
+        """The driver has priority: profiles of that purpose apply (2.1)."""
+        self.dynamic = False
+        """The EV leaves the power to the station: changes act at once, without a renegotiation."""
+        self.discharge_permitted = False
+        """The CSMS permits this driver to discharge (2.1, block Q)."""
+        self.profile_added = asyncio.Event()
+        """Set when the CSMS has added a profile for the transaction."""
+        self._steered: tuple[float | None, float | None] = None, None
         self._transactions = transactions
         self._attached = attached
         self._conversation = conversation
 
     @property
-    def running(self) -> profiles.Running | None:
+    def running(self) -> composite.Running | None:
         """The running transaction, as profiles refer to it."""
         transaction = self._transactions.open
-        return None if transaction is None else profiles.Running(transaction.id, transaction.begun_at)
+        return None if transaction is None else composite.Running(transaction.id, transaction.begun_at)
+
+    @property
+    def effective(self) -> tuple[ChargingProfile, ...]:
+        """The profiles that apply now."""
+        found = profiles.lapsed(self.profiles, self._conversation.offline_for)
+        return tuple(one for one in found if self.priority or one.purpose is not ProfilePurpose.PRIORITY)
+
+    # --- offers --------------------------------------------------------------------------------------------
 
     def schedules(self, need: EnergyNeed) -> ScheduleOffer | None:
-        """Return the schedule that the profiles allow; None without a profile."""
-        steps = self.steps(HORIZON)
-        if all(step.watts is None for step in steps):
+        """Return the schedules that the profiles allow, with their tariffs; None without a profile."""
+        choices = self.choices
+        lists = [self.steps(HORIZON, choice=number) for number in range(max(1, len(choices)))]
+        if all(step.watts is None for steps in lists for step in steps):
             return None
-        return profiles.offer(steps, self.supply, need, HORIZON)
 
-    def steps(self, duration: float) -> tuple[profiles.LimitStep, ...]:
+        def tariff(choice: int) -> object | None:
+            body = choices[choice].sales_tariff if choice < len(choices) else None
+            return None if body is None else sales_tariff(body, choice + 1)
+
+        return composite.offer(lists[0], self.supply, need, HORIZON, *lists[1:], tariffs=tariff)
+
+    @property
+    def choices(self) -> tuple[Schedule, ...]:
+        """The schedules between which the EV may choose; empty without a profile."""
+        return composite.chosen_schedules(self.effective, self.running, self._conversation.now)
+
+    def steps(self, duration: float, *, choice: int = 0) -> tuple[composite.LimitStep, ...]:
         """Return what all profiles together allow from now on, for a duration in seconds."""
-        return profiles.composite(self.profiles, self.supply, self._conversation.now, duration, self.running)
+        now = self._conversation.now
+        return composite.composite(self.effective, self.supply, now, duration, self.running, choice=choice)
 
-    def add(self, profile: ChargingProfile) -> str:
-        """Add a profile of the CSMS; returns the reason of a refusal, or an empty text."""
-        changed = profiles.added(self.profiles, profile, self.running)
-        if isinstance(changed, str):
+    def allowed(self) -> composite.Allowed:
+        """Return what is allowed now."""
+        now = self._conversation.now
+        return composite.allowed_at(self.effective, self.supply, now, self.running, now)
+
+    # --- changes -------------------------------------------------------------------------------------------
+
+    def add(self, profile: ChargingProfile) -> ProfileRefusal | None:
+        """Add a profile of the CSMS; returns the reason of a refusal."""
+        changed = profiles.added(self.profiles, self._dated(profile), self.running)
+        if isinstance(changed, ProfileRefusal):
             return changed
         self._change(changed)
-        return ""
+        if profile.purpose is ProfilePurpose.TX:
+            self.profile_added.set()
+        return None
 
     def add_at_start(self, profile: ChargingProfile) -> None:
         """Add the profile of a remote start; the session has not negotiated yet."""
-        changed = profiles.added(self.profiles, profile, self.running)
-        if not isinstance(changed, str):
+        changed = profiles.added(self.profiles, self._dated(profile), self.running)
+        if not isinstance(changed, ProfileRefusal):
             self.profiles = changed
             self._store()
+
+    def update(self, id_: int, change: Period) -> ProfileRefusal | None:
+        """Change the values of a dynamic profile (2.1); returns the reason of a refusal."""
+        changed = profiles.updated(self.profiles, id_, change, self._conversation.now)
+        if isinstance(changed, ProfileRefusal):
+            return changed
+        self.profiles = changed
+        self._store()
+        self.apply()
+        return None
 
     def clear(self, which: ProfileFilter) -> bool:
         """Remove profiles; returns whether there were any."""
@@ -74,29 +137,100 @@ class ChargingLimits:
         self._change(left)
         return True
 
+    def limit_externally(self, watts: float | None, source: LimitSource) -> None:
+        """Set or remove the limit of another system; it caps all profiles and no CSMS can remove it."""
+        kept = tuple(
+            one
+            for one in self.profiles
+            if one.purpose is not ProfilePurpose.EXTERNAL or one.source is not source
+        )
+        if watts is not None:
+            kept = (*kept, _external(watts, source))
+        self._change(kept)
+
+    def use_priority(self, *, active: bool) -> None:
+        """Apply the priority profiles, or no longer."""
+        self.priority = active
+        self._act()
+
     def end_transaction(self) -> None:
         """Remove the profiles of the transaction."""
         self.profiles = profiles.after_transaction(self.profiles)
+        self.priority = self.dynamic = self.discharge_permitted = False
+        self.profile_added.clear()
         self.apply()
 
-    def apply(self) -> None:
-        """Set the limit of this moment; a limit above the power of the outlet has no effect."""
-        now = self._conversation.now
-        limit = profiles.limit_at(self.profiles, self.supply, now, self.running, now)
+    # --- effect --------------------------------------------------------------------------------------------
+
+    def apply(self) -> bool:
+        """Set limit, set-point and discharge of this moment; returns whether the limit has changed.
+
+        A limit above the power of the outlet has no effect. Energy flows from the EV only where a profile of
+        the transaction permits it and the CSMS has permitted it to the driver.
+        """
+        valid = profiles.after_offline(self.profiles, self._conversation.offline_for)
+        if len(valid) != len(self.profiles):
+            self.profiles = valid
+            self._store()
+        allowed, station = self.allowed(), self._attached.station
+        limit = allowed.watts
         if limit is not None:
             limit = min(limit, self.supply.max_power)
+        if station is None:
+            return False
+        self._steer(allowed)
+        if limit == self.power:
+            return False
+        station.limit_power(limit)
+        self.power = limit
+        return True
+
+    def _steer(self, allowed: composite.Allowed) -> None:
+        """Pass on discharge and set-point, which only ISO 15118-20 has."""
         station = self._attached.station
-        if limit != self.power and station is not None:
-            station.limit_power(limit)
-            self.power = limit
+        if station is None:
+            return
+        discharge = allowed.discharge if self.discharge_permitted else 0.0
+        setpoint = None if allowed.setpoint is None else max(allowed.setpoint, -discharge)
+        version = (
+            self._conversation.dialect.version
+        )  # before 2.1 a CSMS has no word for it: `iso20.discharge`
+        wanted = (discharge if version is OcppVersion.V21 else None, setpoint)
+        if wanted == self._steered:
+            return
+        if wanted[0] != self._steered[0]:
+            station.permit_discharge(wanted[0])
+        if wanted[1] != self._steered[1]:
+            station.set_power(setpoint)
+        self._steered = wanted
+
+    def _dated(self, profile: ChargingProfile) -> ChargingProfile:
+        if profile.kind is not ProfileKind.DYNAMIC:
+            return profile
+        return msgspec.structs.replace(profile, updated_at=self._conversation.now)
 
     def _change(self, changed: tuple[ChargingProfile, ...]) -> None:
         """Obey at once, and let the EV renegotiate."""
         self.profiles = changed
         self._store()
+        self._act()
+
+    def _act(self) -> None:
         self.apply()
-        if self._attached.station is not None and self.running is not None:
+        if self._attached.station is not None and self.running is not None and not self.dynamic:
             self._attached.station.renegotiate()
 
     def _store(self) -> None:
         self._conversation.queue.enqueue((), {"profiles": self.profiles})
+
+
+def _external(watts: float, source: LimitSource) -> ChargingProfile:
+    """Return the limit of another system as a profile; its id is below those of a CSMS."""
+    return ChargingProfile(
+        id=-1 - list(LimitSource).index(source),
+        stack=0,
+        purpose=ProfilePurpose.EXTERNAL,
+        kind=ProfileKind.RELATIVE,
+        schedules=(Schedule(unit="W", periods=(Period(0, watts),)),),
+        source=source,
+    )

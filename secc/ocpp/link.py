@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 from secc.errors import CertificateError, ConfigError
 from secc.ocpp.client_chain import Probation
 from secc.ocpp.model import Payload
+from secc.ocpp.network import NetworkProfiles
 from secc.ocpp.rpc import Handler, NoAnswer, Rpc
 from secc.settings.ocpp import OcppConfig, OcppVersion
 
@@ -36,7 +37,7 @@ class CsmsLink:
 
     def __init__(
         self,
-        config: OcppConfig,
+        network: NetworkProfiles,
         identity: str,
         *,
         handle: Handler,
@@ -54,7 +55,7 @@ class CsmsLink:
         """
         self._probation = probation
         self._restored = restored
-        self._config = config
+        self._network = network
         self._identity = identity
         self._handle = handle
         self._opened = opened
@@ -78,7 +79,9 @@ class CsmsLink:
         rpc, socket = self._rpc, self._socket
         if rpc is None or socket is None:
             raise NoAnswer("not connected")
-        return await rpc.call(action, payload, patience=self._config.call_timeout, message_id=message_id)
+        return await rpc.call(
+            action, payload, patience=self._network.config().call_timeout, message_id=message_id
+        )
 
     async def drop(self, reason: str) -> None:
         """Close the connection; `run` opens the next one."""
@@ -97,10 +100,11 @@ class CsmsLink:
             except Exception as error:  # any error, also a defect: connect again
                 reason = _what(error)
                 await self._judge(error)
-            seconds = pause(
-                self._failures, self._config.reconnect_first, self._config.reconnect_longest, self._chance()
-            )
+            config = self._network.config()
+            seconds = pause(self._failures, config.reconnect_first, config.reconnect_longest, self._chance())
             self._failures += 1
+            if not self._established:
+                self._network.failed()
             self._report_once(f"not connected: {reason}")
             await asyncio.sleep(seconds)
 
@@ -120,7 +124,7 @@ class CsmsLink:
             return ""
 
     async def _connect_once(self) -> None:
-        config, self._established = self._config, False
+        config, self._established = self._network.config(), False
         secure = config.url.startswith("wss:")
         context = await asyncio.to_thread(tls_context, config) if secure else None
         socket = await connect(
@@ -138,6 +142,7 @@ class CsmsLink:
         )
         try:
             self._established = True
+            self._network.succeeded()
             if self._probation is not None:
                 await self._on_probation(self._probation.succeeded)
             version = _agreed(socket.subprotocol, config)

@@ -17,20 +17,15 @@ __all__ = [
     "AuthorizeAnswer",
     "BootAnswer",
     "CertificateStatus",
-    "ChargingProfile",
     "ChargingState",
     "ConnectorStatus",
     "EventKind",
     "IdToken",
     "ListEntry",
+    "OutgoingCall",
     "Payload",
-    "Period",
-    "ProfileFilter",
-    "ProfileKind",
-    "ProfilePurpose",
     "Reading",
     "Registration",
-    "Schedule",
     "SecurityEvent",
     "StopReason",
     "TokenInfo",
@@ -154,6 +149,7 @@ class ConnectorStatus(enum.StrEnum):
     """Status of the connector with the literals of 1.6, which has more of them."""
 
     AVAILABLE = "Available"
+    RESERVED = "Reserved"
     PREPARING = "Preparing"
     CHARGING = "Charging"
     SUSPENDED_EV = "SuspendedEV"
@@ -181,6 +177,8 @@ class Trigger(enum.StrEnum):
     REMOTE_START = "RemoteStart"
     CHARGING_STATE = "ChargingStateChanged"
     METER_PERIODIC = "MeterValuePeriodic"
+    METER_CLOCK = "MeterValueClock"
+    RATE_CHANGED = "ChargingRateChanged"
     TRIGGER = "Trigger"
     DEAUTHORIZED = "Deauthorized"
     REMOTE_STOP = "RemoteStop"
@@ -224,6 +222,12 @@ class Reading(msgspec.Struct, frozen=True):
     """Wh."""
     power: float | None = None
     """Present power in W, if known."""
+    voltage: float | None = None
+    """V at the output, if measured."""
+    current: float | None = None
+    """A at the output, if measured; positive to the EV."""
+    exported: int | None = None
+    """Wh taken from vehicles, if the meter counts them."""
 
 
 class TransactionEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,6 +249,12 @@ class TransactionEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The event happened while the CSMS was not connected."""
     reason: StopReason | None = None
     remote_start_id: int | None = None
+    measurands: tuple[str, ...] | None = None
+    """What is sent of the reading; None: energy and power."""
+    evccid: str = ""
+    """What the EV says it is, in the first event of a transaction of ISO 15118-20."""
+    reservation: int | None = None
+    """Id of the reservation that the transaction uses."""
 
 
 class SecurityEvent(msgspec.Struct, frozen=True):
@@ -255,70 +265,10 @@ class SecurityEvent(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-# --- charging profiles -------------------------------------------------------------------------------------
+class OutgoingCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that must reach the CSMS and belongs to no transaction: firmware, logs, monitoring, limits."""
 
-
-class ProfilePurpose(enum.StrEnum):
-    """Purpose of a profile."""
-
-    EXTERNAL = "ChargingStationExternalConstraints"
-    STATION_MAX = "ChargingStationMaxProfile"
-    TX_DEFAULT = "TxDefaultProfile"
-    TX = "TxProfile"
-
-
-class ProfileKind(enum.StrEnum):
-    """Reference of the times in a profile."""
-
-    ABSOLUTE = "Absolute"
-    RECURRING = "Recurring"
-    RELATIVE = "Relative"
-
-
-class Period(msgspec.Struct, frozen=True):
-    """Limit from `start` on."""
-
-    start: float
-    """Seconds from the start of the schedule."""
-    limit: float
-    """In the unit of the schedule."""
-    phases: int | None = None
-
-
-class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits over time."""
-
-    unit: str
-    """W or A (per phase)."""
-    periods: tuple[Period, ...]
-    start: float | None = None
-    """Unix seconds; None: the start of the transaction."""
-    duration: float | None = None
-
-
-class ChargingProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """A charging profile."""
-
-    id: int
-    stack: int
-    purpose: ProfilePurpose
-    kind: ProfileKind
-    schedules: tuple[Schedule, ...]
-    """One to three; the first one is used."""
-    evse: int = 0
-    """0: the whole station."""
-    weekly: bool = False
-    """Recurs weekly instead of daily."""
-    valid_from: float | None = None
-    valid_to: float | None = None
-    transaction: str = ""
-    """Id of the transaction that the profile is for; empty: any transaction."""
-
-
-class ProfileFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Selects profiles to clear; without any field all are selected."""
-
-    id: int | None = None
-    evse: int | None = None
-    purpose: ProfilePurpose | None = None
-    stack: int | None = None
+    action: str
+    body: Payload
+    versions: tuple[str, ...]
+    """Versions of OCPP that the body is for; a connection of another version drops it."""

@@ -19,9 +19,10 @@ from secc.ocpp.model import (
     TransactionEvent,
     Trigger,
 )
+from secc.ocpp.reservations import Reservation, Reservations
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.tokens import PresentedToken, PresentedTokens
-from secc.ocpp.transactions import Transactions, connector_status
+from secc.ocpp.transactions import Transactions, connector_status, reading_of
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
 
@@ -43,9 +44,13 @@ class ReportedOutlet:
         report: Callable[[str], None],
         *,
         on_reset: Callable[[], None] | None = None,
+        observed: Callable[[EvseSnapshot], None] = lambda _snapshot: None,
     ) -> None:
-        """`on_reset` restarts the program, or whatever a reset means to the integrator."""
+        """`on_reset` restarts the program, or whatever a reset means to the integrator; `observed` receives
+        each snapshot."""
         self.transactions = transactions
+        self.reservations = Reservations()
+        self._observed = observed
         self.reset_when_idle = False
         """Reset at the end of the transaction."""
         self._settings = settings
@@ -70,6 +75,8 @@ class ReportedOutlet:
         snapshot = self._attached.snapshot
         if snapshot is None:
             return
+        reservation = self.reservations.used(token, group, self._conversation.now)
+        self._store_reservation()
         events = self.transactions.authorised(
             token,
             str(uuid.uuid4()),
@@ -78,6 +85,7 @@ class ReportedOutlet:
             offline=not self._conversation.online,
             remote_start_id=None if presented is None else presented.remote_start_id,
             group=group,
+            reservation=reservation,
         )
         if presented is not None and presented.profile is not None:
             self._limits.add_at_start(presented.profile)
@@ -94,6 +102,17 @@ class ReportedOutlet:
         self.transactions.stopping(trigger, reason)
         if self._attached.station is not None:
             self._attached.station.stop_charging(text)
+
+    def report_meter(self) -> None:
+        """Send meter values now: in the transaction, otherwise by MeterValues."""
+        if self.transactions.open is not None:
+            self.report_transaction()
+            return
+        snapshot = self._attached.snapshot
+        reading = None if snapshot is None else reading_of(snapshot)
+        if reading is not None:
+            request = self._conversation.dialect.meter_values(reading, self._conversation.now, "Trigger")
+            self._background.spawn(self._send(*request))
 
     def report_transaction(self) -> None:
         """Send the state of the transaction now."""
@@ -151,8 +170,62 @@ class ReportedOutlet:
         if snapshot is not None:
             offline = not self._conversation.online
             self.record(self.transactions.observe(snapshot, self._conversation.now, offline=offline))
+            self._end_reservation(snapshot)
+            self._report_aligned(snapshot)
             self._report_status(snapshot)
+            self._observed(snapshot)
         self._limits.apply()
+
+    def _report_aligned(self, snapshot: EvseSnapshot) -> None:
+        """Clock-aligned meter values without a transaction (OCPP J01)."""
+        now = self._conversation.now
+        if self.transactions.open is not None or not self.transactions.aligned_due(now):
+            return
+        reading = reading_of(snapshot)
+        if self._settings.ocpp.aligned_when_idle and reading is not None and self._conversation.online:
+            request = self._conversation.dialect.meter_values(reading, now, "Sample.Clock")
+            self._background.spawn(self._send(*request))
+
+    # --- reservation ---------------------------------------------------------------------------------------
+
+    def reserve(self, wanted: Reservation) -> str:
+        """Reserve the outlet; returns Accepted, Occupied, Faulted, Unavailable or Rejected."""
+        snapshot = self._attached.snapshot
+        status = ConnectorStatus.FAULTED if snapshot is None else self._status(snapshot)
+        answer = self.reservations.reserve(wanted, status, self._conversation.now)
+        if answer == "Accepted":
+            self._store_reservation()
+            self.report_status()
+        return answer
+
+    def cancel_reservation(self, id_: int) -> str:
+        """Return Accepted or Rejected."""
+        answer = self.reservations.cancel(id_)
+        if answer == "Accepted":
+            self._store_reservation()
+            self.report_status()
+        return answer
+
+    def _end_reservation(self, snapshot: EvseSnapshot) -> None:
+        ended = self.reservations.ended(self._status(snapshot), self._conversation.now)
+        if ended is not None:
+            self._store_reservation()
+            body = {"reservationId": ended[0], "reservationUpdateStatus": ended[1]}
+            self._conversation.notify("ReservationStatusUpdate", body)
+
+    def _store_reservation(self) -> None:
+        reserved = self.reservations.present is not None
+        if reserved or self._settings.reserved:
+            self._conversation.queue.enqueue((), {"reservation": self.reservations.present})
+        self._settings.reserved = reserved
+
+    # --- status --------------------------------------------------------------------------------------------
+
+    def _status(self, snapshot: EvseSnapshot) -> ConnectorStatus:
+        settings = self._settings
+        return connector_status(
+            snapshot, self.transactions.open, operative=settings.operative, reserved=settings.reserved
+        )
 
     def report_status(self) -> None:
         """Send StatusNotification, changed or not."""
@@ -162,8 +235,7 @@ class ReportedOutlet:
             self._report_status(snapshot)
 
     def _report_status(self, snapshot: EvseSnapshot) -> None:
-        operative = self._settings.operative
-        status = connector_status(snapshot, self.transactions.open, operative=operative)
+        status = self._status(snapshot)
         if status is not self._reported_status and self._conversation.online:
             self._reported_status = status
             fault = "" if snapshot.fault is None else snapshot.fault.value

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from secc.ocpp.dialect import EventAnswer, OcppDialect
-from secc.ocpp.model import EventKind, Payload, TransactionEvent
+from secc.ocpp.dialect import EventAnswer, OcppDialect, Request
+from secc.ocpp.model import EventKind, OutgoingCall, Payload, TransactionEvent
 from secc.ocpp.rpc import CallFailed
+from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.store import Event, QueuedMessage, Store
-from secc.settings.ocpp import OcppConfig
 
 __all__ = ["OutgoingQueue", "SendCall"]
 
@@ -39,14 +39,14 @@ class OutgoingQueue:
 
     def __init__(
         self,
-        config: OcppConfig,
+        settings: RuntimeSettings,
         store: Store,
         *,
         answered: Callable[[TransactionEvent, EventAnswer], None],
         report: Callable[[str], None],
     ) -> None:
         """`answered` is called for each transaction event that the CSMS has accepted."""
-        self._config = config
+        self._settings = settings
         self._store = store
         self._answered = answered
         self._report = report
@@ -74,6 +74,10 @@ class OutgoingQueue:
         """Store events together with the state that they leave, then send them in order."""
         if events or state:
             self._unwritten.put_nowait((tuple(events), dict(state or {})))
+
+    async def waits_for(self, transaction: str) -> bool:
+        """Return whether messages wait, of this transaction or, for an empty text, of any kind."""
+        return await self.stored(self._store.waits_for, transaction)
 
     async def stored(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Run a function of the store in its thread, after the calls before it."""
@@ -134,10 +138,7 @@ class OutgoingQueue:
         """Return when the CSMS has answered, or the message is set aside; raises NoAnswer."""
         event = message.event
         while True:
-            if isinstance(event, TransactionEvent):
-                request = dialect.event(event, self._numbers.get(event.transaction))
-            else:
-                request = dialect.security(event)
+            request = self._request(event, dialect)
             if request is None:
                 await self.stored(self._store.done, message)
                 return
@@ -150,11 +151,23 @@ class OutgoingQueue:
                 await self._done(message, dialect, answer)
                 return
 
+    def _request(self, event: Event, dialect: OcppDialect) -> Request | None:
+        match event:
+            case TransactionEvent():
+                return dialect.event(event, self._numbers.get(event.transaction))
+            case OutgoingCall():
+                return (event.action, event.body) if dialect.version.value in event.versions else None
+        return dialect.security(event)
+
     async def _failed(self, message: QueuedMessage, error: CallFailed) -> bool:
         """Return True when the message has been set aside, False to send it again."""
+        if isinstance(message.event, OutgoingCall):  # a CSMS without this message must not hold up the others
+            self._report(f"{message.event.action}: {error}")
+            await self.stored(self._store.done, message)
+            return True
         failures = self._attempts[message.message_id] = self._attempts.get(message.message_id, 0) + 1
-        if failures < self._config.attempts:
-            await asyncio.sleep(self._config.attempt_interval * failures)
+        if failures < self._settings.ocpp.attempts:
+            await asyncio.sleep(self._settings.ocpp.attempt_interval * failures)
             return False
         self._report(f"the CSMS refuses a message, set aside after {failures} attempts: {error}")
         del self._attempts[message.message_id]

@@ -28,19 +28,25 @@ class RootCommands:
         certificates: CertificatesBackend,
         attached: AttachedStation,
         report: Callable[[str], None],
+        *,
+        secure: Callable[[SecurityEvent], None],
+        counted: Callable[[int], None] = lambda _count: None,
     ) -> None:
+        """`secure` reports a security event; `counted` receives the number of installed roots."""
+        self._secure = secure
+        self._counted = counted
         self._config = config
         self._conversation = conversation
         self._certificates = certificates
         self._attached = attached
         self._report = report
 
-    def certificate_signed(self, pem: str, kind: str | None) -> str:
+    def certificate_signed(self, pem: str, kind: str | None, request_id: int | None = None) -> str:
         """Return Accepted or Rejected; a rejection is a security event."""
-        problem = self._certificates.signing.signed(pem, kind)
+        problem = self._certificates.signing.signed(pem, kind, request_id)
         if problem:
             event = SecurityEvent("InvalidChargingStationCertificate", self._conversation.now, problem)
-            self._conversation.queue.enqueue([event])
+            self._secure(event)
             self._report(f"CertificateSigned: {problem}")
         return "Rejected" if problem else "Accepted"
 
@@ -50,13 +56,19 @@ class RootCommands:
         status = await asyncio.to_thread(self._certificates.roots.install, purpose, pem, now)
         if status == "Accepted":
             self._renew_trust()
+        await self.count()
         return status
+
+    async def count(self) -> None:
+        """Count the installed roots."""
+        self._counted(len(await asyncio.to_thread(self._certificates.roots.installed, [])))
 
     async def delete(self, data: Payload) -> str:
         """Delete a root, effective at once; returns Accepted, NotFound or Failed."""
         status = await asyncio.to_thread(self._certificates.roots.delete, data)
         if status == "Accepted":
             self._renew_trust()
+        await self.count()
         return status
 
     async def installed(self, purposes: list[str]) -> list[Payload]:

@@ -1,9 +1,10 @@
-"""Settings that the CSMS may change while the station runs."""
+"""Settings and state that the CSMS may change while the station runs."""
 
 from __future__ import annotations
 
 import dataclasses
 
+from secc.errors import ConfigError
 from secc.settings.ocpp import OcppConfig
 
 
@@ -18,3 +19,20 @@ class RuntimeSettings:
     """False: out of service; no new session is authorized."""
     overrides: dict[str, str] = dataclasses.field(default_factory=dict)
     """Values of variables that the CSMS has set, by `Variable.label`."""
+    reserved: bool = False
+    """The outlet is reserved."""
+    listed: int = 0
+    """Entries of the local list."""
+    root_count: int = 0
+    """Installed roots."""
+    monitoring_base: str = "All"
+    monitoring_level: int = 9
+    """Events of a higher severity number are not reported."""
+
+    def change(self, field: str, value: bool | float) -> None:
+        """Change one field of `[ocpp]`; raises ValueError for a value that its rules exclude."""
+        changed: dict[str, bool | float] = {field: value}
+        try:
+            self.ocpp = dataclasses.replace(self.ocpp, **changed)  # type: ignore[arg-type]
+        except ConfigError as error:
+            raise ValueError(str(error)) from error

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import msgspec
 
-from secc.ocpp.model import SecurityEvent, TransactionEvent
+from secc.ocpp.model import OutgoingCall, SecurityEvent, TransactionEvent
 from secc.private_files import make_private
 
 __all__ = ["Event", "QueuedMessage", "Store"]
 
-Event = TransactionEvent | SecurityEvent
+Event = TransactionEvent | SecurityEvent | OutgoingCall
 
 
 @dataclasses.dataclass(slots=True)
@@ -80,6 +80,9 @@ class Store:
     def append(self, events: Sequence[Event], state: Mapping[str, object] | None = None) -> None:
         """Store events for sending, in this order, together with the state that they leave."""
         self._unsaved += [QueuedMessage(0, str(uuid.uuid4()), event) for event in events]
+        calls = [entry for entry in self._unsaved if isinstance(entry.event, OutgoingCall)]
+        for entry in calls[:-MOST_CALLS]:
+            self._unsaved.remove(entry)
         self._state.update(state or {})
         self.flush()
 
@@ -92,6 +95,8 @@ class Store:
                         "INSERT INTO queue (message_id, kind, event) VALUES (?, ?, ?)",
                         (entry.message_id, type(entry.event).__name__, msgspec.json.encode(entry.event)),
                     )
+                if any(isinstance(entry.event, OutgoingCall) for entry in self._unsaved):
+                    database.execute(_SURPLUS, (MOST_CALLS,))
                 for name, finished in self._finished.items():
                     database.execute("DELETE FROM queue WHERE message_id = ?", (name,))
                     if finished.why is not None:
@@ -125,6 +130,13 @@ class Store:
                 if len(found) == most:
                     return found
         return [*found, *self._unsaved][:most]
+
+    def waits_for(self, transaction: str) -> bool:
+        """Return whether messages wait, of this transaction or, for an empty text, of any kind."""
+        if not transaction:
+            return len(self) > 0
+        found = [entry.event for entry in self.pending(1_000_000)]
+        return any(isinstance(one, TransactionEvent) and one.transaction == transaction for one in found)
 
     def done(self, entry: QueuedMessage, state: Mapping[str, object] | None = None) -> None:
         """Remove a message that the CSMS has answered."""
@@ -210,7 +222,18 @@ CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
+_SURPLUS = """
+DELETE FROM queue WHERE kind = 'OutgoingCall' AND number NOT IN (
+    SELECT number FROM queue WHERE kind = 'OutgoingCall' ORDER BY number DESC LIMIT ?
+)
+"""
+MOST_CALLS = 500
+"""Reports that wait at most; the oldest are deleted. Messages of transactions are never deleted."""
+
+
 def _event(kind: str, data: bytes) -> Event:
+    if kind == OutgoingCall.__name__:
+        return msgspec.json.decode(data, type=OutgoingCall)
     if kind == SecurityEvent.__name__:
         return msgspec.json.decode(data, type=SecurityEvent)
     return msgspec.json.decode(data, type=TransactionEvent)

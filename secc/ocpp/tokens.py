@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 
-from secc.ocpp.model import ChargingProfile, IdToken
+from secc.ocpp.model import IdToken
+from secc.ocpp.profile_model import ChargingProfile
 
 REMOTE_START_TIME = 120.0
 """Seconds that a remote start or a card waits for an EV."""
@@ -21,21 +23,29 @@ class PresentedToken:
     remote_start_id: int | None = None
     """Set for a remote start, which needs no further authorization by the CSMS."""
     profile: ChargingProfile | None = None
+    group: str = ""
 
 
 class PresentedTokens:
     """The waiting tokens of one outlet, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: Callable[[], float] = lambda: REMOTE_START_TIME) -> None:
+        """`wait` returns the seconds that a token waits for an EV."""
+        self._wait = wait
         self.waiting: list[PresentedToken] = []
         self._arrived = asyncio.Event()
 
     def present(
-        self, token: IdToken, *, remote_start_id: int | None = None, profile: ChargingProfile | None = None
+        self,
+        token: IdToken,
+        *,
+        remote_start_id: int | None = None,
+        profile: ChargingProfile | None = None,
+        group: str = "",
     ) -> None:
-        """Add a token; it waits for `REMOTE_START_TIME`."""
-        until = asyncio.get_running_loop().time() + REMOTE_START_TIME
-        self.waiting.append(PresentedToken(token, until, remote_start_id, profile))
+        """Add a token."""
+        until = asyncio.get_running_loop().time() + self._wait()
+        self.waiting.append(PresentedToken(token, until, remote_start_id, profile, group))
         self._arrived.set()
 
     async def next(self) -> PresentedToken:

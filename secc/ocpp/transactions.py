@@ -25,6 +25,7 @@ from secc.session.outputs import EndReason, EndSession
 
 __all__ = [
     "FLOWING",
+    "MEASURANDS",
     "OpenTransaction",
     "Transactions",
     "connector_status",
@@ -33,6 +34,21 @@ __all__ = [
     "why",
 ]
 
+MEASURANDS = (
+    "Energy.Active.Import.Register",
+    "Energy.Active.Export.Register",
+    "Power.Active.Import",
+    "Power.Active.Export",
+    "Current.Import",
+    "Voltage",
+)
+"""What a transaction can report."""
+USUAL = (
+    "Energy.Active.Import.Register",
+    "Energy.Active.Export.Register",
+    "Power.Active.Import",
+    "Power.Active.Export",
+)
 FLOWING = 0.5
 """Amperes; below this current a DC output counts as idle."""
 
@@ -63,7 +79,14 @@ class Transactions:
     def __init__(self, *, interval: float, open_: OpenTransaction | None = None) -> None:
         """`interval` in seconds between meter values; `open_` was running when the process stopped."""
         self.interval = interval
+        self.aligned = 0.0
+        """Seconds between meter values at multiples of it since midnight UTC; 0: none."""
+        self.measurands: dict[str, tuple[str, ...]] = dict.fromkeys(
+            ("Started", "Updated", "Ended", "Aligned", "AlignedEnded"), USUAL
+        )
+        """What is reported, by use."""
         self.open = open_
+        self._aligned_at: float | None = None
 
     def recovered(self, now: float, *, offline: bool) -> list[TransactionEvent]:
         """End the open transaction after a restart."""
@@ -81,6 +104,8 @@ class Transactions:
         offline: bool,
         remote_start_id: int | None = None,
         group: str = "",
+        evccid: str = "",
+        reservation: int | None = None,
     ) -> list[TransactionEvent]:
         """Start a transaction with this id for an authorised token, unless a paused one of the same token
         continues."""
@@ -103,7 +128,8 @@ class Transactions:
             group=group,
         )
         trigger = Trigger.AUTHORIZED if remote_start_id is None else Trigger.REMOTE_START
-        return [*events, self._event(EventKind.STARTED, trigger, now, offline)]
+        started = self._event(EventKind.STARTED, trigger, now, offline)
+        return [*events, msgspec.structs.replace(started, evccid=evccid, reservation=reservation)]
 
     def observe(self, snapshot: EvseSnapshot, now: float, *, offline: bool) -> list[TransactionEvent]:
         """Observe the outlet."""
@@ -120,9 +146,27 @@ class Transactions:
         if state is not transaction.state:
             self.open = msgspec.structs.replace(self.open, state=state)
             return [self._event(EventKind.UPDATED, Trigger.CHARGING_STATE, now, offline)]
+        if self.aligned_due(now):
+            return [self._event(EventKind.UPDATED, Trigger.METER_CLOCK, now, offline)]
         if now - transaction.told_at >= self.interval:
             return [self._event(EventKind.UPDATED, Trigger.METER_PERIODIC, now, offline)]
         return []
+
+    def aligned_due(self, now: float) -> bool:
+        """Return whether clock-aligned meter values are due, once for each multiple of the interval."""
+        if self.aligned < 1:
+            self._aligned_at = None
+            return False
+        place = now // self.aligned
+        before, self._aligned_at = self._aligned_at, place
+        return before is not None and place > before
+
+    def rate_changed(self, now: float, *, offline: bool) -> list[TransactionEvent]:
+        """Report that the charging limit has changed (OCPP K12, K13)."""
+        if self.open is None:
+            return []
+        now = max(now, self.open.told_at)
+        return [self._event(EventKind.UPDATED, Trigger.RATE_CHANGED, now, offline)]
 
     def triggered(self, now: float, *, offline: bool) -> list[TransactionEvent]:
         """Report the transaction at the request of the CSMS."""
@@ -179,6 +223,7 @@ class Transactions:
             offline=offline,
             reason=reason,
             remote_start_id=transaction.remote_start_id if kind is EventKind.STARTED else None,
+            measurands=self.measurands["Aligned" if trigger is Trigger.METER_CLOCK else kind.value],
         )
         self.open = msgspec.structs.replace(transaction, next_seq=transaction.next_seq + 1, told_at=now)
         return event
@@ -188,8 +233,15 @@ def reading_of(snapshot: EvseSnapshot) -> Reading | None:
     """Return the reading; None without one: an old reading is never reported as new [INV-33]."""
     if snapshot.meter is None:
         return None
-    power = snapshot.present_voltage * snapshot.present_current
-    return Reading(snapshot.meter.energy, power if power > 0 else None)
+    voltage, current = snapshot.present_voltage, snapshot.present_current
+    power = voltage * current
+    return Reading(
+        energy=snapshot.meter.energy,
+        power=power if power != 0 else None,
+        voltage=voltage if voltage > 0 else None,
+        current=current if current != 0 else None,
+        exported=snapshot.meter.exported,
+    )
 
 
 def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> ChargingState:
@@ -205,13 +257,14 @@ def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> Cha
 
 
 def connector_status(
-    snapshot: EvseSnapshot, transaction: OpenTransaction | None, *, operative: bool
+    snapshot: EvseSnapshot, transaction: OpenTransaction | None, *, operative: bool, reserved: bool = False
 ) -> ConnectorStatus:
     """Return the status for StatusNotification."""
     if snapshot.fault is not None or snapshot.control_pilot in (ControlPilot.E, ControlPilot.F):
         return ConnectorStatus.FAULTED
     if not snapshot.control_pilot.connected:
-        return ConnectorStatus.AVAILABLE if operative else ConnectorStatus.UNAVAILABLE
+        free = ConnectorStatus.RESERVED if reserved else ConnectorStatus.AVAILABLE
+        return free if operative else ConnectorStatus.UNAVAILABLE
     if transaction is None:
         return ConnectorStatus.PREPARING if operative else ConnectorStatus.UNAVAILABLE
     match state_of(snapshot, transaction):

@@ -15,16 +15,12 @@ from secc.ocpp.dialect import EventAnswer, Request, StationLabel, from_iso, to_i
 from secc.ocpp.model import (
     AuthorizeAnswer,
     BootAnswer,
-    ChargingProfile,
     ConnectorStatus,
     EventKind,
     IdToken,
     Payload,
-    Period,
-    ProfileKind,
-    ProfilePurpose,
+    Reading,
     Registration,
-    Schedule,
     SecurityEvent,
     StopReason,
     TokenInfo,
@@ -32,6 +28,7 @@ from secc.ocpp.model import (
     TokenStatus,
     TransactionEvent,
 )
+from secc.ocpp.profile_model import ChargingProfile, Period, ProfileKind, ProfilePurpose, Schedule
 from secc.pki.contract import OcspRequestData
 from secc.settings.ocpp import OcppVersion
 
@@ -99,7 +96,7 @@ class V16:
         body = read_transfer(answer)
         return None if body is None else v201.read_certificate_status_body(body)
 
-    def sign_certificate(self, csr: str, kind: str) -> Request:
+    def sign_certificate(self, csr: str, kind: str, number: int) -> Request:
         if kind == "V2GCertificate":
             return transfer("SignCertificate", {"csr": csr, "certificateType": kind})
         return "SignCertificate", {"csr": csr}
@@ -121,6 +118,11 @@ class V16:
     def read_event(self, answer: Payload) -> EventAnswer:
         info = answer.get("idTagInfo")
         return EventAnswer(None if info is None else read_tag_info(info), answer.get("transactionId"))
+
+    def meter_values(self, reading: Reading, at: float, context: str) -> Request:
+        samples = _in_texts([{**one, "context": context} for one in v201.measured(reading).values()])
+        meter = [{"timestamp": to_iso(at), "sampledValue": samples}]
+        return "MeterValues", {"connectorId": 1, "meterValue": meter}
 
     def security(self, event: SecurityEvent) -> Request:
         return V201_SECURITY.security(event)
@@ -177,6 +179,7 @@ def _start(event: TransactionEvent) -> Payload:
         "idTag": tag(event.token),
         "meterStart": event.meter_start or 0,
         "timestamp": to_iso(event.at),
+        **({} if event.reservation is None else {"reservationId": event.reservation}),
     }
 
 
@@ -203,8 +206,12 @@ def _meter_values(event: TransactionEvent, number: int | None) -> Payload:
 
 
 def _samples(event: TransactionEvent) -> list[Payload]:
+    return _in_texts(v201.sampled_values(event))
+
+
+def _in_texts(values: list[Payload]) -> list[Payload]:
     found = []
-    for one in v201.sampled_values(event):
+    for one in values:
         unit = one["unitOfMeasure"]["unit"]
         sample = {name: value for name, value in one.items() if name != "unitOfMeasure"}
         found.append({**sample, "value": str(one["value"]), "unit": unit})

@@ -13,22 +13,26 @@ from secc.ocpp.model import (
     AuthorizeAnswer,
     BootAnswer,
     CertificateStatus,
-    ChargingProfile,
     ConnectorStatus,
     EventKind,
     IdToken,
     Payload,
-    Period,
-    ProfileKind,
-    ProfilePurpose,
+    Reading,
     Registration,
-    Schedule,
     SecurityEvent,
     TokenInfo,
     TokenKind,
     TokenStatus,
     TransactionEvent,
     Trigger,
+)
+from secc.ocpp.profile_model import (
+    ChargingProfile,
+    OperationMode,
+    Period,
+    ProfileKind,
+    ProfilePurpose,
+    Schedule,
 )
 from secc.pki.contract import OcspRequestData
 from secc.settings.ocpp import OcppVersion
@@ -78,7 +82,7 @@ class V201:
     def read_certificate_status(self, answer: Payload) -> bytes | None:
         return read_certificate_status_body(answer)
 
-    def sign_certificate(self, csr: str, kind: str) -> Request:
+    def sign_certificate(self, csr: str, kind: str, number: int) -> Request:
         return "SignCertificate", {"csr": csr, "certificateType": kind}
 
     def read_sign_certificate(self, answer: Payload) -> bool:
@@ -90,6 +94,11 @@ class V201:
     def read_event(self, answer: Payload) -> EventAnswer:
         info = answer.get("idTokenInfo")
         return EventAnswer(None if info is None else read_token_info(info))
+
+    def meter_values(self, reading: Reading, at: float, context: str) -> Request:
+        values = [{**one, "context": context} for one in measured(reading).values()]
+        meter = [{"timestamp": to_iso(at), "sampledValue": values}]
+        return "MeterValues", {"evseId": 1, "meterValue": meter}
 
     def security(self, event: SecurityEvent) -> Request:
         body: Payload = {"type": event.kind[:50], "timestamp": to_iso(event.at)}
@@ -106,6 +115,7 @@ class V21(V201):
 
 _STATUS = {
     ConnectorStatus.AVAILABLE: "Available",
+    ConnectorStatus.RESERVED: "Reserved",
     ConnectorStatus.UNAVAILABLE: "Unavailable",
     ConnectorStatus.FAULTED: "Faulted",
 }
@@ -182,36 +192,104 @@ def read_token_info(body: Payload) -> TokenInfo:
 
 
 def read_profile(body: Payload, evse: int) -> ChargingProfile:
-    """Read ChargingProfileType; raises ValueError for the kinds of 2.1 that are not supported."""
-    if any(
-        "limit" not in period for one in body["chargingSchedule"] for period in one["chargingSchedulePeriod"]
-    ):
-        raise ValueError("a period without a limit")
-    schedules = tuple(_read_schedule(one) for one in body["chargingSchedule"])
+    """Read ChargingProfileType of 2.0.1 or 2.1; raises ValueError for what the station does not support."""
+    unsupported = [name for name in _UNSUPPORTED if any(name in one for one in body["chargingSchedule"])]
+    if unsupported:
+        raise ValueError(f"{', '.join(unsupported)} is not supported")
     return ChargingProfile(
         id=body["id"],
         stack=body["stackLevel"],
         purpose=ProfilePurpose(body["chargingProfilePurpose"]),
         kind=ProfileKind(body["chargingProfileKind"]),
-        schedules=schedules,
+        schedules=tuple(_read_schedule(one) for one in body["chargingSchedule"]),
         evse=evse,
         weekly=body.get("recurrencyKind") == "Weekly",
         valid_from=from_iso(body.get("validFrom")),
         valid_to=from_iso(body.get("validTo")),
         transaction=body.get("transactionId", ""),
+        received=body,
+        max_offline=body.get("maxOfflineDuration"),
+        invalid_after_offline=body.get("invalidAfterOfflineDuration", False),
     )
+
+
+_UNSUPPORTED = ("useLocalTime", "randomizedDelay", "limitAtSoC")
+_UNSUPPORTED_PERIOD = ("v2xFreqWattCurve", "v2xSignalWattCurve", "evseSleep")
 
 
 def _read_schedule(body: Payload) -> Schedule:
     return Schedule(
         unit=body["chargingRateUnit"],
-        periods=tuple(
-            Period(one["startPeriod"], float(one["limit"]), one.get("numberPhases"))
-            for one in body["chargingSchedulePeriod"]
-        ),
+        periods=tuple(_read_period(one, body["chargingRateUnit"]) for one in body["chargingSchedulePeriod"]),
         start=from_iso(body.get("startSchedule")),
         duration=body.get("duration"),
+        id=body["id"],
+        sales_tariff=body.get("salesTariff"),
+        price_levels=body.get("priceLevelSchedule"),
+        absolute_prices=body.get("absolutePriceSchedule"),
     )
+
+
+def _read_period(body: Payload, unit: str) -> Period:
+    unsupported = [name for name in _UNSUPPORTED_PERIOD if body.get(name)]
+    if unsupported:
+        raise ValueError(f"{', '.join(unsupported)} is not supported")
+    mode = OperationMode(body.get("operationMode", "ChargingOnly"))
+    if "limit" not in body and mode is OperationMode.CHARGING_ONLY:
+        raise ValueError("a period without a limit")
+    return Period(
+        start=body["startPeriod"],
+        limit=total(body, "limit", unit),
+        phases=body.get("numberPhases"),
+        discharge=total(body, "dischargeLimit", unit),
+        setpoint=total(body, "setpoint", unit),
+        mode=mode,
+    )
+
+
+def total(body: Payload, name: str, unit: str) -> float | None:
+    """Return a value of 2.1; with values for each phase their sum in W, their mean in A (per phase)."""
+    if body.get(name) is None:
+        return None
+    parts = [float(body[one]) for one in (name, f"{name}_L2", f"{name}_L3") if body.get(one) is not None]
+    return sum(parts) if unit == "W" else sum(parts) / len(parts)
+
+
+def write_profile(profile: ChargingProfile) -> Payload:
+    """Return ChargingProfileType: as it was received, or made from the fields."""
+    if profile.received is not None:
+        known = {} if not profile.transaction else {"transactionId": profile.transaction}
+        return {**profile.received, **known}
+    body: Payload = {
+        "id": profile.id,
+        "stackLevel": profile.stack,
+        "chargingProfilePurpose": profile.purpose.value,
+        "chargingProfileKind": profile.kind.value,
+        "chargingSchedule": [write_schedule(one) for one in profile.schedules],
+    }
+    if profile.kind is ProfileKind.RECURRING:
+        body["recurrencyKind"] = "Weekly" if profile.weekly else "Daily"
+    times = (("validFrom", profile.valid_from), ("validTo", profile.valid_to))
+    body |= {name: to_iso(at) for name, at in times if at is not None}
+    if profile.transaction:
+        body["transactionId"] = profile.transaction
+    return body
+
+
+def write_schedule(schedule: Schedule) -> Payload:
+    """Return ChargingScheduleType."""
+    body: Payload = {
+        "id": schedule.id,
+        "chargingRateUnit": schedule.unit,
+        "chargingSchedulePeriod": [
+            {"startPeriod": int(one.start), "limit": round(one.limit or 0.0, 1)} for one in schedule.periods
+        ],
+    }
+    if schedule.start is not None:
+        body["startSchedule"] = to_iso(schedule.start)
+    if schedule.duration is not None:
+        body["duration"] = int(schedule.duration)
+    return body
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -242,6 +320,8 @@ def _event_body(event: TransactionEvent) -> Payload:
     }
     if event.token is not None:
         body["idToken"] = id_token(event.token)
+    if event.reservation is not None:
+        body["reservationId"] = event.reservation
     values = sampled_values(event)
     if values:
         body["meterValue"] = [{"timestamp": to_iso(event.at), "sampledValue": values}]
@@ -253,18 +333,34 @@ def sampled_values(event: TransactionEvent) -> list[Payload]:
     if event.reading is None:
         return []
     context = context_of(event)
-    values: list[Payload] = [
-        {
-            "value": event.reading.energy,
-            "context": context,
-            "measurand": "Energy.Active.Import.Register",
-            "unitOfMeasure": {"unit": "Wh"},
+    found = measured(event.reading)
+    wanted = found if event.measurands is None else event.measurands
+    return [{**found[name], "context": context} for name in wanted if name in found]
+
+
+def measured(reading: Reading) -> dict[str, Payload]:
+    """Return SampledValueType for each value of a reading, by measurand."""
+    values: dict[str, tuple[float | None, str]] = {
+        "Energy.Active.Import.Register": (reading.energy, "Wh"),
+        "Energy.Active.Export.Register": (reading.exported, "Wh"),
+        "Power.Active.Import": (_positive(reading.power), "W"),
+        "Power.Active.Export": (_positive(-reading.power) if reading.power is not None else None, "W"),
+        "Current.Import": (_positive(reading.current), "A"),
+        "Voltage": (reading.voltage, "V"),
+    }
+    return {
+        name: {
+            "value": value if isinstance(value, int) else round(value, 1),
+            "measurand": name,
+            "unitOfMeasure": {"unit": unit},
         }
-    ]
-    if event.reading.power is not None:
-        power = {"value": round(event.reading.power, 1), "context": context}
-        values.append({**power, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}})
-    return values
+        for name, (value, unit) in values.items()
+        if value is not None
+    }
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and value > 0 else None
 
 
 def context_of(event: TransactionEvent) -> str:
@@ -275,4 +371,7 @@ def context_of(event: TransactionEvent) -> str:
         case EventKind.ENDED:
             return "Transaction.End"
         case EventKind.UPDATED:
-            return "Trigger" if event.trigger is Trigger.TRIGGER else "Sample.Periodic"
+            return _CONTEXTS.get(event.trigger, "Sample.Periodic")
+
+
+_CONTEXTS = {Trigger.TRIGGER: "Trigger", Trigger.METER_CLOCK: "Sample.Clock"}

@@ -97,6 +97,33 @@ class OcppConfig(Settings, section="ocpp"):
     """Messages use the clock of the CSMS when it differs from the clock of the station by more than two
     seconds."""
 
+    authorize_remote_start: bool = False
+    """AuthorizeRemoteStart: ask the CSMS about the token of a remote start too."""
+    local_offline: bool = True
+    """LocalAuthorizeOffline: while the CSMS is not connected, list and cache may accept."""
+    local_pre_authorize: bool = False
+    """LocalPreAuthorize: a token that list or cache accept is not authorised by the CSMS first."""
+    connection_timeout: float = 120.0
+    """EVConnectionTimeOut: how long a card or a remote start waits for an EV."""
+    aligned_when_idle: bool = False
+    """Send clock-aligned meter values also without a transaction."""
+    limit_change: float = 5.0
+    """LimitChangeSignificance: percent by which a limit must change to be reported in the transaction."""
+    limit_with_schedules: bool = False
+    """Send the schedule with NotifyChargingLimit."""
+    needs_wait: float = 45.0
+    """After NotifyEVChargingNeeds is accepted: wait for the charging profile; then the EV gets the schedule
+    of the stored profiles."""
+    offline_threshold: float = 60.0
+    """After a longer time without the CSMS the status of the connector is sent again."""
+    offline_severity: int = 3
+    """Monitoring events up to this severity number are queued while the CSMS is not connected."""
+    firmware_signed: bool = True
+    """Refuse firmware without a signature."""
+    network_profiles: bool = True
+    """The CSMS may set further addresses (SetNetworkProfile); the configured one is always kept as the
+    last."""
+
     def _check(self) -> None:
         if self.url:
             self._check_url()
@@ -106,6 +133,8 @@ class OcppConfig(Settings, section="ocpp"):
         check(0 < len(self.versions) == len(set(self.versions)), "ocpp.versions", "at least one, each once")
         check(0 <= self.security_profile <= 3, "ocpp.security_profile", "0..3")
         check(65_536 <= self.max_message <= 16_777_216, "ocpp.max_message", "65536..16777216")
+        check(0 <= self.offline_severity <= 9, "ocpp.offline_severity", "0..9")
+        check(0 <= self.limit_change <= 100, "ocpp.limit_change", "0..100")
         check(1 <= self.attempts <= 100, "ocpp.attempts", "1..100")
         check(0 <= self.csr_repeats <= 100, "ocpp.csr_repeats", "0..100")
         for name in ("vendor", "model"):
@@ -142,4 +171,6 @@ _DURATIONS = {
     "attempt_interval": 3600.0,
     "cache_lifetime": 31_622_400.0,
     "csr_wait": 86_400.0,
+    "connection_timeout": 3600.0,
+    "needs_wait": 600.0,
 }

@@ -17,7 +17,6 @@ from secc.ocpp.model import (
     ConnectorStatus,
     EventKind,
     IdToken,
-    ProfilePurpose,
     Reading,
     Registration,
     SecurityEvent,
@@ -28,6 +27,7 @@ from secc.ocpp.model import (
     TransactionEvent,
     Trigger,
 )
+from secc.ocpp.profile_model import ProfilePurpose
 from secc.ocpp.rpc import CallFailed, check
 from secc.ocpp.v16 import V16, read_profile, read_transfer
 from secc.ocpp.v201 import V201
@@ -87,8 +87,8 @@ def test_everything_that_goes_out_keeps_its_schema(version: OcppVersion) -> None
         dialect.authorize(IdToken("CARD"), (), ""),
         dialect.provision("Install", "urn:iso:15118:2:2013:MsgDef", b"\x80\x98"),
         dialect.certificate_status(DATA),
-        dialect.sign_certificate("PEM", "V2GCertificate"),
-        dialect.sign_certificate("PEM", "ChargingStationCertificate"),
+        dialect.sign_certificate("PEM", "V2GCertificate", 1),
+        dialect.sign_certificate("PEM", "ChargingStationCertificate", 2),
         dialect.security(SecurityEvent("InvalidChargingStationCertificate", AT, "why" * 200)),
         dialect.event(event(EventKind.STARTED, remote_start_id=7), 5),
         dialect.event(event(), 5),
@@ -204,10 +204,13 @@ def test_the_extension_of_1_6_wraps_the_bodies_of_2_0_1_as_text() -> None:
     for made, name in (
         (V16().provision("Update", "urn", b"x"), "Get15118EVCertificate"),
         (V16().certificate_status(DATA), "GetCertificateStatus"),
-        (V16().sign_certificate("PEM", "V2GCertificate"), "SignCertificate"),
+        (V16().sign_certificate("PEM", "V2GCertificate", 1), "SignCertificate"),
     ):
         assert made[1]["messageId"] == name
-    assert V16().sign_certificate("PEM", "ChargingStationCertificate") == ("SignCertificate", {"csr": "PEM"})
+    assert V16().sign_certificate("PEM", "ChargingStationCertificate", 1) == (
+        "SignCertificate",
+        {"csr": "PEM"},
+    )
     assert V16().authorize(IdToken("CARD"), (), "") == ("Authorize", {"idTag": "CARD"})
 
 

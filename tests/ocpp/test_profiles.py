@@ -10,20 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secc.ocpp.model import ChargingProfile, Period, ProfileFilter, ProfileKind, ProfilePurpose, Schedule
-from secc.ocpp.profiles import (
-    DAY,
-    WEEK,
-    LimitStep,
-    Running,
-    Supply,
-    added,
-    after_transaction,
-    cleared,
-    composite,
-    limit_at,
-    offer,
+from secc.ocpp.composite import DAY, WEEK, LimitStep, Running, Supply, composite, limit_at, offer
+from secc.ocpp.profile_model import (
+    ChargingProfile,
+    Period,
+    ProfileFilter,
+    ProfileKind,
+    ProfilePurpose,
+    Schedule,
 )
+from secc.ocpp.profiles import ProfileRefusal, added, after_transaction, cleared
 from secc.session.schedules import EnergyNeed
 from secc.settings import EnergyMode
 
@@ -180,7 +176,9 @@ def test_a_profile_replaces_the_one_with_its_id_or_in_its_place() -> None:
 def test_what_contradicts_itself_is_refused(
     new: ChargingProfile, running: Running | None, reason: str
 ) -> None:
-    assert added((), new, running) == reason
+    found = added((), new, running)
+    assert isinstance(found, ProfileRefusal)
+    assert found.text == reason
 
 
 def test_a_profile_of_the_transaction_ends_with_it() -> None:

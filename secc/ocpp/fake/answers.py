@@ -214,16 +214,20 @@ PNC: dict[str, Answering] = {
     "GetCertificateStatus": certificate_status,
     "SignCertificate": sign_certificate,
 }
+NOTIFICATIONS = (
+    *("ClearedChargingLimit", "FirmwareStatusNotification", "LogStatusNotification", "MeterValues"),
+    *("NotifyChargingLimit", "NotifyCustomerInformation", "NotifyEvent", "NotifyMonitoringReport"),
+    *("NotifyReport", "ReportChargingProfiles", "ReservationStatusUpdate", "SecurityEventNotification"),
+    "StatusNotification",
+)
 _OF_2: dict[str, Answering] = {
     "Authorize": authorize,
     "BootNotification": boot,
     "Get15118EVCertificate": provision,
     "GetCertificateStatus": certificate_status,
     "Heartbeat": heartbeat,
-    "NotifyReport": nothing,
-    "SecurityEventNotification": nothing,
+    **dict.fromkeys(NOTIFICATIONS, nothing),
     "SignCertificate": sign_certificate,
-    "StatusNotification": nothing,
     "TransactionEvent": transaction_event,
 }
 ANSWERS: dict[OcppVersion, dict[str, Answering]] = {
@@ -233,7 +237,11 @@ ANSWERS: dict[OcppVersion, dict[str, Answering]] = {
         "Authorize": authorize_tag,
         "BootNotification": boot,
         "DataTransfer": data_transfer,
+        "DiagnosticsStatusNotification": nothing,
+        "FirmwareStatusNotification": nothing,
         "Heartbeat": heartbeat,
+        "LogStatusNotification": nothing,
+        "SignedFirmwareStatusNotification": nothing,
         "MeterValues": meter_values,
         "SecurityEventNotification": nothing,
         "SignCertificate": sign_certificate,
