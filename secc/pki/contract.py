@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import hmac
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
 
@@ -34,8 +35,11 @@ from secc.pki.revocation import (
 from secc.pki.rules import Rule, broken
 from secc.pki.suites import suite_of
 from secc.pki.trust import Role, TrustStore
-from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature, read_signed_info
+from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature, iso20_part, read_signed_info
 from secc.pki.xmldsig import verify as verify_signature
+
+if TYPE_CHECKING:
+    from secc.messages.iso20_common import SignedMeteringData
 
 __all__ = [
     "ContractPolicy",
@@ -52,6 +56,7 @@ __all__ = [
     "verify",
     "verify_evidence",
     "verify_forwarded",
+    "verify_metering",
     "verify_receipt",
     "weigh",
 ]
@@ -176,7 +181,8 @@ class VerifiedReceipt:
     """A meter reading signed with the contract key: the evidence to store. Made only here."""
 
     contract: VerifiedContract | ForwardedContract
-    request: iso2.MeteringReceiptReq
+    request: iso2.MeteringReceiptReq | SignedMeteringData
+    """What was signed, by the protocol of the session."""
     proof: VerifiedSignature
     """The signed octets, with the signature."""
     seal: dataclasses.InitVar[object]
@@ -184,6 +190,32 @@ class VerifiedReceipt:
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
             raise TypeError("only secc.pki.contract can make a VerifiedReceipt")
+
+    @property
+    def session_id(self) -> bytes:
+        """Of the session that was metered."""
+        return self.request.session_id
+
+    @property
+    def meter_id(self) -> str:
+        """The meter."""
+        return self.request.meter_info.meter_id
+
+    @property
+    def energy(self) -> int | None:
+        """Wh on the meter, delivered to vehicles."""
+        request = self.request
+        if isinstance(request, iso2.MeteringReceiptReq):
+            return request.meter_info.meter_reading
+        return request.meter_info.charged_energy_reading_wh
+
+    @property
+    def exported(self) -> int | None:
+        """Wh on the meter, taken from vehicles; None where the reading has none."""
+        request = self.request
+        if isinstance(request, iso2.MeteringReceiptReq):
+            return None
+        return request.meter_info.bpt_discharged_energy_reading_wh
 
 
 def present(
@@ -278,6 +310,24 @@ def verify_receipt(
     element = SignedPart("MeteringReceiptReq", request)
     proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=compat)
     return VerifiedReceipt(contract, request, proof, seal=_SEAL)
+
+
+def verify_metering(
+    contract: VerifiedContract | ForwardedContract,
+    data: SignedMeteringData,
+    signature: Signature | None,
+    *,
+    generation: Generation = Generation.ISO20,
+    compat: frozenset[Compat] = STRICT,
+) -> VerifiedReceipt:
+    """Verify the signature of a metering confirmation of ISO 15118-20 with the contract key of the session.
+    Raises SignatureError.
+
+    The caller must compare the values with those that were sent.
+    """
+    element, key = iso20_part("SignedMeteringData", data), contract.chain.leaf.key
+    proof = verify_signature(signature, (element,), key, generation=generation, compat=compat)
+    return VerifiedReceipt(contract, data, proof, seal=_SEAL)
 
 
 def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf: Certificate) -> None:

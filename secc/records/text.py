@@ -205,8 +205,7 @@ def _contract_words(output: object) -> dict[str, Any] | None:
         case Provision(request=request):
             return {"action": request.action.value, "who": str(request.pcid or request.emaid)}
         case StoreReceipt(receipt=receipt):
-            info = receipt.request.meter_info
-            return {"emaid": str(receipt.contract.emaid), "meter": info.meter_id, "Wh": info.meter_reading}
+            return {"emaid": str(receipt.contract.emaid), "meter": receipt.meter_id, "Wh": receipt.energy}
         case _:
             return None
 

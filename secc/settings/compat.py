@@ -47,6 +47,10 @@ class CompatConfig(Settings, section="compat"):
     """ISO 15118-20: accept SessionStopReq after PowerDeliveryReq(Stop) without welding detection, DC: the
     output is off by then."""
 
+    metering_on_main: bool = True
+    """ISO 15118-20: accept MeteringConfirmationReq on the main stream, beside payload type 0x8102 that the
+    standard has for it."""
+
     @classmethod
     def strict(cls) -> "CompatConfig":
         """No leniency, for conformance tests."""
@@ -57,6 +61,7 @@ class CompatConfig(Settings, section="compat"):
             stop_after_start=False,
             ev_not_ready=False,
             impossible_profile=False,
+            metering_on_main=False,
             selection_without_detail=False,
             start_in_pre_charge=False,
             stop_without_welding=False,

@@ -185,6 +185,9 @@ class Iso20Config(Settings, section="iso20"):
     """NotificationMaxDelay of a pause that the station asks for [V2G20-1850]; in whole seconds."""
     notification_delay: float = 30.0
     """NotificationMaxDelay of a renegotiation that the station asks for; in whole seconds."""
+    metering_confirmation: float = 10.0
+    """NotificationMaxDelay of a metering confirmation; then the EV is not asked any longer. How often it is
+    asked: `pnc.receipt_interval`. In whole seconds."""
     acknowledge_delay: int = 30
     """AckMaxDelay: seconds in which the EV is to acknowledge changed mobility needs."""
 
@@ -213,4 +216,5 @@ _DURATIONS = {
     "pause_delay": 3600.0,
     "notification_delay": 3600.0,
     "side_stream": 600.0,
+    "metering_confirmation": 3600.0,
 }

@@ -200,14 +200,13 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
                 text = f"{record.step}: {record.code.value}, {record.text}"
                 self._event("refused", record.identity, evse_id, record.rule, text)
             case StoreReceipt(receipt):
-                request = receipt.request
                 self.store.add_receipt(
                     StoredReceipt(
                         at=self._clock(),
                         emaid=str(receipt.contract.emaid),
                         evse_id=evse_id,
-                        session_id=request.session_id,
-                        energy=request.meter_info.meter_reading,
+                        session_id=receipt.session_id,
+                        energy=receipt.energy,
                         fragment=receipt.proof.elements[0].fragment(),
                         signed_info=receipt.proof.signed_info,
                         signature=receipt.proof.value,

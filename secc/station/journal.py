@@ -243,7 +243,8 @@ def _about_contract(record: ContractRecord) -> tuple[str, dict[str, Any]]:
         case StoreReceipt(receipt):
             return "receipt", {
                 "who": _digest(str(receipt.contract.emaid)),
-                "energy": receipt.request.meter_info.meter_reading,
+                "energy": receipt.energy,
+                **({} if receipt.exported is None else {"exported": receipt.exported}),
                 "fragment": receipt.proof.elements[0].fragment().hex(),
                 "signed_info": receipt.proof.signed_info.hex(),
                 "signature": receipt.proof.value.hex(),

@@ -668,7 +668,7 @@ def test_a_signed_receipt_is_kept_and_the_loop_goes_on(dc: bool) -> None:
     assert code(bench.signed(bench.receipt())) == "OK"
     (kept,) = outputs_of(bench, StoreReceipt)
     assert isinstance(kept, StoreReceipt)
-    assert kept.receipt.request.meter_info.meter_reading == 1000
+    assert kept.receipt.energy == 1000
     assert code(bench.request(loop)) == "OK"
 
 

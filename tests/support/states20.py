@@ -12,6 +12,7 @@ from secc.session.streams import Stream
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, DC, Bench20
+from tests.support.metering20 import INTERVAL, LONG, METERED_DC, METERED_ONCE, MeteredBench
 
 Way = tuple[SeccConfig, Callable[[Bench20], object]]
 
@@ -130,18 +131,37 @@ def _profile_beside(bench: Bench20) -> None:
     bench.beside(r.scheduled())
 
 
+def _metering(seconds: float) -> Callable[[Bench20], object]:
+    def way(bench: Bench20) -> None:
+        assert isinstance(bench, MeteredBench)
+        bench.in_loop()
+        bench.for_seconds(seconds)
+
+    return way
+
+
+def _confirmed(bench: Bench20) -> None:
+    _metering(INTERVAL)(bench)
+    assert isinstance(bench, MeteredBench)
+    bench.confirm()
+
+
 SIDE_WAYS: dict[SideState, tuple[Stream, SeccConfig, Callable[[Bench20], object]]] = {
     SideState.SCHEDULE_AC: (Stream.SCHEDULE, AC, _loop_ac),
     SideState.SCHEDULE_DC: (Stream.SCHEDULE, DC, _loop_dc),
     SideState.SCHEDULE_EXCHANGE: (Stream.SCHEDULE, DC, _exchange_beside),
     SideState.SCHEDULE_PROFILE: (Stream.SCHEDULE, DC, _profile_beside),
+    SideState.METERING_IDLE: (Stream.METERING, METERED_DC, _confirmed),
+    SideState.METERING_REQUESTED: (Stream.METERING, METERED_DC, _metering(INTERVAL)),
+    SideState.METERING_LATE: (Stream.METERING, METERED_ONCE, _metering(LONG + 11.0)),
 }
 
 
 def in_side_state(state: SideState, config: SeccConfig | None = None) -> Bench20:
     """A bench with a side stream in this state."""
     _, usual, way = SIDE_WAYS[state]
-    bench = Bench20(config or usual)
+    made = MeteredBench if usual.pnc.receipt_interval is not None else Bench20
+    bench = made(config or usual)
     way(bench)
     return bench
 

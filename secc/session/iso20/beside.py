@@ -3,6 +3,7 @@
 | stream | payload type | between |
 |---|---|---|
 | schedule renegotiation | 0x8101 | the first ChargeLoopReq and the end of the loop [V2G20-1846] |
+| metering confirmation | 0x8102 | a request of the station and the end of the loop [V2G20-1083] |
 
 Each stream has a state, and a timer. The main stream goes on as if there were no other. A request without a
 row is out of order on its stream, and its FAILED_SequenceError ends the session.
@@ -11,11 +12,11 @@ row is out of order on its stream, and its FAILED_SequenceError ends the session
 from __future__ import annotations
 
 from secc.messages.iso20_ac import ACChargeParameterDiscoveryReq
-from secc.messages.iso20_common import PowerDeliveryReq, ScheduleExchangeReq
+from secc.messages.iso20_common import MeteringConfirmationReq, PowerDeliveryReq, ScheduleExchangeReq
 from secc.messages.iso20_dc import DCChargeParameterDiscoveryReq
 from secc.session.dialect import On, at
 from secc.session.inputs import PricesOffered, SchedulesOffered
-from secc.session.iso20.handlers import beside
+from secc.session.iso20.handlers import beside, metering
 from secc.session.iso20.states import Iso20State, SideState
 from secc.session.states import Stage, Timer
 from secc.session.streams import Stream
@@ -42,11 +43,25 @@ BESIDE: tuple[On, ...] = (
         (PowerDeliveryReq, beside.profile, {SideState.SCHEDULE_PROFILE, *_IDLE},
          "V2G20-479 V2G20-1050 V2G20-1052"),
         (Timer.SIDE_STREAM, beside.late, _IDLE, "V2G20-1052")),
+
+    # --- metering confirmation ---
+    *at(SideState.METERING_REQUESTED,
+        (MeteringConfirmationReq, metering.confirmed, {SideState.METERING_IDLE}, "V2G20-1083 V2G20-1084"),
+        (Timer.METERING_CONFIRMATION, metering.late, {SideState.METERING_LATE}, "")),
+    *at(SideState.METERING_LATE,
+        (MeteringConfirmationReq, metering.confirmed, {SideState.METERING_IDLE}, "V2G20-1083 V2G20-1084")),
 )
 # fmt: on
 
 OPENS: dict[Stage, dict[Stream, Stage]] = {
-    Iso20State.WAIT_LOOP_AC: {Stream.SCHEDULE: SideState.SCHEDULE_AC},
-    Iso20State.WAIT_LOOP_DC: {Stream.SCHEDULE: SideState.SCHEDULE_DC},
+    Iso20State.WAIT_LOOP_AC: {
+        Stream.SCHEDULE: SideState.SCHEDULE_AC,
+        Stream.METERING: SideState.METERING_IDLE,
+    },
+    Iso20State.WAIT_LOOP_DC: {
+        Stream.SCHEDULE: SideState.SCHEDULE_DC,
+        Stream.METERING: SideState.METERING_IDLE,
+    },
 }
-"""The states of the main stream with side streams, and where each begins."""
+"""The states of the main stream with side streams, and where each begins. A response of the loop that requests
+a metering confirmation leads to METERING_REQUESTED."""

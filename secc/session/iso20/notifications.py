@@ -14,7 +14,9 @@ from secc.session import ending
 from secc.session.context import Agreed, Context
 from secc.session.inputs import PauseRequested, RenegotiationRequested, ServiceRenegotiationRequested
 from secc.session.iso20.side import Wish, side
+from secc.session.iso20.states import SideState
 from secc.session.outputs import NoticeKind
+from secc.session.streams import Stream
 
 _VALUES = {
     Wish.PAUSE: EvseNotification.PAUSE,
@@ -36,6 +38,9 @@ def evse_status(session: Context) -> EVSEStatus | None:
     if session.offer_outdated:
         due = session.now + session.config.iso20.notification_delay
         return _status(session, EvseNotification.SCHEDULE_RENEGOTIATION, due)
+    question = side(session).metering
+    if question is not None and session.streams.get(Stream.METERING) is SideState.METERING_REQUESTED:
+        return _status(session, EvseNotification.METERING_CONFIRMATION, question.due)
     return None
 
 

@@ -14,6 +14,7 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import Processing, RationalNumber, ResponseCode
+from secc.session.contract_events import ContractRefused
 from secc.session.iso20.header import head
 from secc.session.iso20.side import side
 from secc.session.refusals import Cause, Refused, Warned
@@ -43,8 +44,8 @@ CODES: dict[Cause, ResponseCode] = {
 class Iso20Refused(Refused):
     """A handler refuses with a code of ISO 15118-20; the session ends."""
 
-    def __init__(self, code: ResponseCode, why: str) -> None:
-        super().__init__(Cause.FAILED, why)
+    def __init__(self, code: ResponseCode, why: str, record: ContractRefused | None = None) -> None:
+        super().__init__(Cause.FAILED, why, record)
         self.code = code
 
 

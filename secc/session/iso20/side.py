@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING
 
-from secc.messages.iso20_common import ResponseCode
+from secc.messages.iso20_common import MeterInfo, ResponseCode
 from secc.session.agreed import ChargeParameters
 from secc.session.inputs import PricesOffered
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
@@ -136,6 +136,18 @@ class Wish(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class MeteringQuestion:
+    """The reading that the EV must confirm with its signature."""
+
+    meter_info: MeterInfo
+    """As it was sent."""
+    schedule_id: int | None
+    """The schedule in force; None in Dynamic mode."""
+    due: float
+    """Monotonic seconds until which the EV is asked."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Terms:
     """What a renegotiation of the schedule may change."""
 
@@ -185,6 +197,8 @@ class Iso20Side:
     """MeterInfo was sent since the last start."""
     target_sent: int = 0
     """AC: the last EVSETargetActivePower, mW."""
+    metering: MeteringQuestion | None = None
+    """Until it is answered, or another one takes its place."""
     aside: Terms | None = None
     """What has been agreed on the side stream so far; it counts for nothing yet."""
     next_terms: Terms | None = None

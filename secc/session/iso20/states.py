@@ -71,3 +71,6 @@ class SideState(Stage):
     SCHEDULE_DC = "waits for DC_ChargeParameterDiscoveryReq on the side stream"
     SCHEDULE_EXCHANGE = "waits for ScheduleExchangeReq on the side stream"
     SCHEDULE_PROFILE = "waits for PowerDeliveryReq on the side stream"
+    METERING_IDLE = "has requested no metering confirmation"
+    METERING_REQUESTED = "waits for MeteringConfirmationReq"
+    METERING_LATE = "has waited too long for MeteringConfirmationReq, and still accepts it"

@@ -1,7 +1,8 @@
 """Every input that is legal in a state of ISO 15118-20; how to read it: `secc.session.iso2.table`.
 
-Plug and Charge, certificate installation and metering confirmation are not in this table. Their requests are
-out of order in every state: each gets its paired response with FAILED_SequenceError [V2G20-459].
+Plug and Charge and certificate installation are not in this table. Their requests are out of order in every
+state: each gets its paired response with FAILED_SequenceError [V2G20-459]. The side streams have a table for
+themselves: `secc.session.iso20.beside`.
 
 A WARNING answers and keeps the state; it has no row. A row with a `leniency` counts only while that
 switch of `CompatConfig` is on.
@@ -15,6 +16,7 @@ from secc.messages.iso20_ac import ACChargeLoopReq, ACChargeLoopRes, ACChargePar
 from secc.messages.iso20_common import (
     AuthorizationReq,
     AuthorizationSetupReq,
+    MeteringConfirmationReq,
     PowerDeliveryReq,
     ScheduleExchangeReq,
     ServiceDetailReq,
@@ -51,7 +53,18 @@ from secc.session.inputs import (
 )
 from secc.session.iso20 import discharge, notifications, pricing, terms
 from secc.session.iso20.beside import BESIDE, OPENS
-from secc.session.iso20.handlers import ac, ac_loop, dc, dc_loop, ending, parameters, power, services, setup
+from secc.session.iso20.handlers import (
+    ac,
+    ac_loop,
+    dc,
+    dc_loop,
+    ending,
+    metering,
+    parameters,
+    power,
+    services,
+    setup,
+)
 from secc.session.iso20.handlers.schedule import exchange
 from secc.session.iso20.pausing import kept
 from secc.session.iso20.refusals import CODES, PAIRS, refusal
@@ -211,6 +224,10 @@ RULES: tuple[On, ...] = (
     *each(_SCHEDULES, PricesOffered, pricing.answered, _SCHEDULES, "V2G20-1987"),
     *each(_SCHEDULES, Timer.CHARGE_PARAMETERS, setup.attempt_over, _SCHEDULES, "V2G20-1987"),
     *each(_UNDER_POWER, Timer.DEMAND_AGE, dc_loop.demand_aged, _UNDER_POWER, "INV-31"),
+
+    # --- metering confirmation of an EV that does not use its side stream ---
+    *each((S.WAIT_LOOP_AC, S.WAIT_LOOP_DC), MeteringConfirmationReq, metering.confirmed_on_main,
+          {S.WAIT_LOOP_AC, S.WAIT_LOOP_DC}, "V2G20-1083", "metering_on_main"),
 
     # --- PowerDeliveryReq(Stop) of an EV that gives up before the start ---
     *each((S.WAIT_CABLE_CHECK, S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from secc.messages import iso20_common as m
-from secc.messages.iso20_common import RationalNumber
+from secc.messages.iso20_common import EvseNotification, RationalNumber
 from secc.session.context import Context
 from secc.session.iso20 import numbers
 from secc.session.iso20.side import Iso20Side, selection, side
+from secc.session.outlet import MeterReading
 from secc.session.quantities import Milli
 from secc.settings.iso20 import DischargeSign
 
@@ -51,15 +52,24 @@ def measured(value: float) -> RationalNumber:
     return numbers.nearest(int(value * 1000)) if abs(value) < 1e9 else ZERO
 
 
-def meter_info(session: Context, *, asked: bool) -> m.MeterInfo | None:
+def meter_info(session: Context, status: m.EVSEStatus | None, *, asked: bool) -> m.MeterInfo | None:
     """MeterInfo, if the EV asks for it [V2G20-1081] [V2G20-1082], and with the first response of a loop
     [V2G20-1833]; None without a fresh reading. The registers are those of the meter, since the beginning of
     its life [INV-33]; that of the other direction is sent only in services of both directions, as one EV in
-    the field cannot read it."""
+    the field cannot read it. With the request of a confirmation it is the reading to confirm
+    [V2G20-1083]."""
     room, reading = side(session), session.evse.meter
+    if status is not None and status.evse_notification is EvseNotification.METERING_CONFIRMATION:
+        room.metered = True
+        return None if room.metering is None else room.metering.meter_info
     if reading is None or not session.config.energy.meter_info or not (asked or not room.metered):
         return None
     room.metered = True
+    return meter_info_of(session, reading)
+
+
+def meter_info_of(session: Context, reading: MeterReading) -> m.MeterInfo:
+    """MeterInfo of a reading."""
     both = selection(session).service.bidirectional
     return m.MeterInfo(
         meter_id=reading.meter_id,

@@ -10,6 +10,7 @@ from secc.session import limits, loop, offering
 from secc.session.agreed import EvLimits
 from secc.session.context import Context
 from secc.session.iso20 import battery, discharge, phases, steering, terms, wire
+from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc_loop import mobility
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, watch
@@ -30,6 +31,7 @@ def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
     _check_variant(session, mode)
     offering.watch(session)
     watch(session)
+    metering.watch(session)
     room = side(session)
     room.battery = battery.seen(room.battery, request.display_parameters, mode)
     discharge.update(session)
@@ -37,12 +39,13 @@ def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:
         code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION
+    status = evse_status(session)
     session.answer(
         ac.ACChargeLoopRes(
             header=head(session),
             response_code=code,
-            evse_status=evse_status(session),
-            meter_info=wire.meter_info(session, asked=request.meter_info_requested),
+            evse_status=status,
+            meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
             cl_res_control_mode=_answer(session, bounds),
         )
     )

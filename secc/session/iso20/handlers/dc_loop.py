@@ -11,6 +11,7 @@ from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
 from secc.session.iso20 import battery, discharge, numbers, steering, terms, wire
+from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, watch
@@ -33,6 +34,7 @@ def charge_loop(session: Context, request: dc.DCChargeLoopReq) -> S:
     _check_variant(session, mode)
     offering.watch(session)
     watch(session)
+    metering.watch(session)
     side(session).battery = battery.seen(side(session).battery, request.display_parameters, mode)
     discharge.update(session)
     ev = _tightened(agreed(session), mode)
@@ -42,12 +44,13 @@ def charge_loop(session: Context, request: dc.DCChargeLoopReq) -> S:
         demand = planned(session, ev)
     point = _deliver(session, demand)
     session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)
+    status = evse_status(session)
     session.answer(
         dc.DCChargeLoopRes(
             header=head(session),
             response_code=ResponseCode.OK,
-            evse_status=evse_status(session),
-            meter_info=wire.meter_info(session, asked=request.meter_info_requested),
+            evse_status=status,
+            meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
             evse_present_current=wire.measured(session.evse.present_current),
             evse_present_voltage=wire.measured(session.evse.present_voltage),
             evse_power_limit_achieved=point.power_limited,

@@ -1,0 +1,121 @@
+"""Metering confirmation: a reading in the charge loop that the EV signs, kept as evidence.
+
+In a session that a contract pays for, the station asks for it in a response of the loop, with the reading
+[V2G20-1083]. The EV answers on the side stream 0x8102 [V2G20-1084], while the loop goes on. An EV that does
+not answer in time is not asked any longer; its confirmation is still accepted. The interval is that of
+receipts in ISO 15118-2, `pnc.receipt_interval`.
+"""
+
+from __future__ import annotations
+
+from secc.errors import CertificateError
+from secc.messages import iso20_common as m
+from secc.messages.iso20_common import ResponseCode
+from secc.messages.xmldsig import Signature
+from secc.pki.contract import verify_metering
+from secc.pki.kinds import Generation
+from secc.session import ending
+from secc.session.agreed import ContractPayer
+from secc.session.context import Context
+from secc.session.contract import terms_of
+from secc.session.contract_events import ContractRefused, StoreReceipt
+from secc.session.iso20 import wire
+from secc.session.iso20.handlers.dc import session_state
+from secc.session.iso20.header import head
+from secc.session.iso20.refusals import Iso20Refused
+from secc.session.iso20.side import MeteringQuestion, side
+from secc.session.iso20.states import Iso20State, SideState
+from secc.session.outputs import NoticeKind
+from secc.session.states import Timer
+from secc.session.streams import Stream
+from secc.settings.services import Payment
+
+
+def watch(session: Context) -> None:
+    """In the charge loop: ask for a confirmation when it is time, and there is a reading."""
+    interval, reading = session.config.pnc.receipt_interval, session.evse.meter
+    if interval is None or reading is None or not session.config.energy.meter_info:
+        return
+    if session.payment is not Payment.CONTRACT or session.pnc.payer is None or session.stop is not None:
+        return
+    if session.pnc.receipt_at is None:
+        session.pnc.receipt_at = session.now
+    if not session.granted or session.now < session.pnc.receipt_at + interval:
+        return
+    delay = session.config.iso20.metering_confirmation
+    session.pnc.receipt_at = session.now
+    room = side(session)
+    schedule = None if session.offer is None else session.schedule_id
+    room.metering = MeteringQuestion(wire.meter_info_of(session, reading), schedule, session.now + delay)
+    session.streams[Stream.METERING] = SideState.METERING_REQUESTED
+    session.timers.start(Timer.METERING_CONFIRMATION, session.now, delay)
+
+
+def confirmed(session: Context, request: m.MeteringConfirmationReq) -> SideState:
+    """The confirmation, on its side stream."""
+    _take(session, request)
+    return SideState.METERING_IDLE
+
+
+def confirmed_on_main(session: Context, request: m.MeteringConfirmationReq) -> Iso20State:
+    """The confirmation of an EV that sends it on the main stream."""
+    if side(session).metering is None:
+        why = "no metering confirmation is requested [V2G20-1083]"
+        raise Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
+    _take(session, request)
+    session.streams[Stream.METERING] = SideState.METERING_IDLE
+    session.timers.stop(Timer.METERING_CONFIRMATION)
+    return session_state(session)
+
+
+def late(session: Context, _: None) -> SideState:
+    """The EV has not confirmed in its time: it is not asked any longer, and the session goes on."""
+    session.notice(NoticeKind.IGNORED, "the EV does not confirm the meter reading in time")
+    return SideState.METERING_LATE
+
+
+def _take(session: Context, request: m.MeteringConfirmationReq) -> None:
+    """The values that were sent, signed with the contract of this session; everything else is refused."""
+    ending.check_fault(session)
+    question, payer = side(session).metering, session.pnc.payer
+    if question is None or payer is None:
+        raise _not_valid("not_asked", "no confirmation was asked for")
+    data = request.signed_metering_data
+    _compare(session, data, question)
+    _verify(session, data, payer)
+    side(session).metering = None
+    session.answer(m.MeteringConfirmationRes(header=head(session), response_code=ResponseCode.OK))
+
+
+def _compare(session: Context, data: m.SignedMeteringData, question: MeteringQuestion) -> None:
+    if data.session_id != session.session_id:
+        raise _not_valid("session", "the SessionID in the signed data is another one")
+    if data.meter_info != question.meter_info:
+        raise _not_valid("meter_info", "not the meter reading that was sent")
+    if data.receipt is not None:
+        raise _not_valid("receipt", "a receipt that was not sent")
+    choice = data.scheduled_smdt_control_mode
+    if choice is not None and choice.selected_schedule_tuple_id != question.schedule_id:
+        raise _not_valid("schedule", "not the schedule that was followed")
+
+
+def _verify(session: Context, data: m.SignedMeteringData, payer: ContractPayer) -> None:
+    signature = session.received_signature
+    generation = Generation.LAB if session.transport.laboratory else Generation.ISO20
+    try:
+        receipt = verify_metering(
+            payer.contract,
+            data,
+            signature if isinstance(signature, Signature) else None,
+            generation=generation,
+            compat=terms_of(session).policy.compat,
+        )
+    except CertificateError as error:
+        raise _not_valid(str(error.rule), str(error), str(payer.contract.emaid)) from error
+    session.emit(StoreReceipt(receipt))
+
+
+def _not_valid(rule: str, text: str, identity: str = "") -> Iso20Refused:
+    code = ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID
+    record = ContractRefused("MeteringConfirmationReq", code, rule, text, identity)
+    return Iso20Refused(code, text, record)
