@@ -76,6 +76,7 @@ def as_text(record: Record) -> str | None:
         case OutputRecord(output=EndSession() as end):
             detail = f", {end.detail}" if end.detail else ""
             energy = f", meter {end.meter.energy} Wh" if end.meter is not None else ""
+            energy += f", {end.exported} Wh taken from the EV" if end.exported else ""
             return f"   session {end.session_id.hex().upper()} is over: {end.reason.value}{detail}{energy}"
         case OutputRecord(output=OfferSent() | OfferChosen() as output):
             return f"   {type(output).__name__} {_offer_words(output)}"

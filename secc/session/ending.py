@@ -182,6 +182,7 @@ def record(session: Context, reason: EndReason, detail: str, code: enum.StrEnum 
         fault_detail="" if session.earlier_fault else session.fault_detail,
         meter=session.reading,
         energy=metering.energy(session),
+        exported=metering.exported(session),
         paused=pause.kept(session, session.session_id) if reason is EndReason.PAUSED else None,
     )
 

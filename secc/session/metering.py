@@ -30,9 +30,17 @@ def checked(session: Context, snapshot: EvseSnapshot) -> EvseSnapshot:
 
 
 def energy(session: Context) -> int | None:
-    """Wh between the first and the last good reading; None without one."""
+    """Wh to the EV, between the first and the last good reading; None without one."""
     first, last = session.first_reading, session.reading
     return None if first is None or last is None else last.energy - first.energy
+
+
+def exported(session: Context) -> int | None:
+    """Wh from the EV, likewise; None where one of the two readings has no such register."""
+    first, last = session.first_reading, session.reading
+    if first is None or last is None or first.exported is None or last.exported is None:
+        return None
+    return last.exported - first.exported
 
 
 def _trouble(reading: MeterReading, before: MeterReading | None, utc: float, age: float) -> str:
@@ -41,6 +49,8 @@ def _trouble(reading: MeterReading, before: MeterReading | None, utc: float, age
         return f"reading of {reading.meter_id} in a session that {before.meter_id} has measured"
     if before is not None and reading.energy < before.energy:
         return f"its reading has fallen below {before.energy} Wh"
+    if before is not None and before.exported is not None and (reading.exported or 0) < before.exported:
+        return f"its reading of exported energy has fallen below {before.exported} Wh"
     if reading.utc is not None and utc - reading.utc > age:
         return f"its reading is older than {age:g} s"
     return ""

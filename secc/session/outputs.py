@@ -189,7 +189,9 @@ class EndSession:
     meter: MeterReading | None = None
     """The last reading seen."""
     energy: int | None = None
-    """Wh between the first reading and the last."""
+    """Wh to the EV, between the first reading and the last."""
+    exported: int | None = None
+    """Wh from the EV, likewise; None where the meter has no such register."""
     paused: PausedSession | None = None
     """What a next session needs to continue this one, with PAUSED."""
 

@@ -183,9 +183,10 @@ class Journal:
                 "fault": None if end.fault is None else end.fault.value,
             }
         delivered = None if session.first is None or last is None else last.energy - session.first.energy
-        self._append(
-            "end", session.key, {**fields, "meter": _meter(last), "energy": delivered}, sync=Sync.ENDS
-        )
+        fields |= {"meter": _meter(last), "energy": delivered}
+        if end is not None and end.exported is not None:
+            fields["exported"] = end.exported
+        self._append("end", session.key, fields, sync=Sync.ENDS)
 
     # --- the file ------------------------------------------------------------------------------------------
 
@@ -201,8 +202,10 @@ class Journal:
                 "detail": detail,
                 "last_heard_of": found[-1].get("utc"),
                 "meter": last,
-                "energy": None if first is None or last is None else last["energy"] - first["energy"],
+                "energy": _between(first, last, "energy"),
             }
+            if (exported := _between(first, last, "exported")) is not None:
+                fields["exported"] = exported
             self._append("end", key, fields, sync=Sync.ENDS)
             yield {"session": key, **fields}
 
@@ -224,6 +227,13 @@ class Journal:
 
 _KEPT = ("end", "receipt")
 _PATIENCE = 5.0  # s for the disk at the start, before anything is served
+
+
+def _between(first: dict[str, Any] | None, last: dict[str, Any] | None, register: str) -> int | None:
+    """Wh between two readings in the file; None where one has no such register."""
+    if first is None or last is None or register not in first or register not in last:
+        return None
+    return int(last[register] - first[register])
 
 
 def _follows(reading: MeterReading, before: MeterReading) -> bool:
@@ -261,6 +271,7 @@ def _meter(reading: MeterReading | None) -> dict[str, Any] | None:
     if reading is None:
         return None
     plain: dict[str, Any] = {"id": reading.meter_id, "energy": reading.energy, "utc": reading.utc}
+    plain |= {} if reading.exported is None else {"exported": reading.exported}
     plain |= {} if reading.status is None else {"status": reading.status}
     plain |= {} if reading.signature is None else {"signature": reading.signature.hex()}
     return plain

@@ -46,6 +46,9 @@ class Metrics:
             "secc_sessions", "Sessions that have ended, by reason.", ["reason"], registry=make
         )
         self._energy = Counter("secc_energy_wh", "Energy of ended sessions by the meter.", registry=make)
+        self._exported = Counter(
+            "secc_exported_wh", "Energy from EVs in ended sessions by the meter.", registry=make
+        )
         self._responses = Counter(
             "secc_responses", "Responses, by message and code.", ["message", "code"], registry=make
         )
@@ -81,6 +84,7 @@ class Metrics:
             case OutputRecord(output=EndSession() as end):
                 self._sessions.labels(end.reason.name.lower()).inc()
                 self._energy.inc(end.energy or 0)
+                self._exported.inc(end.exported or 0)
             case NoticeRecord(notice=notice):
                 self._notices.labels(notice.kind.value).inc()
             case LinkRecord(event=event):

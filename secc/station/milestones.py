@@ -89,7 +89,9 @@ class SessionEnded(Milestone):
     reason: EndReason
     detail: str
     energy: int | None
-    """Wh by the meter; None without one."""
+    """Wh to the EV by the meter; None without one."""
+    exported: int | None = None
+    """Wh from the EV by the meter; None without such a register."""
 
 
 class Milestones:
@@ -113,7 +115,8 @@ class Milestones:
             case OutputRecord(output=EndSession() as end):
                 if self._begun:
                     known: dict[str, Any] = {"at": record.at, "session": record.session}
-                    self._show(SessionEnded(**known, reason=end.reason, detail=end.detail, energy=end.energy))
+                    known |= {"energy": end.energy, "exported": end.exported}
+                    self._show(SessionEnded(**known, reason=end.reason, detail=end.detail))
                 self._request = self._limits = self._energy = None
                 self._begun = self._authorised = self._charging = False
 

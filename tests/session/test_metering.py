@@ -81,3 +81,34 @@ def test_the_end_has_the_last_good_reading() -> None:
     bench.request(r.session_stop())
     assert bench.end is not None
     assert bench.end.meter == MeterReading("M1", 1500)
+
+
+@pytest.mark.inv("INV-33", "INV-36")
+def test_the_end_counts_the_energy_of_each_direction() -> None:
+    bench = charging()
+    bench.outlet(meter=MeterReading("M1", 1200, exported=40))
+    bench.outlet(meter=MeterReading("M1", 1500, exported=90))
+    bench.request(r.stop())
+    bench.request(r.session_stop())
+    assert bench.end is not None
+    assert (bench.end.energy, bench.end.exported) == (500, None)  # the first reading had no such register
+
+
+def test_a_meter_of_both_directions_is_counted_in_both() -> None:
+    bench = Bench(AC)
+    bench.outlet(meter=MeterReading("M1", 1000, exported=40))
+    bench.to_status()
+    bench.outlet(meter=MeterReading("M1", 1500, exported=90))
+    bench.request(r.stop())
+    bench.request(r.session_stop())
+    assert bench.end is not None
+    assert (bench.end.energy, bench.end.exported) == (500, 50)
+
+
+@pytest.mark.inv("INV-33")
+@pytest.mark.parametrize("exported", [89, None])
+def test_a_register_of_exported_energy_that_falls_or_vanishes_is_not_believed(exported: int | None) -> None:
+    bench = charging()
+    bench.outlet(meter=MeterReading("M1", 1500, exported=90))
+    bench.outlet(meter=MeterReading("M1", 1600, exported=exported))
+    assert told(bench) is None

@@ -42,6 +42,13 @@ def test_ends_are_counted_with_their_energy() -> None:
     assert found["secc_energy_wh_total"] == 1520
 
 
+def test_energy_from_vehicles_is_counted_apart() -> None:
+    metrics = Metrics()
+    metrics.record(OutputRecord(0.0, EndSession(reason=EndReason.TERMINATED, energy=10, exported=300)))
+    found = samples(metrics)
+    assert (found["secc_energy_wh_total"], found["secc_exported_wh_total"]) == (10, 300)
+
+
 def test_responses_are_counted_by_code_and_measured_and_late_ones_are_seen() -> None:
     metrics = Metrics()
     metrics.record(response(iso2.SessionStopRes(response_code=iso2.ResponseCode.OK), 1.4))

@@ -63,5 +63,5 @@ OPENS: dict[Stage, dict[Stream, Stage]] = {
         Stream.METERING: SideState.METERING_IDLE,
     },
 }
-"""The states of the main stream with side streams, and where each begins. A response of the loop that requests
-a metering confirmation leads to METERING_REQUESTED."""
+"""The states of the main stream with side streams, and where each begins. A response of the loop that asks
+for a metering confirmation leads to METERING_REQUESTED."""
