@@ -49,8 +49,10 @@ demo: setup  ## a simulated car charges at a simulated station: AC and DC, plain
 demo-cpo: setup  ## an operator's back end: ecosystem, provisioning service, CSMS, two stations, three cars
 	$(BIN)/secc cpo demo
 
-test: setup  ## all Python tests
-	$(PY) -m pytest -q
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+
+test: setup  ## all Python tests, on up to four processors side by side
+	$(PY) -m pytest -q $(SIDE_BY_SIDE)
 
 interop: setup $(EV_VENV)/.ready  ## an independent EV at `secc serve`, `secc ev` at an independent station (Linux, root, Java)
 	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py \
@@ -120,7 +122,7 @@ rust:  ## format, lint and tests of the crates
 	cargo test --locked --workspace --quiet
 
 coverage: setup  ## all Python tests, with coverage
-	$(PY) -m pytest -q --cov --cov-report=term
+	$(PY) -m pytest -q $(SIDE_BY_SIDE) --cov --cov-report=term
 
 docs: setup  ## the documentation, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -147,9 +147,14 @@ class BenchWire:
             if (frame := self._take()) is not None:
                 return frame
             if self._over is not None:
-                return Closed(self._loop.time() - self._sent, self._over)
+                return Closed(self.since_sent, self._over)
             if not await self._read(end):
-                return Silence(self._loop.time() - self._sent, self._buffer)
+                return Silence(self.since_sent, self._buffer)
+
+    @property
+    def since_sent(self) -> float:
+        """Seconds since the last sending, or since the connection was made."""
+        return self._loop.time() - self._sent
 
     async def wait_closed(self, limit: float) -> Reply:
         """Return the end within `limit` seconds from now, or a message that arrives instead."""
@@ -205,7 +210,7 @@ class BenchWire:
             return None
         payload = self._buffer[HEADER.size : HEADER.size + length]
         self._buffer = self._buffer[HEADER.size + length :]
-        return WireFrame(version, inverse, kind, payload, self._loop.time() - self._sent)
+        return WireFrame(version, inverse, kind, payload, self.since_sent)
 
 
 class Datagrams:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import ipaddress
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -220,5 +221,4 @@ _EARLY = 1000  # segments that may wait for one that is missing
 
 
 def _text(end: _End) -> str:
-    groups = ":".join(f"{int.from_bytes(end[0][i : i + 2], 'big'):x}" for i in range(0, 16, 2))
-    return f"[{groups}]:{end[1]}"
+    return f"[{ipaddress.IPv6Address(end[0])}]:{end[1]}"

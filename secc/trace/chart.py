@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 
 from secc.trace.summary import SessionSummary, name_of, remark_of
@@ -39,7 +38,7 @@ def _lines(summary: SessionSummary) -> Iterator[_Line]:
             code = remark if remark.startswith("FAILED") else ""
             yield _Line(at, f"{arrow}  {remark}".rstrip(), f"{name} {code}")
     for band in summary.bands[1:]:
-        yield _Line(band.start, f"{' ' * 38}[{band.state.name}]")
+        yield _Line(band.start, f"{_OUTLET}[{band.state.name}]")
     for at, output in summary.orders:
         if (text := _order(output)) is not None:
             yield _Line(at, text, "set-point" if "SetOutput" in output else "")
@@ -51,16 +50,29 @@ def _order(output: dict[str, object]) -> str | None:
     if name in ("Heard", "Write", "RenewLease") or isinstance(fields, str):
         return None
     if name == "SetOutput":
-        return f"{' ' * 38}───── {fields['voltage']:g} V, {fields['current']:g} A ─────▶"
+        return f"{_OUTLET}───── {fields['voltage']:g} V, {fields['current']:g} A ─────▶"
     if name == "Notice":
-        return f"{' ' * 38}note: {fields['text']}"
+        return f"{_OUTLET}note: {fields['text']}"
     if name == "EndSession":
         detail = f": {fields['detail']}" if fields.get("detail") else ""
-        return f"{' ' * 38}END: {fields['reason']}{detail}"
-    told = {key: value for key, value in fields.items() if key not in _PRIVATE}
-    return f"{' ' * 38}───── {name} {json.dumps(told) if told else ''}─────▶"
+        return f"{_OUTLET}END: {fields['reason']}{detail}"
+    words = [name, *_values({key: value for key, value in fields.items() if key not in _PRIVATE})]
+    return f"{_OUTLET}───── {' '.join(words)} ─────▶"
 
 
+def _values(fields: dict[str, object]) -> Iterator[str]:
+    """`name value` of what says something; what is nested, by its parts."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _values(value)
+        elif isinstance(value, list):
+            if value:
+                yield f"{name} ({len(value)})"
+        elif value not in (None, "", False):
+            yield name if value is True else f"{name} {value}"
+
+
+_OUTLET = " " * 38
 _PRIVATE = ("ticket", "contract", "request", "bundle", "receipt")
 """Parts of an output that a chart leaves out: proofs and whole messages."""
 

@@ -11,8 +11,6 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from secc.session.din.states import DinState
-from secc.session.iso2.states import State
 from secc.session.states import Stage
 from secc.trace.summary import CurvePoint, SessionSummary, name_of, remark_of
 
@@ -25,30 +23,34 @@ PANEL, GAP, TOP = 130, 22, 72
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Panel:
     title: str
+    unit: str
     curves: tuple[tuple[str, str, bool], ...]
     """Name of the curve, colour, dashed."""
 
 
 PANELS = (
-    _Panel("voltage, V", (("voltage", "#1f6fb2", False), ("voltage set", "#1f6fb2", True))),
+    _Panel("voltage", "V", (("voltage", "#1f6fb2", False), ("voltage set", "#1f6fb2", True))),
     _Panel(
-        "current, A",
+        "current",
+        "A",
         (
             ("current", "#b2431f", False),
             ("current set", "#b2431f", True),
             ("current offered", "#7a5c00", True),
         ),
     ),
-    _Panel("power, W", (("power", "#5b2a86", False), ("power set", "#5b2a86", True))),
-    _Panel("energy, Wh", (("energy", "#2a7d4f", False),)),
-    _Panel("state of charge, %", (("soc", "#00707a", False),)),
+    _Panel("power", "W", (("power", "#5b2a86", False), ("power set", "#5b2a86", True))),
+    _Panel("energy", "Wh", (("energy", "#2a7d4f", False), ("energy back", "#7a2d5e", True))),
+    _Panel("state of charge", "%", (("soc", "#00707a", False),)),
 )
 
 
 def svg(summary: SessionSummary, *, title: str = "") -> str:
-    """One picture of one session."""
+    """One picture of one session; raises nothing for any session that could be summarized."""
     panels = [panel for panel in PANELS if any(name in summary.curves for name, _, _ in panel.curves)]
-    height = TOP + len(panels) * (PANEL + GAP) + 110
+    below = TOP + len(panels) * (PANEL + GAP)
+    listed = below + 96
+    height = listed + _ROW * math.ceil(len(summary.bands) / _COLUMNS) + 20
     scale = _Scale(max(summary.duration, 0.001))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -60,10 +62,10 @@ def svg(summary: SessionSummary, *, title: str = "") -> str:
     ]
     for number, panel in enumerate(panels):
         parts += _panel(panel, summary, scale, TOP + number * (PANEL + GAP))
-    below = TOP + len(panels) * (PANEL + GAP)
     parts += _states(summary, scale, below)
     parts += _messages(summary, scale, below + 34)
     parts += _time_axis(scale, TOP, below + 70)
+    parts += _state_list(summary, listed)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -85,7 +87,9 @@ def _headline(summary: SessionSummary) -> str:
 def _panel(panel: _Panel, summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
     values = [point.value for name, _, _ in panel.curves for point in summary.curves.get(name, ())]
     most, least = max(0.0, *values), min(0.0, *values)
-    step = _nice(max(most, -least) / 4 if least == 0.0 or most == 0.0 else (most - least) / 4)
+    thousands = panel.unit in ("W", "Wh") and max(most, -least) >= 1000
+    factor, unit = (1000.0, f"k{panel.unit}") if thousands else (1.0, panel.unit)
+    step = factor * _nice((most - least if least < 0.0 < most else max(most, -least)) / factor / 4)
     high, low = math.ceil(most / step), math.floor(least / step)
     high += high == low
 
@@ -94,11 +98,14 @@ def _panel(panel: _Panel, summary: SessionSummary, scale: _Scale, top: int) -> I
         return round(top + PANEL * (high * step - within) / ((high - low) * step), 1)
 
     for tick in range(low, high + 1):
-        height = y(tick * step)
+        height, value = y(tick * step), tick * step / factor
         stroke = "#999" if tick == 0 and low else "#e4e4e4"  # the zero line, where power flows both ways
         yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height}" y2="{height}" stroke="{stroke}"/>'
-        yield f'<text x="{LEFT - 6}" y="{height + 4}" text-anchor="end" fill="#555">{tick * step:g}</text>'
-    labels = 0
+        yield f'<text x="{LEFT - 6}" y="{height + 4}" text-anchor="end" fill="#555">{value:g}</text>'
+    if low and panel.title == "power":
+        yield from _directions(y(0.0))
+    yield f'<text x="{LEFT}" y="{top - 5}" fill="#555">{panel.title}, {unit}</text>'
+    shown = 0
     for name, colour, dashed in panel.curves:
         points = summary.curves.get(name)
         if not points:
@@ -106,9 +113,34 @@ def _panel(panel: _Panel, summary: SessionSummary, scale: _Scale, top: int) -> I
         line = " ".join(f"{scale.x(p.at)},{y(p.value)}" for p in _stairs(points))
         dash = ' stroke-dasharray="5 3"' if dashed else ""
         yield f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"{dash}/>'
-        text = panel.title if labels == 0 else name
-        yield f'<text x="{LEFT + 6 + 130 * labels}" y="{top - 5}" fill="{colour}">{escape(text)}</text>'
-        labels += 1
+        yield from _key(LEFT + 140 + 150 * shown, top - 9, name, f'stroke="{colour}"{dash}')
+        shown += 1
+
+
+def _key(x: int, y: int, name: str, stroke: str) -> Iterator[str]:
+    """A short piece of the line beside its name, which a print in grey shows too."""
+    yield f'<line x1="{x}" x2="{x + 24}" y1="{y}" y2="{y}" stroke-width="1.5" {stroke}/>'
+    yield f'<text x="{x + 30}" y="{y + 4}">{escape(_NAMES.get(name, name))}</text>'
+
+
+_NAMES = {
+    "voltage": "measured",
+    "current": "measured",
+    "power": "measured",
+    "energy": "to the EV",
+    "energy back": "from the EV",
+    "soc": "by the EV",
+    "voltage set": "set",
+    "current set": "set",
+    "power set": "set",
+    "current offered": "offered",
+}
+
+
+def _directions(zero: float) -> Iterator[str]:
+    """What above and below zero mean, where power flows both ways."""
+    yield f'<text x="{LEFT + 4}" y="{zero - 5}" fill="#555">▲ to the EV</text>'
+    yield f'<text x="{LEFT + 4}" y="{zero + 14}" fill="#555">▼ from the EV</text>'
 
 
 def _nice(value: float) -> float:
@@ -127,21 +159,42 @@ def _stairs(points: Sequence[CurvePoint]) -> Iterator[CurvePoint]:
 
 
 _COLOURS = ("#cfe3f5", "#f7dfc9", "#dcd3ec", "#d5ead9", "#f6d5d5", "#e6e6c8")
+_COLUMNS, _ROW = 3, 16
 
 
 def _states(summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
-    colours: dict[Stage, str] = {
-        state: _COLOURS[i % len(_COLOURS)] for i, state in enumerate([*State, *DinState])
-    }
-    for band in summary.bands:
+    """A band for each state with its number in the list below, and its name where there is room."""
+    colours = _colours(summary)
+    for number, band in enumerate(summary.bands, 1):
         start, end = scale.x(band.start), scale.x(band.end)
         width = round(max(end - start, 0.5), 1)
         yield (
             f'<rect x="{start}" y="{top}" width="{width}" height="26" fill="{colours[band.state]}" '
             f'stroke="white"><title>{band.state.name} {band.start:.2f} to {band.end:.2f} s</title></rect>'
         )
-        if width > 7 * len(band.state.name):
-            yield f'<text x="{start + 4}" y="{top + 17}">{band.state.name}</text>'
+        text = f"{number} {band.state.name}"
+        if width > 7 * len(text):
+            yield f'<text x="{start + 4}" y="{top + 17}">{text}</text>'
+        elif width > 4 + 7 * len(str(number)):
+            yield f'<text x="{start + 3}" y="{top + 17}">{number}</text>'
+    yield f'<text x="{LEFT - 6}" y="{top + 17}" text-anchor="end" fill="#555">state</text>'
+
+
+def _state_list(summary: SessionSummary, top: int) -> Iterator[str]:
+    """Every state by name, with its times: most are too short for a name in the band."""
+    colours = _colours(summary)
+    rows = math.ceil(len(summary.bands) / _COLUMNS)
+    for number, band in enumerate(summary.bands):
+        x = LEFT + number // max(rows, 1) * ((WIDTH - LEFT - RIGHT) // _COLUMNS)
+        y = top + number % max(rows, 1) * _ROW
+        text = f"{number + 1} {band.state.name}, {band.start:.2f} to {band.end:.2f} s"
+        yield f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{colours[band.state]}"/>'
+        yield f'<text x="{x + 16}" y="{y}">{text}</text>'
+
+
+def _colours(summary: SessionSummary) -> dict[Stage, str]:
+    states = dict.fromkeys(band.state for band in summary.bands)
+    return {state: _COLOURS[number % len(_COLOURS)] for number, state in enumerate(states)}
 
 
 def _messages(summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:

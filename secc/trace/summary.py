@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from secc.session.iso2.states import State
+from secc.session.outlet import MeterReading
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.trace.capture import CapturedConversation
@@ -59,8 +60,9 @@ class SessionSummary:
     messages: tuple[TracedMessage, ...]
     bands: tuple[Band, ...]
     curves: dict[str, tuple[CurvePoint, ...]]
-    """By name: `voltage`, `voltage set`, `current`, `current set`, `power`, `power set`, `energy`, `soc`;
-    those that have something to show. Current and power into the station are negative."""
+    """By name: `voltage`, `voltage set`, `current`, `current set`, `power`, `power set`, `energy`,
+    `energy back`, `soc`; those that have something to show. Into the station, current and power are
+    negative."""
 
 
 def summarize(session: TracedSession, config: SeccConfig) -> SessionSummary:
@@ -137,7 +139,9 @@ def _bands(session: TracedSession, config: SeccConfig, began: float, duration: f
     start = 0.0
     for taken in rerun(session, config):
         at = taken.step.at - began
-        if taken.after is not state:
+        if taken.after.name == state.name:  # the same phase, now of the protocol that was agreed
+            state = taken.after
+        elif taken.after is not state:
             bands.append(Band(state, start, at))
             state, start = taken.after, at
     return [*bands, Band(state, start, duration)]
@@ -151,15 +155,16 @@ def _curves(
     def add(name: str, at: float, value: float) -> None:
         curves.setdefault(name, []).append(CurvePoint(at - began, value))
 
-    first_energy: int | None = None
+    first: MeterReading | None = None
     for step in session.steps:
         if (evse := step.snapshot) is not None:
             add("voltage", step.at, evse.present_voltage)
             add("current", step.at, evse.present_current)
             add("power", step.at, evse.present_voltage * evse.present_current)
             if evse.meter is not None:
-                first_energy = evse.meter.energy if first_energy is None else first_energy
-                add("energy", step.at, float(evse.meter.energy - first_energy))
+                first = first or evse.meter
+                add("energy", step.at, float(evse.meter.energy - first.energy))
+                add("energy back", step.at, float((evse.meter.exported or 0) - (first.exported or 0)))
         for output in step.outputs:
             if (point := output.get("SetOutput")) is not None:
                 add("voltage set", step.at, float(point["voltage"]))

@@ -14,7 +14,7 @@ from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, MeterRead
 from secc.session.outputs import EndReason, EndSession
 from secc.station.journal import FAILED, INTERRUPTED, Journal, Sync, records
 from tests.support.serving import serving
-from tests.support.wire import AC_SETUP, Car, running, to_charge_loop, to_session
+from tests.support.wire import AC_SETUP, Car, eventually, running, to_charge_loop, to_session
 
 ID = bytes.fromhex("0102030405060708")
 
@@ -376,12 +376,13 @@ async def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: p
         return car
 
     folder = str(tmp_path / "journal")
+    path = tmp_path / "journal" / "journal.jsonl"
     with serving("--sim", "ac", "--journal", folder) as (process, port):
         car = await charge(port)
+        await eventually(lambda: path.exists() and "\n" in path.read_text())  # written beside the loop
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         car.close()
-    path = tmp_path / "journal" / "journal.jsonl"
     assert [record["record"] for record in records(path)] == ["begin"]
     with serving("--sim", "ac", "--journal", folder):
         pass

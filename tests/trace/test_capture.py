@@ -89,7 +89,7 @@ def captured(recording: Recording) -> list[tuple[float, bytes]]:
 def test_payloads_of_both_sides_come_in_their_order() -> None:
     recording = dc_session()
     (talk,) = conversations(pcap(*captured(recording)))
-    assert talk.ev == "[fe80:0:0:0:0:0:0:1]:50000"
+    assert talk.ev == "[fe80::1]:50000"
     assert [p.data for p in talk.payloads if p.from_ev] == [e.payload for e in recording.exchanges]
     assert len(talk.payloads) == 2 * len(recording.exchanges)
     assert not talk.tls
@@ -162,7 +162,7 @@ def test_discovery_is_found() -> None:
         )
     )
     assert [(one.at, one.message) for one in found] == [(1.0, SdpRequest(Security.TLS)), (1.1, answer)]
-    assert found[0].source == "[fe80:0:0:0:0:0:0:1]:50001"
+    assert found[0].source == "[fe80::1]:50001"
 
 
 CAR, MODEM, RUN = b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02", bytes(range(8))
@@ -379,11 +379,8 @@ def test_power_into_the_station_is_drawn_below_zero() -> None:
     summary = summarize_capture(talk)
     assert [point.value for point in summary.curves["power"]] == [12_000.0, -12_000.0]
     assert [point.value for point in summary.curves["soc"]] == [55.0, 55.0]
-    picture = ET.fromstring(svg(summary))
-    ticks = [
-        float(element.text or "nan") for element in picture.iter() if (element.text or "").startswith("-")
-    ]
-    assert -15_000.0 in ticks or -12_000.0 in ticks or -20_000.0 in ticks
+    texts = [element.text for element in ET.fromstring(svg(summary)).iter()]
+    assert {"power, kW", "10", "0", "-10", "-20", "▲ to the EV", "▼ from the EV"} <= set(texts)
 
 
 def test_a_capture_of_iso_15118_20_does_not_become_a_test_yet(tmp_path: pathlib.Path) -> None:

@@ -116,7 +116,7 @@ def test_discovery_is_found_whatever_the_link_layer(
 ) -> None:
     path = tmp_path / "capture"
     (found,) = discovery(written(path, link, head + IP, form))
-    assert (found.at, found.source) == (12.5, "[fe80:0:0:0:0:0:0:1]:50001")
+    assert (found.at, found.source) == (12.5, "[fe80::1]:50001")
     assert found.message == SdpRequest(Security.TLS)
     fields = ["-T", "fields", "-e", "frame.time_epoch", "-e", "ipv6.src", "-e", "udp.srcport"]
     command = ["tshark", "-r", str(path), *fields]

@@ -10,16 +10,19 @@ import pytest
 
 from secc.session.din.states import DinState
 from secc.session.iso2.states import State
+from secc.session.iso20.states import Iso20State
 from secc.sim.player import config_for
 from secc.trace import TraceError, read
 from secc.trace.as_test import write_test
 from secc.trace.chart import chart
 from secc.trace.curve import svg
-from secc.trace.summary import SessionSummary, summarize
+from secc.trace.summary import CurvePoint, SessionSummary, summarize
 from tests.support.bench import AC
 from tests.support.din import DIN
 from tests.support.recordings import ac_session, din_session
 from tests.support.traced import Lines, recorded
+
+TRACES = pathlib.Path(__file__).parents[1] / "traces"
 
 
 def summary(lines: Lines, folder: pathlib.Path) -> SessionSummary:
@@ -83,11 +86,57 @@ def test_the_curve_is_an_svg_with_all_panels_states_and_messages(tmp_path: pathl
     root = ET.fromstring(picture)
     texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "EVSE <1>" in texts
-    for title in ("voltage, V", "current, A", "power, W", "state of charge, %"):
+    for title in ("voltage, V", "current, A", "power, kW", "state of charge, %"):
         assert title in texts
+    assert {"measured", "set", "by the EV"} <= set(texts)
     titles = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert any("CurrentDemandReq 400 V 80 A" in title for title in titles)
     assert any(title.startswith("WAIT_DEMAND") for title in titles)
+
+
+def texts_of(picture: str) -> list[str]:
+    return [element.text or "" for element in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_picture_names_each_state_in_print_too() -> None:
+    trace = read(TRACES / "simulated_both_ways.trace")
+    told = summarize(trace.sessions[0], trace.config)
+    texts = texts_of(svg(told))
+    names = [band.state.name for band in told.bands]
+    assert names[0] == "WAIT_SESSION_SETUP"
+    assert names[1] != "WAIT_SESSION_SETUP"
+    assert Iso20State.WAIT_LOOP_DC.name in names
+    for number, name in enumerate(names, 1):
+        assert any(text.startswith(f"{number} {name}, ") for text in texts)
+
+
+def test_power_and_energy_of_a_session_in_both_directions_are_drawn() -> None:
+    trace = read(TRACES / "simulated_both_ways.trace")
+    told = summarize(trace.sessions[0], trace.config)
+    assert max(point.value for point in told.curves["power"]) > 20_000.0
+    assert min(point.value for point in told.curves["power"]) < -10_000.0
+    assert {"energy", "energy back"} <= set(told.curves)
+    texts = texts_of(svg(told))
+    assert {"power, kW", "▲ to the EV", "▼ from the EV", "from the EV"} <= set(texts)
+    assert {"-20", "0", "40"} <= set(texts)
+
+
+def test_a_small_power_stays_in_watts_and_one_direction_has_no_words_about_two(
+    tmp_path: pathlib.Path,
+) -> None:
+    told = summary(recorded(), tmp_path)
+    few = {name: tuple(CurvePoint(p.at, p.value / 100) for p in told.curves[name]) for name in told.curves}
+    texts = texts_of(svg(dataclasses.replace(told, curves=few)))
+    assert "power, W" in texts
+    assert "▲ to the EV" not in texts
+
+
+def test_orders_are_written_without_braces_or_quotes() -> None:
+    trace = read(TRACES / "simulated_both_ways.trace")
+    text = chart(summarize(trace.sessions[0], trace.config))
+    assert "───── StartCableCheck max_voltage 420.0 ─────▶" in text
+    assert "{" not in text
+    assert '"' not in text
 
 
 def test_an_ac_session_has_the_current_that_was_offered(tmp_path: pathlib.Path) -> None:

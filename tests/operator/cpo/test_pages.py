@@ -166,6 +166,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         make_app(furnished(tmp_path_factory.mktemp("pages"))), port=0, log_level="warning"
     )
     server, listener = uvicorn.Server(config), config.bind_socket()
+    listener.listen()  # a connection that comes before the server runs waits
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"

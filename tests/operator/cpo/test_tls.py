@@ -45,6 +45,7 @@ def service(tmp_path: Path) -> Iterator[tuple[str, Path, Path]]:
     app = make_app(make_service(tmp_path))
     config = uvicorn.Config(app, port=0, log_level="critical", **options)  # type: ignore[arg-type]
     running, listener = uvicorn.Server(config), config.bind_socket()
+    listener.listen()  # a connection that comes before the server runs waits
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"https://127.0.0.1:{listener.getsockname()[1]}", server, client
