@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime
+import getpass
 import importlib.util
 import logging
 import os
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
     from secc.operator.cpo.engine import Engine
     from secc.operator.cpo.service import OperatorService
-    from secc.operator.cpo.settings import Tls
+    from secc.operator.cpo.settings import CpoSettings, Tls
 
 EXAMPLES = """examples:
   secc cpo init ops            create a folder with settings, a token and a test hierarchy
   secc cpo serve ops/cpo.toml  run the HTTP service
   secc cpo work ops/cpo.toml   run only its jobs, beside the service (PostgreSQL)
   secc cpo token csms station  create a token for the settings
+  secc cpo login Ada admin     create a personal login for the pages; asks for the password
   secc cpo audit ops/cpo.toml  check the audit log; --export and --checkpoint detect truncation
   secc cpo demo                run all roles with three cars, and print a table of the results
   secc cpo openapi             print the API of the service as OpenAPI
@@ -72,6 +74,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     token.add_argument("name", help="name of the holder; appears in the audit log")
     token.add_argument("access", nargs="+", choices=["station", "operator", "admin"])
+    login = _action(
+        commands, "login", "create a personal login for the pages; prints its entry for the settings", _login
+    )
+    login.add_argument("name", help="name of the person; appears in the audit log")
+    login.add_argument("access", nargs="*", choices=["operator", "admin"], default="operator")
+    login.add_argument(
+        "--password-file", type=Path, help="read the password from the first line of this file"
+    )
     demo = _action(
         commands, "demo", "run ecosystem, service, CSMS, two stations and three cars on loopback", _demo
     )
@@ -81,7 +91,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
-    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("sqlalchemy") is None:
+    if any(importlib.util.find_spec(one) is None for one in ("fastapi", "sqlalchemy", "argon2")):
         return misused("the services of an operator need more packages: pip install 'secc[cpo]'")
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
     action: Callable[[argparse.Namespace], int] = arguments.action
@@ -147,6 +157,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = service.settings
     if arguments.workers > 1 and not service.database.is_postgresql:
         return misused("--workers: SQLite allows one process, more than one needs PostgreSQL")
+    if arguments.workers > 1 and settings.session_key is None and not settings.open:
+        return misused("--workers: a login must be valid in every process, which needs session_key")
     service.database.claim()
     options: dict[str, object] = {
         "host": settings.host,
@@ -171,15 +183,30 @@ def _serve(arguments: argparse.Namespace) -> int:
                 **options,  # type: ignore[arg-type]
             )
             listener = config.bind_socket()
-            print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
+            output.say(start_line(settings, listener.getsockname()[1]))
             Multiprocess(config, sockets=[listener]).run()
             return 0
         app = _application(service, jobs=not arguments.no_jobs)
         config = uvicorn.Config(app, **options)  # type: ignore[arg-type]
         listener = config.bind_socket()
-        print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
+        output.say(start_line(settings, listener.getsockname()[1]))
         run_until_signal(uvicorn.Server(config), listener)
     return 0
+
+
+def start_line(settings: CpoSettings, port: int) -> str:
+    """Return where the service is, and how to log in to its pages."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    scheme = "http" if settings.tls is None else "https"
+    from secc.operator.cpo.settings import Access
+
+    readers = [one for one in settings.tokens if set(one.access) & {Access.OPERATOR, Access.ADMIN}]
+    ways = [f"as {one.name}" for one in settings.logins[:1]]
+    ways += [f"with the token of {one.name}" for one in readers[:1]]
+    how = f"log in {' or '.join(ways)}" if ways else "no login is needed on this machine"
+    if not ways and not settings.open:
+        how = "no login: `secc cpo login` creates one"
+    return f"serving on {host}:{port}; pages for operators: {scheme}://{host}:{port}/ ({how})"
 
 
 def tls_options(tls: Tls) -> dict[str, object]:
@@ -251,6 +278,25 @@ def _token(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _login(arguments: argparse.Namespace) -> int:
+    from secc.operator.cpo.logins import hash_password
+
+    try:
+        if arguments.password_file is not None:
+            password = arguments.password_file.read_text(encoding="utf-8").partition("\n")[0]
+        else:
+            password = getpass.getpass("password: ")
+            if getpass.getpass("again: ") != password:
+                return misused("the two passwords differ")
+        digest = hash_password(password)
+    except (OSError, ValueError) as error:
+        return misused(str(error))
+    access = [arguments.access] if isinstance(arguments.access, str) else arguments.access
+    granted = ", ".join(f'"{one}"' for one in access)
+    print(f'[[logins]]\nname = "{arguments.name}"\npassword = "{digest}"\naccess = [{granted}]')
+    return 0
+
+
 def _token_lines(name: str, digest: str, access: list[str]) -> str:
     granted = ", ".join(f'"{one}"' for one in access)
     return f'[[tokens]]\nname = "{name}"\nsha256 = "{digest}"\naccess = [{granted}]\n'
@@ -275,12 +321,13 @@ def _init(arguments: argparse.Namespace) -> int:
     ):
         chain = b"".join(pki[kind].certificate.pem for kind in kinds)
         (folder / "pki" / f"{name}.pem").write_bytes(chain)
-    key = folder / "audit.key"
-    write_private(key, os.urandom(32).hex().encode() + b"\n")
+    for key in ("audit.key", "session.key"):
+        write_private(folder / key, os.urandom(32).hex().encode() + b"\n")
     token, digest = new_token()
     lines = _token_lines("administrator", digest, ["admin"])
     (folder / "cpo.toml").write_text(_FIRST_SETTINGS + lines, encoding="utf-8")
     print(f"{folder}/cpo.toml: settings; {folder}/pki: a hierarchy for tests only, with all keys")
+    print(f"start: secc cpo serve {folder}/cpo.toml; pages for operators: http://127.0.0.1:8470/")
     print(f"token of the administrator (shown only once): {token}")
     return 0
 
@@ -312,6 +359,7 @@ _FIRST_SETTINGS = """\
 database = "sqlite:///cpo.db"   # or "postgresql://user@host/name"
 
 audit_key = "audit.key"         # seals the audit log; keep it from the administrators of the database
+session_key = "session.key"     # signs the logins of the pages
 
 [roots]
 v2g = ["pki/v2g_root.pem"]
@@ -331,5 +379,22 @@ key = "pki/cps_leaf_key.pem"
 [cpo]
 chain = "pki/cpo.pem"
 key = "pki/cpo_sub_ca_2_key.pem"
+
+# Authorities above these, for OCSP responses about the Sub-CAs. Only in a test hierarchy are all keys here.
+[[authorities]]
+chain = "pki/mo_sub_ca_1.pem"
+key = "pki/mo_sub_ca_1_key.pem"
+
+[[authorities]]
+chain = "pki/mo_root.pem"
+key = "pki/mo_root_key.pem"
+
+[[authorities]]
+chain = "pki/cpo_sub_ca_1.pem"
+key = "pki/cpo_sub_ca_1_key.pem"
+
+[[authorities]]
+chain = "pki/v2g_root.pem"
+key = "pki/v2g_root_key.pem"
 
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -11,17 +12,20 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secc.cli import misused, output, refused
 
 if TYPE_CHECKING:
+    from secc.ocpp.fake.csms import FakeCsms
     from secc.ocpp.fake.services import CsmsServices
 
 EXAMPLES = """examples:
   secc csms --accept DEABC000000001G                       accept one contract, print all messages
-  secc csms --cpo http://127.0.0.1:8080 --cpo-token T      use the contracts of `secc cpo serve`
+  secc csms --cpo http://127.0.0.1:8470 --cpo-token T      use the contracts of `secc cpo serve`, and report
+                                                           sessions to it
   secc csms ask stations                                   ask a running central system
   secc csms ask DE-AAA-E1 RequestStopTransaction '{"transactionId": "…"}'
   secc csms ask faults '{"slow": 3}'                       set faults: slow, silent, wrong, refusing, twice,
@@ -86,6 +90,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     versions = tuple(OcppVersion) if arguments.only is None else (OcppVersion(arguments.only),)
     csms = FakeCsms(_ecosystem(arguments), versions=versions, password=password, show=show)
     async with (
+        _reporting(csms, show),
         csms.serving(arguments.host, arguments.port) as url,
         controlling(csms, port=arguments.control_port) as control,
     ):
@@ -103,6 +108,18 @@ def _ecosystem(arguments: argparse.Namespace) -> CsmsServices:
     if arguments.cpo is None:
         return accounts
     return CpoService(arguments.cpo, token=arguments.cpo_token, others=accounts)
+
+
+def _reporting(csms: FakeCsms, show: Callable[[str], None]) -> contextlib.AbstractAsyncContextManager[None]:
+    """Report sessions to the service of the operator, if there is one."""
+    from secc.ocpp.fake.reporting import SessionReports
+    from secc.ocpp.fake.services import CpoService
+
+    if not isinstance(csms.services, CpoService):
+        return contextlib.nullcontext()
+    reports = SessionReports(csms.services.report, show=show)
+    csms.records.changed = reports.add
+    return reports.running()
 
 
 def _print(text: str) -> None:

@@ -85,6 +85,7 @@ class _Show:
         import httpx2
 
         from secc.ocpp.fake.csms import FakeCsms
+        from secc.ocpp.fake.reporting import SessionReports
         from secc.ocpp.fake.services import CpoService
 
         self._begun = asyncio.get_running_loop().time()
@@ -96,13 +97,17 @@ class _Show:
             await self._until_roots_are_there()
             cases = await self._cases()
             csms = FakeCsms(CpoService(service), show=self._hear)
+            reports = SessionReports(CpoService(service).report, show=self._hear)
+            csms.records.changed = reports.add
+            await stack.enter_async_context(reports.running())
             url = await stack.enter_async_context(csms.serving())
             self._tell(f"fake CSMS on {url}")
             stations = [await stack.enter_async_context(self._station(evse, url)) for evse in EVSES]
             for case in cases:
                 await self._charge(case, *stations[case.station])
             await self._settle(csms, cases)
-            await self._report(csms, cases)
+            await reports.drained()
+            await self._report(cases)
             self._quiet = True
             return await self._sum_up(cases, csms)
 
@@ -331,23 +336,8 @@ class _Show:
                 while sum(one.ended for one in csms.records.transactions.values()) < wanted:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
 
-    async def _report(self, csms: FakeCsms, cases: list[_Case]) -> None:
-        """Report transactions and refusals to the service of the operator."""
-        places = {case.emaid: EVSES[case.station] for case in cases}
-        for one in csms.records.transactions.values():
-            begun = one.times[0] if one.times else self._now.isoformat()
-            energy = (one.meter_stop or 0) - (one.meter_start or 0)
-            form = {
-                "id": one.id,
-                "station": one.station,
-                "evse_id": places[one.token],
-                "emaid": one.token,
-                "started_at": begun,
-                "ended_at": one.times[-1] if one.ended else None,
-                "energy_wh": energy,
-                "reason": one.reason,
-            }
-            await self._ask("POST", "/v1/sessions", form)
+    async def _report(self, cases: list[_Case]) -> None:
+        """Report refusals of the stations to the service of the operator."""
         for case in cases:
             if case.refused:
                 code, _, rule = case.refused.partition(" ")

@@ -26,6 +26,7 @@ __all__ = [
     "SECCID",
     "din_check_digit",
     "iso_check_digit",
+    "normal_emaid",
 ]
 
 
@@ -92,6 +93,13 @@ class EMAID(_Identifier):
         """A check digit is present and wrong: worth a warning, never a refusal."""
         return self.check_digit not in (None, self.expected_check_digit)
 
+    @property
+    def warning(self) -> str:
+        """What is wrong with the check digit, for a person; empty if it is right or absent."""
+        if not self.check_digit_is_wrong:
+            return ""
+        return f"{self.normal}: check digit {self.check_digit}, expected {self.expected_check_digit}"
+
     def matches(self, other: EMAID) -> bool:
         """Return whether both name the same contract: fourteen equal characters, and equal check digits if
         both have one."""
@@ -105,6 +113,15 @@ class EMAID(_Identifier):
         if check_digit:
             parts.append(self.check_digit or self.expected_check_digit)
         return separator.join(parts)
+
+
+def normal_emaid(text: str) -> str:
+    """Return the normal form of an eMAID in any spelling; text that is no eMAID, such as a card, unchanged.
+
+    Everything that stores or compares eMAIDs uses this form: upper case, no hyphens, the check digit as
+    given.
+    """
+    return text if _EMAID.fullmatch(text) is None else text.replace("-", "").upper()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -124,6 +124,11 @@ class ProvisioningService:
         self._above = tuple(above)
         self._random_bytes = random_bytes
 
+    @property
+    def chain(self) -> tuple[Certificate, ...]:
+        """The CPS leaf and its Sub-CAs, without the root."""
+        return (self.signer.certificate, *self._above)
+
     def bundle(self, action: Action, contract: IssuedContract, receiver: ec.EllipticCurvePublicKey) -> Bundle:
         """Return the answer for the car with this key: the OEM provisioning key, or the old contract key at
         an update."""

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert service.stdout is not None
-            address = service.stdout.readline().split()[-1]
+            address = service.stdout.readline().split()[2].rstrip(";")
             return fuzz(program, f"http://{address}", token, seconds, Path(folder))
         finally:
             service.terminate()

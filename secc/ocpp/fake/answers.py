@@ -127,9 +127,12 @@ async def transaction_event(csms: AnsweringCsms, station: str, body: Payload) ->
     if body["eventType"] == "Started":
         recorded.meter_start = int(meter[0]) if meter else None
         recorded.token = body.get("idToken", {}).get("idToken", "")
+        recorded.outlet = str(body.get("evse", {}).get("id", ""))
+        csms.records.changed(recorded)
     if body["eventType"] == "Ended":
         recorded.meter_stop = int(meter[-1]) if meter else None
         recorded.ended, recorded.reason = True, info.get("stoppedReason", "")
+        csms.records.changed(recorded)
     return await _about_token(csms, body)
 
 
@@ -171,6 +174,8 @@ async def start_transaction(csms: AnsweringCsms, station: str, body: Payload) ->
             body["idTag"],
             body["meterStart"],
         )
+        recorded.outlet = str(body["connectorId"])
+        csms.records.changed(recorded)
     return {"transactionId": recorded.number, "idTagInfo": await _tag_info(csms, body["idTag"])}
 
 
@@ -190,6 +195,7 @@ async def stop_transaction(csms: AnsweringCsms, station: str, body: Payload) -> 
     if recorded is not None:
         recorded.ended, recorded.meter_stop = True, body["meterStop"]
         recorded.reason = body.get("reason", "Local")
+        csms.records.changed(recorded)
     return {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from secc.ocpp.model import Payload, Registration
@@ -41,6 +42,8 @@ class RecordedTransaction:
     station: str
     id: str
     token: str = ""
+    outlet: str = ""
+    """EVSE, or connector in 1.6."""
     number: int = 0
     seqs: list[int] = dataclasses.field(default_factory=list)
     """Sequence numbers of the events, in the order of their first arrival."""
@@ -71,6 +74,8 @@ class CsmsRecords:
         """By id of the transaction."""
         self.last_number = 0
         """The last transaction number given to a station of 1.6."""
+        self.changed: Callable[[RecordedTransaction], None] = lambda _transaction: None
+        """Called with a transaction that has started or ended."""
         self._seen: set[tuple[Any, ...]] = set()
 
     def actions(self, station: str | None = None) -> list[str]:

@@ -133,6 +133,11 @@ class CpoService:
             return None
         return "".join(read_certificate(base64.b64decode(one)).pem.decode() for one in reply["chain"])
 
+    async def report(self, session: Payload) -> bool:
+        """Report a session; returns False if the service refuses the report."""
+        data = json.dumps(session).encode()
+        return await asyncio.to_thread(self._post, "/v1/sessions", data, "application/json") is not None
+
     async def _ask(self, path: str, body: Payload) -> dict[str, Any] | None:
         data = json.dumps(body).encode()
         answer = await asyncio.to_thread(self._post, path, data, "application/json")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from secc.operator.cpo.settings import Access, Token
+
+if TYPE_CHECKING:
+    from secc.operator.cpo.service import OperatorService
 
 _IMPLIED = {
     Access.ADMIN: frozenset(Access),
@@ -44,69 +47,84 @@ def new_token() -> tuple[str, str]:
 
 
 def caller_of(tokens: tuple[Token, ...], given: str | None) -> Caller | None:
-    """Return the holder of a token.
-
-    Without tokens in the settings, any caller on loopback may do everything.
-    """
-    if not tokens:
-        return Caller("anonymous", frozenset(Access))
+    """Return the holder of a token; None for an unknown one."""
     if given is None:
         return None
     shown = hashlib.sha256(given.encode()).hexdigest()
     found = [token for token in tokens if hmac.compare_digest(token.sha256, shown)]
-    if not found:
-        return None
-    token = found[0]
-    return Caller(token.name, frozenset().union(*(_IMPLIED[one] for one in token.access)), token.station)
+    return Caller(found[0].name, implied(found[0].access), found[0].station) if found else None
+
+
+def implied(access: tuple[Access, ...]) -> frozenset[Access]:
+    """Return everything that these kinds of access allow."""
+    return frozenset().union(*(_IMPLIED[one] for one in access))
 
 
 def needs(access: Access) -> Any:
-    """Dependency: the caller with this access; raises 401 or 403 otherwise."""
+    """Dependency: the caller with this access; raises 401, 403 or 429 otherwise."""
 
     def check(
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Caller:
         given = credentials.credentials if credentials is not None else None
-        return _allowed(request, given, access, "Bearer")
+        service: OperatorService = request.app.state.service
+        if service.settings.open:
+            must_be_from_here(request)
+            return ANYONE
+        caller = caller_of(service.settings.tokens, given)
+        if caller is None:
+            if given is not None:
+                slow_down(request, "token")
+            raise HTTPException(401, "a token is needed", headers={"WWW-Authenticate": "Bearer"})
+        if access not in caller.access:
+            raise HTTPException(403, f"the token of {caller.name} does not allow this")
+        return caller
 
     return Depends(check)
 
 
-def page_visitor(request: Request) -> Caller:
-    """Dependency for pages: the browser asks for the token as a password."""
-    given: str | None = None
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except ValueError:
-            given = None
-    return _allowed(request, given, Access.OPERATOR, 'Basic realm="secc", charset="UTF-8"')
+def slow_down(request: Request, what: str, name: str = "") -> None:
+    """Count a wrong token or password; raises 429 when there were too many, and records the first refusal.
+
+    `name` is the login that was tried: its failures from all addresses count together.
+    """
+    service: OperatorService = request.app.state.service
+    address = request.client.host if request.client is not None else ""
+    callers = [f"{what} {address}", *([f"{what} of {name}"] if name else [])]
+    must_wait(request, what, name)
+    reached = [service.throttle.failed(one) for one in callers]
+    if any(reached):
+        text = f"wrong too often from {address}: further attempts are refused for a minute"
+        service.journal.refuse(what, address, name, "too_many", text, service.clock())
 
 
-def _allowed(request: Request, given: str | None, access: Access, challenge: str) -> Caller:
-    tokens = request.app.state.service.settings.tokens
-    if not tokens and not _from_here(request):
+def must_wait(request: Request, what: str, name: str = "") -> None:
+    """Raise 429 while too many attempts have failed."""
+    service: OperatorService = request.app.state.service
+    address = request.client.host if request.client is not None else ""
+    callers = [f"{what} {address}", *([f"{what} of {name}"] if name else [])]
+    if seconds := max(service.throttle.wait(one) for one in callers):
+        wait = math.ceil(seconds)
         raise HTTPException(
-            403, "without tokens only programs on this machine have access, and no page of another site"
+            429, f"wrong too often, try again in {wait} s", headers={"Retry-After": str(wait)}
         )
-    caller = caller_of(tokens, given)
-    if caller is None:
-        raise HTTPException(401, "a token is needed", headers={"WWW-Authenticate": challenge})
-    if access not in caller.access:
-        raise HTTPException(403, f"the token of {caller.name} does not allow this")
-    return caller
 
 
-def _from_here(request: Request) -> bool:
-    """Return True for a program on this machine.
+def must_be_from_here(request: Request) -> None:
+    """Raise 403 unless the request is from a program on this machine.
 
-    False for a page that a browser has loaded from elsewhere.
+    A page that a browser has loaded from elsewhere is refused.
     """
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    return request.url.hostname in _LOOPBACK and (origin is None or origin.partition("://")[2] == host)
+    if request.url.hostname in _LOOPBACK and (origin is None or origin.partition("://")[2] == host):
+        return
+    raise HTTPException(
+        403, "without tokens only programs on this machine have access, and no page of another site"
+    )
 
 
+ANYONE = Caller("anonymous", frozenset(Access))
+"""Without tokens and logins, any caller on loopback may do everything."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BEARER: Callable[..., Any] = HTTPBearer(auto_error=False, description="`secc cpo token` creates one")

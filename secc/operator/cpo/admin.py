@@ -19,13 +19,17 @@ from secc.operator.cpo.settings import Access
 from secc.operator.opcp.port import EcosystemError
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import verify_chain
-from secc.pki.identifiers import EMAID
+from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role
 
 Operator = Annotated[Caller, needs(Access.OPERATOR)]
 Admin = Annotated[Caller, needs(Access.ADMIN)]
 _MISSING: dict[int | str, dict[str, Any]] = {404: {"model": forms.Problem, "description": "Not known here"}}
+_NO_ECOSYSTEM: dict[int | str, dict[str, Any]] = {
+    409: {"model": forms.Problem, "description": "No ecosystem in the settings"},
+    502: {"model": forms.Problem, "description": "The ecosystem refuses or does not answer"},
+}
 _Limit = Annotated[int, Query(ge=1, le=500)]
 router = APIRouter(responses={**REFUSALS, **UNPROCESSABLE})
 
@@ -40,8 +44,8 @@ def put_contract(
     """Set the state of a contract, and create it if it is missing; may be repeated."""
     with service.database.write():
         contract = service.contracts.put(emaid, form.status)
-        _note(service, caller, "contract", emaid, form.status.value)
-    return _contract(contract)
+        _note(service, caller, "contract", contract.emaid, form.status.value)
+    return _contract(contract, warning=EMAID.parse(emaid).warning)
 
 
 @router.get("/v1/contracts/{emaid}", tags=["contracts"], responses=_MISSING)
@@ -49,10 +53,7 @@ def one_contract(
     emaid: Annotated[forms.Emaid, Path()], service: Injected, caller: Operator
 ) -> forms.ContractReply:
     """Return one contract; any spelling of the eMAID is accepted."""
-    found = service.contracts.get(EMAID.parse(emaid))
-    if found is None:
-        raise HTTPException(404, "no such contract")
-    return _contract(found)
+    return _contract(_existing(service, emaid))
 
 
 @router.get("/v1/contracts", tags=["contracts"])
@@ -79,7 +80,48 @@ def put_car(form: forms.CarForm, service: Injected, caller: Admin) -> forms.Cont
     verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now)
     with service.database.write():
         contract = service.contracts.put_car(verified.leaf, form.emaid)
-        _note(service, caller, "car", form.emaid, f"PCID {verified.pcid}")
+        _note(service, caller, "car", contract.emaid, f"PCID {verified.pcid}")
+    return _contract(contract)
+
+
+@router.post("/v1/contracts/{emaid}/renewal", tags=["contracts"], responses=_MISSING)
+def renew_contract(
+    emaid: Annotated[forms.Emaid, Path()], service: Injected, caller: Admin
+) -> forms.ContractReply:
+    """Make a contract due for renewal now: the next job, or the next request of its car, makes a new
+    certificate."""
+    contract = _existing(service, emaid)
+    with service.database.write():
+        service.contracts.renew(contract.key, service.clock())
+        _note(service, caller, "renewal", contract.emaid, "")
+    return one_contract(emaid, service, caller)
+
+
+@router.post("/v1/contracts/{emaid}/preparation", tags=["contracts"], responses=_MISSING)
+def prepare_contract(
+    emaid: Annotated[forms.Emaid, Path()], service: Injected, caller: Admin
+) -> forms.ContractReply:
+    """Make the bundle for the car of a contract now, before the car asks for it; may be repeated."""
+    contract = _existing(service, emaid)
+    service.delivery.prepare(contract, who=caller.name)
+    return one_contract(emaid, service, caller)
+
+
+@router.post("/v1/ecosystem/contracts", tags=["contracts"], responses=_NO_ECOSYSTEM)
+def put_in_pool(form: forms.PoolForm, service: Injected, caller: Admin) -> forms.ContractReply:
+    """Have the ecosystem make a contract for a car of its pool, or renew it; the contract is created here
+    too."""
+    emaid, pcid, now = EMAID.parse(form.emaid), PCID.parse(form.pcid), service.clock()
+    if service.ecosystem is None:
+        raise HTTPException(409, "this service has no ecosystem: set [opcp]")
+    try:
+        service.ecosystem.generate(emaid, pcid, now, now + datetime.timedelta(days=form.days))
+    except EcosystemError as error:
+        service.journal.refuse("pool", "ecosystem", emaid.normal, "ecosystem", str(error), now)
+        raise HTTPException(502, f"the ecosystem: {error}") from error
+    with service.database.write():
+        contract = service.contracts.put(form.emaid)
+        _note(service, caller, "contract in the pool", contract.emaid, f"PCID {pcid.normal}")
     return _contract(contract)
 
 
@@ -109,6 +151,7 @@ def fetch_roots(service: Injected, caller: Admin) -> forms.Done:
     try:
         return forms.Done(count=service.jobs.fetch_roots())
     except EcosystemError as error:
+        service.journal.refuse("roots", "ecosystem", "", "ecosystem", str(error), service.clock())
         raise HTTPException(502, f"the ecosystem: {error}") from error
 
 
@@ -202,11 +245,18 @@ def audit_log(
 # --- parts ------------------------------------------------------------------------------------------------
 
 
+def _existing(service: OperatorService, emaid: str) -> ContractRecord:
+    found = service.contracts.get(EMAID.parse(emaid))
+    if found is None:
+        raise HTTPException(404, "no such contract")
+    return found
+
+
 def _note(service: OperatorService, caller: Caller, what: str, subject: str, detail: str) -> None:
     service.journal.note(caller.name, what, subject, detail, service.clock())
 
 
-def _contract(one: ContractRecord) -> forms.ContractReply:
+def _contract(one: ContractRecord, *, warning: str = "") -> forms.ContractReply:
     return forms.ContractReply(
         emaid=one.emaid,
         status=one.status,
@@ -214,6 +264,7 @@ def _contract(one: ContractRecord) -> forms.ContractReply:
         generation=one.generation,
         not_after=one.not_after,
         renew_at=one.renew_at,
+        warning=warning or EMAID.parse(one.emaid).warning,
     )
 
 

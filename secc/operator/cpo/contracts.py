@@ -28,7 +28,7 @@ from secc.operator.cpo.database import (
 )
 from secc.operator.cpo.planning import BUCKETS, ContractRenewalPolicy, bucket_of, renew_at
 from secc.pki.certificates import Certificate, read_certificate
-from secc.pki.identifiers import EMAID, PCID
+from secc.pki.identifiers import EMAID, PCID, normal_emaid
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action
 from secc.site.store import Status
@@ -97,9 +97,10 @@ class Contracts:
 
     def put(self, emaid: str, status: Status = Status.ACTIVE) -> ContractRecord:
         """Set the status of a contract, and create it if it is missing; raises IdentifierError."""
-        key = key_of(EMAID.parse(emaid))
+        parsed = EMAID.parse(emaid)
+        key = key_of(parsed)
         with self._db.write() as connection:
-            values = {"key": key, "emaid": emaid, "status": status.value, "bucket": bucket_of(key)}
+            values = {"key": key, "emaid": parsed.normal, "status": status.value, "bucket": bucket_of(key)}
             connection.execute(insert_new(connection, contract).values(generation=0, **values))
             connection.execute(update(contract).where(contract.c.key == key).values(status=status.value))
             return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
@@ -148,11 +149,14 @@ class Contracts:
         ending_by: datetime.datetime | None = None,
         limit: int = 50,
     ) -> tuple[ContractRecord, ...]:
-        """Return contracts in the order of their keys from `after`, or those that end first."""
+        """Return contracts in the order of their keys from `after`, or those that end first.
+
+        `search` is an eMAID in any spelling, a PCID, or the beginning of one.
+        """
         query = select(contract).limit(limit)
         if search:
             wanted = search.replace("-", "").upper()
-            query = query.where(or_(contract.c.key == wanted[:14], contract.c.pcid == wanted))
+            query = query.where(or_(_starts(contract.c.key, wanted[:14]), _starts(contract.c.pcid, wanted)))
         if ending_by is not None:
             ends = and_(contract.c.status == Status.ACTIVE.value, contract.c.not_after <= ending_by)
             query = query.where(ends).order_by(contract.c.not_after)
@@ -160,6 +164,16 @@ class Contracts:
             query = query.where(contract.c.key > after).order_by(contract.c.key)
         with self._db.read() as connection:
             return tuple(_contract(row) for row in connection.execute(query))
+
+    def totals(self) -> dict[str, int]:
+        """Return the number of contracts by status, and of those with a car as `cars`."""
+        query = select(contract.c.status, func.count(), func.count(contract.c.pcid)).group_by(
+            contract.c.status
+        )
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        found = {one.value: 0 for one in Status} | {row[0]: int(row[1]) for row in rows}
+        return found | {"cars": sum(int(row[2]) for row in rows)}
 
     def count_ending(self, begin: datetime.datetime, end: datetime.datetime) -> int:
         """Return the number of active contracts that end in this period."""
@@ -211,6 +225,26 @@ class Contracts:
             ),  # an authority that ends soon must not cause constant renewal
             "not_after": made.leaf.not_after,
         }
+
+    def received(self, emaid: EMAID, pcid: PCID | None, leaf: Certificate, *, renew: bool) -> None:
+        """Record car and end of a certificate that the ecosystem has issued for a contract of this service.
+
+        With `renew` its renewal is planned. No effect for contracts of others.
+        """
+        key = key_of(emaid)
+        planned = renew_at(key, leaf.not_before, leaf.not_after, self._policy) if renew else None
+        values: dict[str, object] = {"not_after": leaf.not_after, "renew_at": planned}
+        with self._db.write() as connection:
+            if pcid is not None:
+                taken = and_(contract.c.pcid == pcid.normal, contract.c.key != key)
+                connection.execute(update(contract).where(taken).values(pcid=None))
+                values["pcid"] = pcid.normal
+            connection.execute(update(contract).where(contract.c.key == key).values(values))
+
+    def renew(self, key: str, now: datetime.datetime) -> None:
+        """Make a contract due now: the next job or the next request of its car makes a new certificate."""
+        with self._db.write() as connection:
+            connection.execute(update(contract).where(contract.c.key == key).values(renew_at=now))
 
     def discard(self, key: str, now: datetime.datetime) -> None:
         """Do not deliver the newest certificate any more; the next request gets a new one."""
@@ -299,6 +333,11 @@ _NEXT_GENERATION = update(contract).where(contract.c.key == bindparam("of_key"))
 _AT_LEAST = datetime.timedelta(hours=1)
 
 
+def _starts(column: Any, text: str) -> Any:
+    """Return the condition that a column begins with this text; an index answers it."""
+    return and_(column >= text, column < text + "\x7f")
+
+
 def key_of(emaid: EMAID) -> str:
     """Return the first fourteen characters: spelling and check digit do not distinguish contracts."""
     return emaid.normal[:14]
@@ -344,7 +383,7 @@ def _bundle_row(made: NewBundle, now: datetime.datetime) -> dict[str, object]:
 def _contract(row: Row[Any]) -> ContractRecord:
     return ContractRecord(
         row.key,
-        row.emaid,
+        normal_emaid(row.emaid),  # rows of earlier versions have the spelling of the first request
         Status(row.status),
         row.pcid,
         row.generation,

@@ -173,8 +173,13 @@ session = Table(
     Column("ended_at", Instant),
     Column("energy_wh", BigInteger),
     Column("reason", Text, nullable=False),
+    Column("meter_start_wh", BigInteger),
+    Column("meter_stop_wh", BigInteger),
+    Column("doubt", Text, nullable=False, server_default=""),  # why the figures are doubtful
 )
 session_start = Index("session_start", session.c.started_at)
+session_outlet = Index("session_outlet", session.c.station, session.c.evse_id, session.c.started_at)
+session_contract = Index("session_contract", session.c.emaid, session.c.started_at)
 
 refusal = Table(
     "refusal",
@@ -189,6 +194,7 @@ refusal = Table(
     Column("text", Text, nullable=False),
 )
 refusal_at = Index("refusal_at", refusal.c.at)
+refusal_identity = Index("refusal_identity", refusal.c.identity, refusal.c.at)
 
 audit = Table(
     "audit",
@@ -201,10 +207,16 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("seal", Text),  # hash over this row and the previous seal; none until the row is sealed
 )
+audit_subject = Index("audit_subject", audit.c.subject, audit.c.id)
 
 meta = Table("meta", tables, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
 
-VERSION = "2"
+VERSION = "3"
+_NEW_COLUMNS = {
+    "2": ("meter_start_wh BIGINT", "meter_stop_wh BIGINT", "doubt TEXT NOT NULL DEFAULT ''"),
+}
+"""Version of existing tables to the columns that `session` lacks."""
+_NEW_INDEXES = (session_outlet, session_contract, refusal_identity, audit_subject)
 
 
 class Database:
@@ -224,15 +236,33 @@ class Database:
         self.engine = _postgresql(url, pool_size, statement_seconds) if self.is_postgresql else _sqlite(url)
 
     def make_tables(self) -> None:
-        """Create missing tables; raises StorageError when the tables belong to another version."""
+        """Create missing tables and columns; raises StorageError for tables of an unknown version."""
+        with _as_storage_error():
+            meta.create(self.engine, checkfirst=True)
+        with self.write() as connection:
+            self._bring_up_to_date(connection)
         with _as_storage_error():
             tables.create_all(self.engine)
-        with self.write() as connection:
-            found = connection.execute(meta.select().where(meta.c.name == "version")).first()
-            if found is None:
-                connection.execute(meta.insert().values(name="version", value=VERSION))
-            elif found.value != VERSION:
-                raise StorageError(f"the tables have version {found.value}, expected version {VERSION}")
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        if self.is_postgresql:
+            connection.execute(
+                text("LOCK TABLE meta IN EXCLUSIVE MODE")
+            )  # another worker may start at the same time
+        version = meta.c.name == "version"
+        found = connection.execute(meta.select().where(version)).first()
+        if found is None:
+            connection.execute(meta.insert().values(name="version", value=VERSION))
+        elif found.value in _NEW_COLUMNS:
+            if self.is_postgresql:
+                connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of a large table
+            for column in _NEW_COLUMNS[found.value]:
+                connection.execute(text(f"ALTER TABLE session ADD COLUMN {column}"))
+            for index in _NEW_INDEXES:
+                index.create(connection, checkfirst=True)
+            connection.execute(meta.update().where(version).values(value=VERSION))
+        elif found.value != VERSION:
+            raise StorageError(f"the tables have version {found.value}, expected version {VERSION}")
 
     def claim(self) -> None:
         """Claim a SQLite file for this process; raises StorageError with the id of the process that has it.

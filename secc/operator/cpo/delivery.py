@@ -8,21 +8,25 @@ once for each generation of a contract, and a repeated request receives the stor
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import datetime
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from secc import exi
-from secc.errors import CertificateError, DecodeError
+from secc.errors import CertificateError, DecodeError, SeccError
 from secc.messages import iso2
 from secc.operator.cpo.contracts import ContractRecord, Contracts, NewBundle
+from secc.operator.cpo.database import StorageError
 from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.cpo.register import CertificateRegister
 from secc.operator.opcp.port import Ecosystem, EcosystemError, NotFoundThere
 from secc.pki.certificates import Certificate
+from secc.pki.chains import verify_chain
 from secc.pki.contract import ContractPolicy
-from secc.pki.identifiers import EMAID
+from secc.pki.identifiers import EMAID, PCID
 from secc.pki.provisioning import (
     REFUSAL_CODES,
     Action,
@@ -31,7 +35,7 @@ from secc.pki.provisioning import (
     verify_request,
     verify_response,
 )
-from secc.pki.trust import TrustStore
+from secc.pki.trust import Role, TrustStore
 from secc.site.issuing import Bundle, ContractIssuer, IssuedContract, ProvisioningService
 from secc.site.store import Status
 
@@ -84,8 +88,12 @@ class ContractService:
         clock: Callable[[], datetime.datetime],
         answer_within: float = 4.0,
         policy: ContractPolicy | None = None,
+        ecosystem_renews: bool = False,
     ) -> None:
-        """`answer_within`: seconds for the ecosystem; a later answer is stored for the next attempt."""
+        """`answer_within`: seconds for the ecosystem; a later answer is stored for the next attempt.
+
+        `ecosystem_renews`: the ecosystem makes the bundles, not the keys of this service.
+        """
         self._contracts = contracts
         self._register = register
         self._journal = journal
@@ -95,6 +103,7 @@ class ContractService:
         self._clock = clock
         self._answer_within = answer_within
         self._policy = policy or ContractPolicy()
+        self._ecosystem_renews = ecosystem_renews and ecosystem is not None
         self._asking = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="ecosystem")
 
     def close(self) -> None:
@@ -140,6 +149,29 @@ class ContractService:
             issuer=issuer.authority.certificate.fingerprint,
         )
 
+    def prepare(self, of: ContractRecord, *, who: str) -> bool:
+        """Make and store the bundle for the car of a contract, unless it is stored already; returns whether
+        one was made. Raises CertificateError when it cannot be made."""
+        now = self._clock()
+        if of.status is not Status.ACTIVE:
+            raise CertificateError(f"the contract is {of.status.value}", rule=of.status.value)
+        _, car = (None, None) if of.pcid is None else self._contracts.of_car(PCID.parse(of.pcid))
+        if car is None:
+            raise CertificateError("no car is known for the contract", rule="no_car")
+        stored = self._contracts.bundle(of, car.fingerprint)
+        if stored is not None and stored.not_after > now and not _due(of, now):
+            return False
+        made = self.make(of, Action.INSTALL, car, now)
+        with self._contracts.changes():
+            won = bool(self._contracts.store([made], now))
+            if won:
+                self._note_bundle(who, made, now)
+        return won
+
+    def _note_bundle(self, who: str, made: NewBundle, now: datetime.datetime) -> None:
+        detail = f"serial {made.leaf.serial:x}, until {made.leaf.not_after:%Y-%m-%d}"
+        self._journal.note(who, "bundle made", made.contract.emaid, detail, now)
+
     # --- installation and update ---------------------------------------------------------------------------
 
     def _install(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> ContractAnswer:
@@ -150,6 +182,8 @@ class ContractService:
         if known != request.leaf:
             text = "the car is known with another provisioning certificate"
             return _no(Refusal.UNKNOWN, request.pcid.normal, "other_certificate", text)
+        if self._ecosystem_renews and contract.status is Status.ACTIVE:
+            return self._ask_ecosystem(request, who, now)
         return self._deliver(contract, request, who, now)
 
     def _update(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> ContractAnswer:
@@ -167,7 +201,36 @@ class ContractService:
                 "revoked",
                 "the contract certificate in the request has been revoked",
             )
+        if contract.status is Status.ACTIVE and entry is None and not self._may_replace(request, now):
+            return self._renewed_elsewhere(contract, request.chain.certificates[0], now)
         return self._deliver(contract, request, who, now)
+
+    def _may_replace(self, request: ProvisioningRequest, now: datetime.datetime) -> bool:
+        """Return whether the car would accept an update from this service for a contract that is not in its
+        register: the car must name the root of the CPS, or it discards the answer."""
+        service = self._roles.service
+        if service is None or self._roles.issuer is None or self._ecosystem_renews:
+            return False
+        try:
+            chain = verify_chain(service.chain, Role.CPS, self._trust(), now, self._policy.chain)
+        except CertificateError:
+            return False
+        return request.names(chain.anchor.certificate)
+
+    def _renewed_elsewhere(
+        self, contract: ContractRecord, shown: Certificate, now: datetime.datetime
+    ) -> ContractAnswer:
+        """Refuse an update of a contract of the ecosystem; there a renewal is another installation.
+
+        The contract becomes due, so that the next installation gets a new certificate.
+        """
+        if self._ecosystem_renews:
+            self._contracts.renew(contract.key, now)
+        text = (
+            f"the contract was issued by {shown.issuer}, and no key of this service can renew it for this "
+            "car: it is renewed by an installation; set pnc.certificate_update = false at the stations"
+        )
+        return _no(Refusal.NOT_OFFERED, contract.emaid, "issued_elsewhere", text)
 
     def _deliver(
         self, contract: ContractRecord, request: ProvisioningRequest, who: str, now: datetime.datetime
@@ -185,8 +248,7 @@ class ContractService:
             return _no(Refusal.UNREACHABLE, contract.emaid, error.rule, str(error))
         with self._contracts.changes():
             if self._contracts.store([made], now):
-                detail = f"serial {made.leaf.serial:x}, until {made.leaf.not_after:%Y-%m-%d}"
-                self._journal.note(who, "bundle made", contract.emaid, detail, now)
+                self._note_bundle(who, made, now)
                 return ContractAnswer(payload=made.payload, identity=contract.emaid, source="made")
         again = self._contracts.get(EMAID.parse(contract.emaid))
         stored = None if again is None else self._contracts.bundle(again, request.leaf.fingerprint)
@@ -209,6 +271,7 @@ class ContractService:
         try:
             payload = question.result(timeout=self._answer_within)
         except TimeoutError:
+            question.add_done_callback(functools.partial(self._record_late, car, now))
             return _no(Refusal.LATE, car, "ecosystem_late", "the ecosystem has not answered in time")
         except NotFoundThere as error:
             return _no(Refusal.UNKNOWN, car, "unknown_car", f"unknown car, also in the ecosystem: {error}")
@@ -223,11 +286,23 @@ class ContractService:
     ) -> bytes:
         """Ask, verify and store; continues after the caller has stopped waiting."""
         payload = ecosystem.signed_contract_data(request.payload)
-        verify_response(payload, request, self._trust(), now, self._policy)
+        bundle = verify_response(payload, request, self._trust(), now, self._policy)
         with self._contracts.changes():
             self._contracts.store_foreign(request.key, payload, now + _FOREIGN)
+            leaf = bundle.contract.certificates[0]
+            self._contracts.received(bundle.emaid, request.pcid, leaf, renew=self._ecosystem_renews)
             self._journal.note(who, "bundle of the ecosystem", str(request.pcid or ""), "", now)
         return payload
+
+    def _record_late(
+        self, car: str, at: datetime.datetime, question: concurrent.futures.Future[bytes]
+    ) -> None:
+        """Record why an answer that came after the caller had stopped waiting cannot be used."""
+        error = None if question.cancelled() else question.exception()
+        if isinstance(error, SeccError) and not isinstance(error, StorageError):
+            rule = error.rule if isinstance(error, CertificateError) and error.rule else "ecosystem"
+            with contextlib.suppress(StorageError):  # the service ends, or its database is not available
+                self._journal.refuse("installation", "ecosystem", car, rule, str(error), at)
 
     def _read(self, payload: bytes, action: Action, now: datetime.datetime) -> ProvisioningRequest:
         wanted = iso2.CertificateInstallationReq if action is Action.INSTALL else iso2.CertificateUpdateReq

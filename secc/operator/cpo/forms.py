@@ -40,8 +40,11 @@ Emaid = Annotated[
         min_length=14, max_length=18, pattern=r"^[A-Za-z]{2}-?[A-Za-z0-9]{3}-?[A-Za-z0-9]{9}(-?[A-Za-z0-9])?$"
     ),
 ]
+Pcid = Annotated[str, StringConstraints(min_length=17, max_length=18, pattern=r"^[A-Za-z0-9]+$")]
 Serial = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[0-9a-f]+$")]
 Fingerprint = Annotated[str, StringConstraints(min_length=64, max_length=64, pattern=r"^[0-9a-f]+$")]
+Energy = Annotated[int, Strict(), Field(ge=0, le=10**9)]
+Reading = Annotated[int, Strict(), Field(ge=0, le=10**15)]
 Time = Annotated[AwareDatetime, AfterValidator(_in_years)]
 
 
@@ -91,6 +94,7 @@ class AuthorizationReply(BaseModel):
     """Answer from the contracts of this service."""
 
     status: Annotated[str, Field(description="accepted, blocked or unknown")]
+    warning: Annotated[str, Field(description="A wrong check digit; it never refuses")] = ""
 
 
 class SigningForm(PageForm):
@@ -115,8 +119,10 @@ class SessionForm(PageForm):
     emaid: Annotated[str, StringConstraints(max_length=36, pattern=r"^[ -~]*$")] = ""
     started_at: Time
     ended_at: Time | None = None
-    energy_wh: Annotated[int, Strict(), Field(ge=0, le=10**9)] | None = None
+    energy_wh: Energy | None = None
     reason: ShortText = ""
+    meter_start_wh: Reading | None = None
+    meter_stop_wh: Reading | None = None
 
 
 class RefusalForm(PageForm):
@@ -150,6 +156,7 @@ class ContractReply(BaseModel):
     generation: Annotated[int, Field(description="How many certificates have been issued")]
     not_after: datetime.datetime | None
     renew_at: datetime.datetime | None
+    warning: Annotated[str, Field(description="A wrong check digit; it never refuses")] = ""
 
 
 class CarForm(PageForm):
@@ -182,6 +189,14 @@ class RootReply(BaseModel):
     not_after: datetime.datetime
     source: str
     certificate: str
+
+
+class PoolForm(PageForm):
+    """A contract for the pool of the ecosystem."""
+
+    emaid: Emaid
+    pcid: Pcid
+    days: Annotated[int, Strict(), Field(ge=1, le=3650, description="Validity from now")] = 365
 
 
 class RevocationForm(PageForm):

@@ -120,13 +120,14 @@ class Jobs:
         return done
 
     def _renew_one(self, due: DueContract, now: datetime.datetime) -> list[NewBundle]:
-        if due.car is None or due.contract.pcid is None:
+        if due.contract.pcid is None or (due.car is None and not self._publish):
             raise CertificateError("no car is known for the contract", rule="no_car")
         if self._publish:
             assert self._ecosystem is not None
             emaid, pcid = EMAID.parse(due.contract.emaid), PCID.parse(due.contract.pcid)
             self._ecosystem.generate(emaid, pcid, now, now + _PUBLISHED_LIFE)
             return []
+        assert due.car is not None
         return [self._delivery.make(due.contract, Action.INSTALL, due.car, now)]
 
     def _note(self, what: str, subject: str, detail: str) -> None:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import uuid
 from typing import Any
 
-from sqlalchemy import Row, Table, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, func, insert, select, update
 
 from secc.operator.cpo.database import Database, audit, insert_new, refusal, session
+from secc.operator.cpo.readings import MeteredSession, doubt
 from secc.operator.cpo.seals import AuditRecord, AuditState, Checkpoint, Sealer
+from secc.pki.identifiers import normal_emaid
 
 SETTLED = datetime.timedelta(seconds=10)
 """When a row is this old, no earlier row is still being written."""
+MOST_POWER = 500_000.0
+"""W; more than any charging station of today delivers at one outlet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,22 @@ class SessionRecord:
     energy_wh: int | None = None
     reason: str = ""
     """Reason of the end."""
+    meter_start_wh: int | None = None
+    """Reading of the meter at the start."""
+    meter_stop_wh: int | None = None
+    doubt: str = ""
+    """Why the figures are doubtful; set by the journal."""
+
+    @property
+    def figures(self) -> MeteredSession:
+        """What decides whether the readings are plausible."""
+        return MeteredSession(
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            energy=self.energy_wh,
+            meter_start=self.meter_start_wh,
+            meter_stop=self.meter_stop_wh,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +63,7 @@ class RefusalRecord:
     at: datetime.datetime
     station: str
     what: str
-    """The request: `installation`, `update`, `authorization`."""
+    """The request: `installation`, `update`, `authorization`, `certificate`, `token`, `login`."""
     identity: str
     """eMAID or PCID."""
     rule: str
@@ -52,39 +73,112 @@ class RefusalRecord:
     text: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionTotals:
+    """Sessions of a period."""
+
+    count: int
+    energy_wh: int
+    charging: int
+    """Without an end."""
+
+
 class OperatorJournal:
     """Sessions, refusals and the audit log."""
 
-    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer | None = None, *, most_power: float = MOST_POWER
+    ) -> None:
+        """`most_power`: W that no outlet exceeds; sessions with more are flagged."""
         self._db = database
         self._sealer = sealer or Sealer()
+        self._most_power = most_power
 
     # --- sessions and refusals -----------------------------------------------------------------------------
 
     def put_session(self, record: SessionRecord) -> None:
-        """Add or complete a session; a repeated report has no effect, and an end is final."""
-        values = dataclasses.asdict(record)
+        """Add or complete a session; a repeated report has no effect, and an end is final.
+
+        The eMAID is stored in its normal form. A session with doubtful figures is flagged.
+        """
+        values = dataclasses.asdict(record) | {"emaid": normal_emaid(record.emaid)}
         with self._db.write() as connection:
+            which = and_(session.c.id == record.id, session.c.station == record.station)
+            known = connection.execute(select(session.c.meter_start_wh).where(which)).first()
+            if known is not None and record.meter_start_wh is None:
+                values["meter_start_wh"] = known.meter_start_wh
+            figures = dataclasses.replace(record, meter_start_wh=values["meter_start_wh"]).figures
+            values["doubt"] = doubt(figures, self._before(connection, record), self._most_power)
             connection.execute(insert_new(connection, session).values(values))
             if record.ended_at is not None:
-                which = and_(session.c.id == record.id, session.c.station == record.station)
-                ended = {name: values[name] for name in ("ended_at", "energy_wh", "reason")}
+                names = ("ended_at", "energy_wh", "reason", "meter_start_wh", "meter_stop_wh", "doubt")
+                ended = {name: values[name] for name in names}
                 connection.execute(update(session).where(which).values(ended))
+
+    def _before(self, connection: Connection, record: SessionRecord) -> MeteredSession | None:
+        """Return the previous session at the same outlet."""
+        same = and_(session.c.station == record.station, session.c.evse_id == record.evse_id)
+        earlier = and_(session.c.started_at < record.started_at, session.c.id != record.id)
+        query = select(session).where(same, earlier).order_by(session.c.started_at.desc()).limit(1)
+        row = connection.execute(query).first()
+        return None if row is None else SessionRecord(**row._asdict()).figures
+
+    def doubtful(self, since: datetime.datetime) -> int:
+        """Return the number of sessions since then whose figures are doubtful."""
+        query = select(func.count()).where(session.c.started_at >= since, session.c.doubt != "")
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def put_refusal(self, record: RefusalRecord) -> None:
         """Add a refusal; a repeated report has no effect."""
         with self._db.write() as connection:
-            connection.execute(insert_new(connection, refusal).values(dataclasses.asdict(record)))
+            values = dataclasses.asdict(record) | {"identity": normal_emaid(record.identity)}
+            connection.execute(insert_new(connection, refusal).values(values))
 
-    def sessions(self, limit: int = 50) -> tuple[SessionRecord, ...]:
-        """Return sessions, newest first."""
-        return tuple(
-            SessionRecord(**row._asdict()) for row in self._newest(session, session.c.started_at, limit)
+    def refuse(
+        self, what: str, station: str, identity: str, rule: str, text: str, at: datetime.datetime
+    ) -> None:
+        """Add a refusal by this service to a caller that is not a car."""
+        self.put_refusal(
+            RefusalRecord(
+                id=uuid.uuid4().hex,
+                at=at,
+                station=station,
+                what=what,
+                identity=identity,
+                rule=rule,
+                code="",
+                text=text,
+            )
         )
 
-    def refusals(self, limit: int = 50) -> tuple[RefusalRecord, ...]:
-        """Return refusals, newest first."""
-        return tuple(RefusalRecord(**row._asdict()) for row in self._newest(refusal, refusal.c.at, limit))
+    def sessions(
+        self, limit: int = 50, *, station: str = "", emaid: str = "", doubtful: bool = False
+    ) -> tuple[SessionRecord, ...]:
+        """Return sessions, newest first; of one station or contract only, or only those with doubtful
+        figures."""
+        wanted = [session.c.station == station] if station else []
+        wanted += [session.c.emaid == emaid] if emaid else []
+        wanted += [session.c.doubt != ""] if doubtful else []
+        rows = self._newest(session, session.c.started_at, limit, *wanted)
+        return tuple(SessionRecord(**row._asdict()) for row in rows)
+
+    def session_totals(self, since: datetime.datetime) -> SessionTotals:
+        """Return the number of sessions since then, and their energy."""
+        query = select(
+            func.count(),
+            func.coalesce(func.sum(session.c.energy_wh), 0),
+            func.count() - func.count(session.c.ended_at),
+        ).where(session.c.started_at >= since)
+        with self._db.read() as connection:
+            count, energy, charging = connection.execute(query).one()
+        return SessionTotals(int(count), int(energy), int(charging))
+
+    def refusals(self, limit: int = 50, *, identity: str = "") -> tuple[RefusalRecord, ...]:
+        """Return refusals, newest first; of one eMAID or PCID only."""
+        wanted = [refusal.c.identity == identity] if identity else []
+        rows = self._newest(refusal, refusal.c.at, limit, *wanted)
+        return tuple(RefusalRecord(**row._asdict()) for row in rows)
 
     def refusal_counts(self, since: datetime.datetime) -> tuple[tuple[str, str, int], ...]:
         """Return counts by request and rule, most frequent first."""
@@ -106,9 +200,13 @@ class OperatorJournal:
             row = {"at": at, "who": who, "what": what, "subject": subject, "detail": detail}
             connection.execute(insert(audit).values(row))
 
-    def notes(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditRecord, ...]:
-        """Return the audit log, newest first."""
+    def notes(
+        self, *, before: int | None = None, subject: str = "", limit: int = 50
+    ) -> tuple[AuditRecord, ...]:
+        """Return the audit log, newest first; about one subject only."""
         query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+        if subject:
+            query = query.where(audit.c.subject == subject)
         if before is not None:
             query = query.where(audit.c.id < before)
         with self._db.read() as connection:
@@ -143,9 +241,10 @@ class OperatorJournal:
             ).first()
         return Checkpoint(0, 0, "-", now) if last is None else Checkpoint(last.id, count, last.seal, now)
 
-    def _newest(self, table: Table, column: Any, limit: int) -> list[Row[Any]]:
+    def _newest(self, table: Table, column: Any, limit: int, *wanted: Any) -> list[Row[Any]]:
+        query = select(table).where(*wanted) if wanted else select(table)
         with self._db.read() as connection:
-            return list(connection.execute(select(table).order_by(column.desc()).limit(limit)))
+            return list(connection.execute(query.order_by(column.desc()).limit(limit)))
 
 
 def _note(row: Row[Any]) -> AuditRecord:

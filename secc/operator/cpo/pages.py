@@ -1,75 +1,71 @@
-"""Read-only pages for operators: contents, upcoming expiry, sessions and refusals.
-
-They are rendered on the server and use no scripts, so they work in any browser, with a keyboard and with a
-screen reader. The browser asks for the token as the password; the user name is ignored.
-"""
+"""Pages for operators that only read: what needs attention, contents, certificates over time, the API."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
-from secc.operator.cpo.access import Caller, page_visitor
-from secc.operator.cpo.database import StorageError
+from secc.operator.cpo import forms, picture
+from secc.operator.cpo.actions import CONTRACT_ACTIONS, contract_of
+from secc.operator.cpo.api_page import bodies_of, calls_of
+from secc.operator.cpo.logins import PageFields, Visitor, form_secret, local_target, log_in, log_out
 from secc.operator.cpo.register import Issued
+from secc.operator.cpo.rendering import FOLDER, page
 from secc.operator.cpo.routes import Injected
 from secc.operator.cpo.service import OperatorService
+from secc.pki.identifiers import EMAID, normal_emaid
 from secc.pki.profiles import Kind
+from secc.site.store import Status
 
 router = APIRouter(include_in_schema=False)
-Visitor = Annotated[Caller, Depends(page_visitor)]
 _Search = Annotated[str, Query(max_length=64, pattern="^[ -~]*$")]
-
-PAGES = (
-    ("/", "Overview"),
-    ("/contracts", "Contracts"),
-    ("/expiring", "Expiring soon"),
-    ("/stations", "Stations"),
-    ("/sessions", "Sessions"),
-    ("/refusals", "Refusals"),
-    ("/audit", "Audit log"),
-)
 ROWS = 50
-_FOLDER = Path(__file__).parent / "templates"
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+DAY = datetime.timedelta(days=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Figure:
+class PageFigure:
     """One number of the overview."""
 
     title: str
     value: int
     page: str
-    urgent: bool = False
 
 
 @router.get("/")
 def overview(request: Request, service: Injected, visitor: Visitor) -> Response:
-    """The main numbers, and what ends first."""
+    """What needs attention, then totals, then what ends first."""
     now = service.clock()
-    day = datetime.timedelta(days=1)
-    refused = service.journal.refusal_counts(now - day)
-    figures = [
-        *_ends("Contracts", service.contracts.count_ending, now),
-        *_ends("Station certificates", lambda a, b: service.register.count_ending(Kind.SECC_LEAF, a, b), now),
-        Figure("Refused in 24 hours", sum(count for _, _, count in refused), "/refusals"),
-    ]
-    stations = service.register.ending(Kind.SECC_LEAF, now + 30 * day, limit=5)
-    contracts = service.contracts.page(ending_by=now + 30 * day, limit=5)
-    return _page(request, service, "overview.html", figures=figures, stations=stations, contracts=contracts)
+    return page(
+        request,
+        visitor,
+        "overview.html",
+        attention=[one for one in _attention(service, now) if one.value],
+        figures=_totals(service, now),
+        stations=service.register.ending(Kind.SECC_LEAF, now + 30 * DAY, limit=5),
+        contracts=service.contracts.page(ending_by=now + 30 * DAY, limit=5),
+    )
+
+
+@router.get("/search")
+def search(request: Request, service: Injected, visitor: Visitor, q: _Search = "") -> Response:
+    """Contracts, stations and certificates by the beginning of an eMAID, PCID or name, or by serial."""
+    text = q.strip()
+    serial = int(text, 16) if text and all(one in "0123456789abcdef" for one in text.lower()) else None
+    return page(
+        request,
+        visitor,
+        "search.html",
+        search=text,
+        contracts=service.contracts.page(search=text, limit=ROWS) if text else (),
+        stations=service.register.stations(text, limit=ROWS) if text else (),
+        certificates=() if serial is None else service.register.by_serial(serial),
+    )
 
 
 @router.get("/contracts")
@@ -79,20 +75,54 @@ def contracts(
     """All contracts, or the result of a search."""
     found = service.contracts.page(search=search.strip(), after=after, limit=ROWS)
     more = found[-1].key if len(found) == ROWS else ""
-    return _page(request, service, "contracts.html", contracts=found, search=search, more=more)
+    return page(request, visitor, "contracts.html", contracts=found, search=search, more=more)
+
+
+@router.get("/contracts/{emaid}")
+def contract(
+    request: Request, service: Injected, visitor: Visitor, emaid: Annotated[forms.Emaid, Path()]
+) -> Response:
+    """One contract with everything about it, and what can be done with it."""
+    found = contract_of(service, emaid)
+    return page(
+        request,
+        visitor,
+        "contract.html",
+        contract=found,
+        warning=EMAID.parse(found.emaid).warning,
+        actions=[one for one in CONTRACT_ACTIONS.values() if found.status in one.offered],
+        certificates=service.register.of_owner(found.key)[:ROWS],
+        sessions=service.journal.sessions(10, emaid=found.emaid),
+        refusals=service.journal.refusals(10, identity=found.emaid),
+        notes=service.journal.notes(subject=found.emaid, limit=10),
+    )
 
 
 @router.get("/expiring")
 def expiring(
     request: Request, service: Injected, visitor: Visitor, days: Annotated[int, Query(ge=1, le=3650)] = 30
 ) -> Response:
-    """Contracts and certificates of stations that end soon."""
-    until = service.clock() + datetime.timedelta(days=days)
-    found = service.contracts.page(ending_by=until, limit=ROWS)
-    stations = service.register.ending(Kind.SECC_LEAF, until, limit=ROWS)
-    roots = [one for one in service.anchors.everything() if one[1].not_after <= until]
-    return _page(
-        request, service, "expiring.html", contracts=found, stations=stations, roots=roots, days=days
+    """Certificates over time, and those that end soon."""
+    now = service.clock()
+    until = now + days * DAY
+    roots = service.anchors.everything()
+    trees = [*((kind, root) for kind, root, _ in roots), *service.hierarchy]
+    charts = {
+        "Contracts that end": picture.months(service.contracts.count_ending, now),
+        "Station certificates that end": picture.months(_station_ends(service), now),
+    }
+    return page(
+        request,
+        visitor,
+        "expiring.html",
+        contracts=service.contracts.page(ending_by=until, limit=ROWS),
+        stations=service.register.ending(Kind.SECC_LEAF, until, limit=ROWS),
+        roots=[one for one in roots if one[1].not_after <= until],
+        days=days,
+        lines=picture.lifelines(trees, _branches(service), now),
+        ticks=picture.ticks(now),
+        today=picture.today(now),
+        charts=charts,
     )
 
 
@@ -101,97 +131,171 @@ def stations(request: Request, service: Injected, visitor: Visitor, search: _Sea
     """Certificates of stations."""
     found: tuple[Issued, ...]
     if search.strip():
-        found = service.register.of_owner(search.strip())
+        found = service.register.stations(search.strip(), limit=ROWS)
     else:
-        found = service.register.ending(Kind.SECC_LEAF, _far(service), limit=ROWS)
-    return _page(request, service, "stations.html", stations=found, search=search)
+        found = service.register.ending(Kind.SECC_LEAF, service.clock() + 3650 * DAY, limit=ROWS)
+    return page(request, visitor, "stations.html", stations=found, search=search)
+
+
+@router.get("/stations/{station:path}")
+def station(
+    request: Request, service: Injected, visitor: Visitor, station: Annotated[forms.Name, Path()]
+) -> Response:
+    """One station: all its certificates, its sessions and the changes about it."""
+    found = tuple(one for one in service.register.of_owner(station) if one.kind is Kind.SECC_LEAF)
+    held = service.journal.sessions(10, station=station)
+    if not found and not held:
+        raise HTTPException(404, "no such station")
+    notes = service.journal.notes(subject=station, limit=10)
+    return page(
+        request,
+        visitor,
+        "station.html",
+        station=station,
+        certificates=found[:ROWS],
+        sessions=held,
+        notes=notes,
+    )
 
 
 @router.get("/sessions")
-def sessions(request: Request, service: Injected, visitor: Visitor) -> Response:
+def sessions(
+    request: Request,
+    service: Injected,
+    visitor: Visitor,
+    emaid: _Search = "",
+    doubtful: Annotated[bool, Query()] = False,
+) -> Response:
     """Charging sessions."""
-    return _page(request, service, "sessions.html", sessions=service.journal.sessions(ROWS))
+    found = service.journal.sessions(ROWS, emaid=normal_emaid(emaid.strip()), doubtful=doubtful)
+    return page(request, visitor, "sessions.html", sessions=found, doubtful=doubtful, emaid=emaid)
 
 
 @router.get("/refusals")
 def refusals(request: Request, service: Injected, visitor: Visitor) -> Response:
     """Refused requests, with reasons."""
-    week = service.clock() - datetime.timedelta(days=7)
-    counts = service.journal.refusal_counts(week)
-    return _page(request, service, "refusals.html", refusals=service.journal.refusals(ROWS), counts=counts)
+    counts = service.journal.refusal_counts(service.clock() - 7 * DAY)
+    found = service.journal.refusals(ROWS)
+    return page(request, visitor, "refusals.html", refusals=found, counts=counts)
 
 
 @router.get("/audit")
-def audit(request: Request, service: Injected, visitor: Visitor) -> Response:
+def audit(
+    request: Request,
+    service: Injected,
+    visitor: Visitor,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+) -> Response:
     """Changes and who made them."""
-    return _page(request, service, "audit.html", notes=service.journal.notes(limit=ROWS))
+    found = service.journal.notes(before=before, limit=ROWS)
+    return page(request, visitor, "audit.html", notes=found, more=found[-1].id if len(found) == ROWS else 0)
+
+
+@router.get("/api")
+def api(request: Request, visitor: Visitor) -> Response:
+    """The calls of the API, from the OpenAPI document of this service."""
+    document = request.app.openapi()
+    return page(request, visitor, "api.html", groups=calls_of(document), bodies=bodies_of(document))
 
 
 @router.get("/style.css")
 def style() -> Response:
     """The style sheet."""
     return Response(
-        (_FOLDER / "style.css").read_bytes(), media_type="text/css", headers={"Cache-Control": "max-age=60"}
+        (FOLDER / "style.css").read_bytes(), media_type="text/css", headers={"Cache-Control": "max-age=60"}
     )
 
 
-def problem_page(service: OperatorService, path: str, error: StorageError) -> Response:
-    """Page while the database is not available."""
-    return _rendered(service, path, "problem.html", 503, error=str(error))
+# --- login ------------------------------------------------------------------------------------------------
 
 
-def is_page(path: str) -> bool:
-    """Return True for the path of a page, False for the API."""
-    return path in {one for one, _ in PAGES}
+@router.get("/login")
+def login_form(request: Request, service: Injected, to: _Search = "/") -> Response:
+    """Ask for name and password."""
+    if service.settings.open:
+        return RedirectResponse("/", status_code=303)
+    secret = form_secret(request)
+    return page(request, None, "login.html", to=local_target(to), secret=secret, failed=False, name="")
 
 
-def _ends(what: str, count: Any, now: datetime.datetime) -> list[Figure]:
-    week, month = now + datetime.timedelta(days=7), now + datetime.timedelta(days=30)
-    long_ago = now - datetime.timedelta(days=3650)
-    ended = count(long_ago, now)
-    soon = count(now, week)
+@router.post("/login")
+def login(request: Request, fields: PageFields) -> Response:
+    """Check name and password, and continue where the visitor wanted to go."""
+    to, name = local_target(fields.get("to", "/")), fields.get("name", "")[:64]
+    if log_in(request, name, fields.get("password", "")):
+        return RedirectResponse(to, status_code=303)
+    secret = form_secret(request)
+    return page(request, None, "login.html", status=401, to=to, secret=secret, failed=True, name=name)
+
+
+@router.post("/logout")
+def logout(request: Request, visitor: Visitor, fields: PageFields) -> Response:
+    """End the login of this browser."""
+    log_out(request)
+    return RedirectResponse("/login", status_code=303)
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+
+def _attention(service: OperatorService, now: datetime.datetime) -> list[PageFigure]:
+    """What a person should look at, most urgent first; the caller omits zeros."""
+    station_ends = _station_ends(service)
+    recent = service.journal.notes(limit=500)
+    failed = [one for one in recent if one.what == "renewal failed" and one.at >= now - DAY]
+    authorities = [one.not_after for _, one in service.hierarchy]
+    authorities += [root.not_after for _, root, _ in service.anchors.everything()]
+    refused = service.journal.refusal_counts(now - DAY)
     return [
-        Figure(f"{what} ended", ended, "/expiring", urgent=ended > 0),
-        Figure(f"{what}: end in 7 days", soon, "/expiring?days=7", urgent=soon > 0),
-        Figure(f"{what}: end in 30 days", count(now, month), "/expiring"),
+        PageFigure("contracts ended", service.contracts.count_ending(now - 3650 * DAY, now), "/expiring"),
+        PageFigure("station certificates ended", station_ends(now - 3650 * DAY, now), "/expiring"),
+        PageFigure(
+            "contracts end in 7 days", service.contracts.count_ending(now, now + 7 * DAY), "/expiring?days=7"
+        ),
+        PageFigure(
+            "station certificates end in 7 days", station_ends(now, now + 7 * DAY), "/expiring?days=7"
+        ),
+        PageFigure(
+            "authorities and roots end in 90 days",
+            sum(end <= now + 90 * DAY for end in authorities),
+            "/expiring?days=90",
+        ),
+        PageFigure("renewals failed in 24 hours", len(failed), "/audit"),
+        PageFigure("refusals in 24 hours", sum(count for _, _, count in refused), "/refusals"),
+        PageFigure(
+            "sessions with doubtful readings in 7 days",
+            service.journal.doubtful(now - 7 * DAY),
+            "/sessions?doubtful=true",
+        ),
     ]
 
 
-def _far(service: OperatorService) -> datetime.datetime:
-    return service.clock() + datetime.timedelta(days=3650)
+def _totals(service: OperatorService, now: datetime.datetime) -> list[PageFigure]:
+    contracts, held = service.contracts.totals(), service.journal.session_totals(now - DAY)
+    leaves = sum(one.count for one in service.register.in_use(Kind.SECC_LEAF))
+    return [
+        PageFigure("contracts active", contracts[Status.ACTIVE.value], "/contracts"),
+        PageFigure(
+            "contracts blocked or canceled",
+            contracts[Status.BLOCKED.value] + contracts[Status.CANCELED.value],
+            "/contracts",
+        ),
+        PageFigure("cars with a contract", contracts["cars"], "/contracts"),
+        PageFigure("station certificates in use", leaves, "/stations"),
+        PageFigure("sessions in 24 hours", held.count, "/sessions"),
+        PageFigure("of these charging now", held.charging, "/sessions"),
+        PageFigure("kWh in 24 hours", round(held.energy_wh / 1000), "/sessions"),
+    ]
 
 
-def _page(request: Request, service: OperatorService, template: str, **values: object) -> Response:
-    return _rendered(service, request.url.path, template, 200, **values)
+def _station_ends(service: OperatorService) -> Callable[[datetime.datetime, datetime.datetime], int]:
+    return lambda begin, end: service.register.count_ending(Kind.SECC_LEAF, begin, end)
 
 
-def _rendered(service: OperatorService, path: str, template: str, status: int, **values: object) -> Response:
-    text = _ENVIRONMENT.get_template(template).render(
-        pages=PAGES, path=path, operator=service.settings.operator, now=service.clock(), **values
-    )
-    return HTMLResponse(text, status_code=status, headers=_HEADERS)
-
-
-def _left(end: datetime.datetime, now: datetime.datetime) -> str:
-    """Return the remaining time as text."""
-    seconds = (end - now).total_seconds()
-    if seconds <= 0:
-        return "ended"
-    days = int(seconds // 86400)
-    return f"{days} days" if days > 1 else ("1 day" if days == 1 else "today")
-
-
-def _urgency(end: datetime.datetime, now: datetime.datetime) -> str:
-    days = (end - now).total_seconds() / 86400
-    return "ended" if days <= 0 else "urgent" if days <= 7 else "soon" if days <= 30 else "fine"
-
-
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(_FOLDER),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_ENVIRONMENT.filters["left"] = _left
-_ENVIRONMENT.filters["urgency"] = _urgency
+def _branches(service: OperatorService) -> list[picture.Branch]:
+    found = []
+    for kind, what in ((Kind.SECC_LEAF, "stations"), (Kind.CONTRACT_LEAF, "contracts")):
+        for one in service.register.in_use(kind):
+            title = f"{what}: {one.count:,}, the first ends {one.first_end:%Y-%m-%d}"
+            found.append(picture.Branch(title, one.issuer, kind, one.first, one.last_end))
+    return found

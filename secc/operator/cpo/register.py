@@ -45,6 +45,19 @@ class Issued:
         return read_certificate(self.der)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class InUse:
+    """Certificates in use of one kind and issuer."""
+
+    issuer: str
+    """Fingerprint."""
+    count: int
+    first: datetime.datetime
+    """The earliest begin."""
+    first_end: datetime.datetime
+    last_end: datetime.datetime
+
+
 class CertificateRegister:
     """The certificates of all authorities of the service."""
 
@@ -118,6 +131,37 @@ class CertificateRegister:
         query = select(certificate).where(certificate.c.owner == owner)
         with self._db.read() as connection:
             return tuple(map(_issued, connection.execute(query.order_by(certificate.c.not_after.desc()))))
+
+    def by_serial(self, serial: int) -> tuple[Issued, ...]:
+        """Return the certificates with this serial number; several authorities may have used it."""
+        query = select(certificate).where(certificate.c.serial == f"{serial:x}")
+        with self._db.read() as connection:
+            return tuple(map(_issued, connection.execute(query.limit(20))))
+
+    def stations(self, search: str, *, limit: int = 50) -> tuple[Issued, ...]:
+        """Return certificates in use of stations whose id begins with this text."""
+        named = and_(certificate.c.owner >= search, certificate.c.owner < search + "\x7f")
+        query = select(certificate).where(_in_use(Kind.SECC_LEAF), named)
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(certificate.c.owner).limit(limit)).all()
+        return tuple(map(_issued, rows))
+
+    def in_use(self, kind: Kind) -> tuple[InUse, ...]:
+        """Return the certificates in use of one kind, as one row for each issuer."""
+        ends = certificate.c.not_after
+        query = (
+            select(
+                certificate.c.issuer,
+                func.count().label("count"),
+                func.min(certificate.c.not_before),
+                func.min(ends),
+                func.max(ends),
+            )
+            .where(_in_use(kind))
+            .group_by(certificate.c.issuer)
+        )
+        with self._db.read() as connection:
+            return tuple(InUse(*row) for row in connection.execute(query))
 
     def holders(self, kind: Kind, name: str) -> tuple[str, ...]:
         """Return the owners of certificates in use with this common name."""

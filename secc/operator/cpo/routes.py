@@ -40,6 +40,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": forms.Problem, "description": "The body cannot be read"},
     401: {"model": forms.Problem, "description": "No token, or an unknown one"},
     403: {"model": forms.Problem, "description": "The token does not allow this"},
+    429: {"model": forms.Problem, "description": "Wrong tokens too often: try again after Retry-After"},
     413: {"model": forms.Problem, "description": "The body is too large"},
     503: {"model": forms.Problem, "description": "The database is not available: try again"},
 }
@@ -78,11 +79,16 @@ def provision(form: forms.ProvisioningForm, service: Injected, caller: Station) 
 @router.post("/v1/authorizations", tags=["cars"], responses=UNPROCESSABLE)
 def authorize(form: forms.AuthorizationForm, service: Injected, caller: Station) -> forms.AuthorizationReply:
     """Return whether a contract may charge; the station has verified its owner."""
-    contract = service.contracts.get(EMAID.parse(form.emaid))
-    if contract is None:
-        return forms.AuthorizationReply(status="unknown")
-    good = contract.status is Status.ACTIVE
-    return forms.AuthorizationReply(status="accepted" if good else "blocked")
+    emaid = EMAID.parse(form.emaid)
+    contract = service.contracts.get(emaid)
+    if contract is not None and contract.status is Status.ACTIVE:
+        return forms.AuthorizationReply(status="accepted", warning=emaid.warning)
+    rule = "unknown_contract" if contract is None else contract.status.value
+    text = "no such contract" if contract is None else f"the contract is {contract.status.value}"
+    place = caller.station or form.evse_id or caller.name
+    service.journal.refuse("authorization", place, emaid.normal, rule, text, service.clock())
+    status = "unknown" if contract is None else "blocked"
+    return forms.AuthorizationReply(status=status, warning=emaid.warning)
 
 
 @router.post("/v1/stations/{station}/certificate", tags=["stations"], responses=UNPROCESSABLE)
@@ -208,12 +214,18 @@ _SCHEMA = "urn:iso:15118:2:2013:MsgDef"
 
 
 def _issue(service: OperatorService, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
-    asked, issuer = read_request(request), _leaf_issuer(service)
-    owner = station or issuer.station_of(asked)
-    with service.database.write():
-        chain = issuer.issue(asked, owner)
-        detail = f"serial {chain[0].serial:x}, until {chain[0].not_after:%Y-%m-%d}"
-        service.journal.note(caller.name, "certificate given", owner, detail, service.clock())
+    owner, name = station or caller.name, ""
+    try:
+        asked, issuer = read_request(request), _leaf_issuer(service)
+        owner, name = station or issuer.station_of(asked), asked.common_name
+        with service.database.write():
+            chain = issuer.issue(asked, owner)
+            detail = f"serial {chain[0].serial:x}, until {chain[0].not_after:%Y-%m-%d}"
+            service.journal.note(caller.name, "certificate given", owner, detail, service.clock())
+    except CertificateError as error:
+        rule = str(error.rule or "request")
+        service.journal.refuse("certificate", owner, name[:64], rule, str(error), service.clock())
+        raise
     service.metrics.leaf_issued()
     return chain
 

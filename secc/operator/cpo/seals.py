@@ -89,17 +89,7 @@ class Sealer:
     @classmethod
     def from_file(cls, path: Path | None) -> Sealer:
         """Return a sealer with the key in a file, hexadecimal; without a key for None. Raises ConfigError."""
-        if path is None:
-            return cls()
-        try:
-            key = bytes.fromhex(path.read_text(encoding="ascii"))
-        except OSError as error:
-            raise ConfigError(f"audit_key: {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise ConfigError(f"audit_key: {path}: not hexadecimal") from error
-        if len(key) < _SHORTEST_KEY:
-            raise ConfigError(f"audit_key: {path}: {len(key)} bytes, expected at least {_SHORTEST_KEY}")
-        return cls(key)
+        return cls() if path is None else cls(read_secret(path, "audit_key"))
 
     @property
     def keyed(self) -> bool:
@@ -176,6 +166,19 @@ class _Walk:
     def _say(self, row: int, what: str) -> None:
         if self._wrong is None:
             self._wrong = (row, f"row {row} of the audit log {what}")
+
+
+def read_secret(path: Path, setting: str) -> bytes:
+    """Return the key in a file, hexadecimal. Raises ConfigError with the name of the setting."""
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except OSError as error:
+        raise ConfigError(f"{setting}: {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {path}: not hexadecimal") from error
+    if len(key) < _SHORTEST_KEY:
+        raise ConfigError(f"{setting}: {path}: {len(key)} bytes, expected at least {_SHORTEST_KEY}")
+    return key
 
 
 def _content(record: AuditRecord, before: str) -> bytes:

@@ -21,12 +21,15 @@ from secc.operator.cpo.register import CertificateRegister
 from secc.operator.cpo.revocation import Revocations
 from secc.operator.cpo.seals import Sealer
 from secc.operator.cpo.settings import CpoSettings, Roots
+from secc.operator.cpo.throttle import Throttle
 from secc.operator.opcp.port import Ecosystem
 from secc.pki.authority import IssuingPolicy
 from secc.pki.certificates import Certificate, read_chain
+from secc.pki.chains import KINDS
 from secc.pki.identifiers import EMAID
 from secc.pki.issuing import Identity
 from secc.pki.profiles import FIELD, Kind, require
+from secc.pki.trust import Role
 from secc.site.issuing import ContractIssuer, ProvisioningService
 
 __all__ = ["OperatorService", "utc_now"]
@@ -49,6 +52,7 @@ class OperatorService:
         *,
         ecosystem: Ecosystem | None = None,
         clock: Callable[[], datetime.datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read keys and roots. Raises ConfigError or CertificateError, and StorageError for the database."""
         self.settings = settings
@@ -59,8 +63,11 @@ class OperatorService:
         self.database.make_tables()
         self.contracts = Contracts(self.database, settings.renewal)
         self.register = CertificateRegister(self.database)
-        self.journal = OperatorJournal(self.database, Sealer.from_file(settings.audit_key))
-        self.anchors = Anchors(self.database, time.monotonic)
+        self.journal = OperatorJournal(
+            self.database, Sealer.from_file(settings.audit_key), most_power=settings.most_power
+        )
+        self.throttle = Throttle(monotonic)
+        self.anchors = Anchors(self.database, monotonic)
         self.anchors.add(_roots(settings.roots), "settings", clock())
         self.leaves = self._leaf_issuer(settings.cpo)
         roles = self._roles(settings)
@@ -75,6 +82,7 @@ class OperatorService:
             ecosystem=ecosystem,
             clock=clock,
             answer_within=settings.answer_within,
+            ecosystem_renews=settings.opcp is not None and settings.opcp.renews,
         )
         self.jobs = Jobs(
             self.contracts,
@@ -86,15 +94,25 @@ class OperatorService:
             publish=settings.opcp is not None and settings.opcp.renews,
             on_renewed=self.metrics.renewed,
         )
-        issuers = [one for one in (roles.issuer, self.leaves) if one is not None]
-        self.revocations = Revocations(
-            [one.authority for one in issuers], self.register, self.contracts, clock
-        )
+        self.hierarchy = _hierarchy(settings)
+        """Certificates of the roles and the ones above them, without the roots."""
+        issuers = self._authorities_with_keys(roles)
+        self.revocations = Revocations(issuers, self.register, self.contracts, clock)
 
     def close(self) -> None:
         """Close database and connections."""
         self.delivery.close()
         self.database.close()
+
+    def _authorities_with_keys(self, roles: Roles) -> list[Identity]:
+        """Return all authorities whose keys are here, and register the Sub-CAs that they have issued."""
+        issuers = [one.authority for one in (roles.issuer, self.leaves) if one is not None]
+        issuers += [keys.load(place)[0] for place in self.settings.authorities]
+        for issuer in issuers:
+            for kind, one in self.hierarchy:
+                if one != issuer.certificate and issuer.certificate.has_signed(one):
+                    self.register.add(one, kind, issuer.certificate, f"role {kind.value}", one.key)
+        return issuers
 
     def _roles(self, settings: CpoSettings) -> Roles:
         if settings.mo is None or settings.cps is None:
@@ -136,6 +154,19 @@ class OperatorService:
     def _authorities(self) -> list[Certificate]:
         """Return the certificates whose keys no station may have."""
         return [*self._signers, *(root for _, root, _ in self.anchors.everything())]
+
+
+def _hierarchy(settings: CpoSettings) -> tuple[tuple[Kind, Certificate], ...]:
+    found: dict[str, tuple[Kind, Certificate]] = {}
+    for place, kinds in (
+        (settings.mo, KINDS[Role.CONTRACT][1:]),
+        (settings.cps, KINDS[Role.CPS]),
+        (settings.cpo, KINDS[Role.SECC][1:]),
+    ):
+        if place is not None:
+            chain = read_chain(place.chain.read_bytes())
+            found |= {one.fingerprint: (kind, one) for kind, one in zip(kinds, chain, strict=False)}
+    return tuple(found.values())
 
 
 def _identity(place: KeyPlace, kind: Kind) -> tuple[Identity, tuple[Certificate, ...]]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from secc.errors import ConfigError
+from secc.operator.cpo.journal import MOST_POWER
 from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.planning import ContractRenewalPolicy
 from secc.operator.opcp.settings import OpcpSettings
 from secc.settings import checks as settings
 
-__all__ = ["Access", "CpoSettings", "Roots", "StationNames", "Tls", "Token", "check", "load"]
+__all__ = ["Access", "CpoSettings", "PageLogin", "Roots", "StationNames", "Tls", "Token", "check", "load"]
 
 
 class Access(enum.StrEnum):
@@ -42,6 +43,18 @@ class Token:
     access: tuple[Access, ...]
     station: str = ""
     """Bound to this station; empty: speaks for all stations, as a CSMS does."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PageLogin:
+    """The personal login of an operator for the pages. `secc cpo login` creates one."""
+
+    name: str
+    """Appears in the audit log."""
+    password: str
+    """Argon2id hash of the password: the password itself is not stored."""
+    access: tuple[Access, ...] = (Access.OPERATOR,)
+    """`operator` reads, `admin` changes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +110,11 @@ class CpoSettings:
     """Certificate provisioning service: signs bundles."""
     cpo: KeyPlace | None = None
     """Sub-CA of the operator: issues certificates of stations."""
+    authorities: tuple[KeyPlace, ...] = ()
+    """Further authorities whose keys are here, such as the ones above `mo` and `cpo`: this service answers
+    OCSP requests and publishes CRLs about the Sub-CAs that they have issued."""
+    most_power: float = MOST_POWER
+    """W that no outlet exceeds: a session with more energy than that is flagged."""
     station_days: int = 90
     """Validity of a station's certificate."""
     certificate_names: tuple[str, ...] = ("{station}",)
@@ -114,6 +132,18 @@ class CpoSettings:
     """The ecosystem, for unknown cars and for the root pool."""
     tls: Tls | None = None
     tokens: tuple[Token, ...] = ()
+    logins: tuple[PageLogin, ...] = ()
+    """Personal logins for the pages; a token is valid there as well."""
+    session_key: Path | None = None
+    """File with the key that signs the logins of the pages, at least 32 bytes in hexadecimal; none: a random
+    key, so a restart ends all logins."""
+    login_hours: float = 8.0
+    """A login ends after this time."""
+
+    @property
+    def open(self) -> bool:
+        """No token and no login: every program on this machine may do everything."""
+        return not self.tokens and not self.logins
 
 
 def load(path: Path) -> CpoSettings:
@@ -131,14 +161,16 @@ def load(path: Path) -> CpoSettings:
 def check(made: CpoSettings) -> CpoSettings:
     """Check rules that involve several settings; raises ConfigError."""
     loopback = made.host in ("127.0.0.1", "::1", "localhost")
-    if not loopback and not (made.tokens and made.tls):
-        raise ConfigError(f"host {made.host} is not loopback: that needs tokens and [tls]")
+    if not loopback and (made.open or not made.tls):
+        raise ConfigError(f"host {made.host} is not loopback: that needs tokens or logins, and [tls]")
     if (made.mo is None) != (made.cps is None):
         raise ConfigError("expected mo and cps together: one issues a contract, the other signs its bundle")
     if not 0 < made.answer_within <= 4.2:
         raise ConfigError(
             "answer_within: expected above 0 and at most 4.2, as the car gives up after five seconds"
         )
+    if made.most_power <= 0:
+        raise ConfigError(f"most_power: {made.most_power:g}, expected a power above 0 in W")
     for template in made.certificate_names:
         if "{station}" not in template:
             raise ConfigError(
@@ -147,6 +179,16 @@ def check(made: CpoSettings) -> CpoSettings:
     listed = [name for one in made.stations for name in one.names]
     if twice := sorted({name for name in listed if listed.count(name) > 1}):
         raise ConfigError(f"stations: {', '.join(twice)} belongs to two stations, expected one")
+    names = [*(one.name for one in made.tokens), *(one.name for one in made.logins)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(
+            f"tokens and logins: {', '.join(twice)} appears twice in the audit log, expected once"
+        )
+    for login in made.logins:
+        if not login.password.startswith("$argon2id$"):
+            raise ConfigError(f"login {login.name}: password is no Argon2id hash: use secc cpo login")
+    if not 0 < made.login_hours <= 168:
+        raise ConfigError(f"login_hours: {made.login_hours:g}, expected above 0 and at most 168")
     for token in made.tokens:
         if len(token.sha256) != 64 or not all(one in "0123456789abcdef" for one in token.sha256):
             raise ConfigError(f"token {token.name}: sha256 is not a SHA-256 in lower-case hexadecimal")

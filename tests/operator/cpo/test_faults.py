@@ -19,18 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 
 import secc.cli
 from secc.errors import ConfigError
 from secc.operator.cpo.access import new_token
 from secc.operator.cpo.database import Database, StorageError
 from secc.operator.cpo.engine import Queue
+from secc.operator.cpo.journal import SessionRecord
 from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import CpoSettings, Roots, Tls, Token, check, load
 from secc.pki.identifiers import EMAID as Emaid
 from tests.operator.cpo.support import EMAID, ask, client_of, installation, make_service, with_car
 from tests.operator.cpo.test_engine import QUICK, fill, totals
+from tests.support.contracts import NOW
 from tools.bench.postgres import Cluster, binaries, cluster
 
 
@@ -124,6 +126,25 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
         make_service(tmp_path)
 
 
+def test_tables_of_the_version_before_are_brought_up_to_date(tmp_path: Path, changes: dict[str, Any]) -> None:
+    service = make_service(tmp_path, **changes)
+    report = SessionRecord(id="t", station="D-1", evse_id="1", emaid=EMAID, started_at=NOW)
+    service.journal.put_session(report)
+    with service.database.write() as connection:
+        for index in ("session_outlet", "session_contract", "refusal_identity", "audit_subject"):
+            connection.exec_driver_sql(f"DROP INDEX {index}")
+        for column in ("meter_start_wh", "meter_stop_wh", "doubt"):
+            connection.exec_driver_sql(f"ALTER TABLE session DROP COLUMN {column}")
+        connection.exec_driver_sql("UPDATE meta SET value = '2'")
+    service.close()
+    again = make_service(tmp_path, **changes)
+    assert again.journal.sessions() == (report,)
+    with again.database.read() as connection:
+        indexes = {one["name"] for one in inspect(connection).get_indexes("session")}
+    assert {"session_start", "session_outlet", "session_contract"} == indexes
+    again.close()
+
+
 def test_a_database_that_is_not_there_is_a_storage_error() -> None:
     database = Database("postgresql://secc@127.0.0.1:9/none")
     assert not database.ready()
@@ -147,7 +168,7 @@ class Process:
             text=True,
         )
         assert self.process.stdout is not None
-        found = re.search(r"serving on (\S+)", self.process.stdout.readline())
+        found = re.search(r"serving on ([\d.:]+)", self.process.stdout.readline())
         assert found is not None
         self.url = f"http://{found[1]}"
 

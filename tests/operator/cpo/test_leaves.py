@@ -22,7 +22,7 @@ from secc.operator.cpo.access import new_token
 from secc.operator.cpo.keys import Hsm, HsmKey, KeyPlace
 from secc.operator.cpo.settings import Access, StationNames, Token, check
 from secc.operator.opcp.client import read_enrolled
-from secc.pki.certificates import read_certificate
+from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, verify_chain
 from secc.pki.issuing import make_request, new_key
 from secc.pki.profiles import Kind
@@ -233,11 +233,15 @@ def test_a_token_of_one_station_speaks_for_that_one_only(tmp_path: Path) -> None
 # --- revocation in public ---
 
 
-def ocsp_status(client: TestClient, der: bytes) -> ocsp.OCSPCertStatus:
+def ocsp_request(der: bytes, issuer: Certificate) -> bytes:
     leaf = x509.load_der_x509_certificate(der)
-    issuer = identity(Kind.CPO_SUB_CA_2).certificate.to_cryptography()
-    asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA256()).build()
-    answer = client.post("/ocsp", content=asked.public_bytes(Encoding.DER))
+    made = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer.to_cryptography(), hashes.SHA256())
+    return made.build().public_bytes(Encoding.DER)
+
+
+def ocsp_status(client: TestClient, der: bytes) -> ocsp.OCSPCertStatus:
+    asked = ocsp_request(der, identity(Kind.CPO_SUB_CA_2).certificate)
+    answer = client.post("/ocsp", content=asked)
     return ocsp.load_der_ocsp_response(answer.content).certificate_status
 
 
@@ -254,6 +258,38 @@ def test_a_revocation_is_public_at_once_and_final(tmp_path: Path, changes: dict[
         (issuer,) = [one for one in service.revocations.issuers if "CPO" in one.subject.common_name]
         crl = x509.load_der_x509_crl(client.get(f"/crl/{issuer.fingerprint}").content)
         assert [one.serial_number for one in crl] == [serial]
+
+
+def test_the_status_of_a_sub_ca_is_good_where_the_service_has_the_key_of_its_issuer(tmp_path: Path) -> None:
+    sub, above = (identity(kind).certificate for kind in (Kind.CPO_SUB_CA_2, Kind.CPO_SUB_CA_1))
+    asked = ocsp_request(sub.der, above)
+    with client_of(make_service(tmp_path / "without")) as client:
+        refused = ocsp.load_der_ocsp_response(client.post("/ocsp", content=asked).content)
+        assert refused.response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+    made = settings(tmp_path)
+    pki = tmp_path.parent / "cpo-pki"
+    place = KeyPlace(chain=pki / "cpo_sub_ca_1.pem", key=pki / "cpo_sub_ca_1_key.pem")
+    for _ in range(2):  # a restart changes nothing
+        service = make_service(tmp_path, authorities=(place,), database=made.database)
+        with client_of(service) as client:
+            answer = ocsp.load_der_ocsp_response(client.post("/ocsp", content=asked).content)
+            assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
+            assert client.get(f"/crl/{above.fingerprint}").status_code == 200
+
+
+def test_a_refused_certificate_is_recorded_with_the_name_and_the_rule(tmp_path: Path) -> None:
+    service = make_service(tmp_path)
+    with client_of(service) as client:
+        assert sign(client, request_of(name="DEABCS2")).status_code == 422
+        (one,) = service.journal.refusals()
+        assert (one.what, one.station, one.identity, one.rule) == (
+            "certificate",
+            "DEPOT-1",
+            "DEABCS2",
+            "common_name",
+        )
+        assert sign(client, b"nothing").status_code == 422
+        assert len(service.journal.refusals()) == 2
 
 
 def test_a_serial_that_was_never_issued_is_unknown(tmp_path: Path) -> None:

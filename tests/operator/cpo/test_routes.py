@@ -78,9 +78,54 @@ def test_a_car_needs_a_contract_and_a_chain_to_a_root_that_is_trusted(tmp_path: 
 def test_authorization_follows_the_contract(tmp_path: Path, status: str, said: str) -> None:
     with client_of(make_service(tmp_path)) as client:
         asked = {"emaid": "DE-ABC-000000001"}
-        assert client.post("/v1/authorizations", json=asked).json() == {"status": "unknown"}
+        assert client.post("/v1/authorizations", json=asked).json()["status"] == "unknown"
         client.put(f"/v1/contracts/{EMAID}", json={"status": status})
-        assert client.post("/v1/authorizations", json=asked).json() == {"status": said}
+        assert client.post("/v1/authorizations", json=asked).json() == {"status": said, "warning": ""}
+
+
+def test_what_is_not_authorized_is_recorded_with_its_reason(tmp_path: Path) -> None:
+    service = make_service(tmp_path)
+    with client_of(service) as client:
+        client.put(f"/v1/contracts/{EMAID}", json={"status": "blocked"})
+        for emaid in ("DE-ABC-000000001", "DEABC000000009"):
+            client.post("/v1/authorizations", json={"emaid": emaid, "evse_id": "DE*ABC*E1"})
+        found = {(one.what, one.station, one.identity, one.rule) for one in service.journal.refusals()}
+    assert found == {
+        ("authorization", "DE*ABC*E1", "DEABC000000001", "blocked"),
+        ("authorization", "DE*ABC*E1", "DEABC000000009", "unknown_contract"),
+    }
+
+
+def test_a_wrong_check_digit_is_warned_of_and_never_refused(tmp_path: Path) -> None:
+    with client_of(make_service(tmp_path)) as client:
+        assert client.put(f"/v1/contracts/{EMAID}", json={}).json()["warning"] == ""
+        wrong = client.put("/v1/contracts/de-abc-000000002-q", json={}).json()
+        assert wrong["emaid"] == "DEABC000000002Q"
+        assert wrong["warning"] == "DEABC000000002Q: check digit Q, expected D"
+        asked = client.post("/v1/authorizations", json={"emaid": "DEABC000000002Q"}).json()
+        assert asked == {"status": "accepted", "warning": wrong["warning"]}
+
+
+def test_one_contract_is_renewed_and_prepared_on_request(tmp_path: Path, changes: dict[str, Any]) -> None:
+    service = with_car(make_service(tmp_path, **changes))
+    with client_of(service) as client:
+        path = f"/v1/contracts/{EMAID}"
+        assert [client.post(f"{path}/preparation").json()["generation"] for _ in range(2)] == [1, 1]
+        assert client.post(f"{path}/renewal").json()["renew_at"] is not None
+        assert len(service.jobs.due_buckets()) == 1
+        assert client.post(f"{path}/preparation").json()["generation"] == 2
+        client.put(path, json={"status": "blocked"})
+        assert client.post(f"{path}/preparation").status_code == 422
+        assert client.post("/v1/contracts/DEABC000000009/renewal").status_code == 404
+        assert [one.what for one in service.journal.notes() if one.what in ("renewal", "bundle made")][
+            1:
+        ] == ["renewal", "bundle made"]
+
+
+def test_a_contract_without_a_car_cannot_be_prepared(tmp_path: Path) -> None:
+    with client_of(make_service(tmp_path)) as client:
+        client.put(f"/v1/contracts/{EMAID}", json={})
+        assert client.post(f"/v1/contracts/{EMAID}/preparation").json()["rule"] == "no_car"
 
 
 def test_roots_are_added_once_and_removed(tmp_path: Path) -> None:
