@@ -1,10 +1,13 @@
 """Contracts and the proof of their possession.
 
-There are two steps with two types. `present` judges PaymentDetailsReq: a chain under an accepted root, with
-the right eMAID. A contract is public, so a `PresentedContract` authorizes nothing. `verify` judges
+ISO 15118-2 has two steps with two types. `present` judges PaymentDetailsReq: a chain under an accepted root,
+with the right eMAID. A contract is public, so a `PresentedContract` authorizes nothing. `verify` judges
 AuthorizationReq: the key of that certificate has signed the body, which contains the challenge of this
 session. The result is a `VerifiedContract`, which only this module can make; a back end accepts nothing else
 [INV-09] [INV-24].
+
+ISO 15118-20 shows chain and signature in one message: `authorize` judges it by the same rules, with the
+profiles and algorithms of its generation (`ContractPolicy.chain`), and makes the same proof.
 """
 
 from __future__ import annotations
@@ -13,14 +16,14 @@ import dataclasses
 import datetime
 import hmac
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cryptography.hazmat.primitives import hashes
 
 from secc.errors import CertificateError, IdentifierError, SignatureError
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
-from secc.pki.certificates import Certificate
+from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import ChainPolicy, UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
 from secc.pki.identifiers import EMAID
 from secc.pki.kinds import Generation
@@ -39,7 +42,7 @@ from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature, iso2
 from secc.pki.xmldsig import verify as verify_signature
 
 if TYPE_CHECKING:
-    from secc.messages.iso20_common import SignedMeteringData
+    from secc.messages.iso20_common import PnCAReqAuthorizationMode, SignedMeteringData
 
 __all__ = [
     "ContractPolicy",
@@ -50,6 +53,8 @@ __all__ = [
     "UnanchoredContract",
     "VerifiedContract",
     "VerifiedReceipt",
+    "authorize",
+    "authorize_forwarded",
     "certificates_of",
     "present",
     "present_without_anchor",
@@ -76,6 +81,12 @@ class ContractPolicy:
     """Country and provider of accepted operators, for example `DEABC`; empty: all."""
     compat: frozenset[Compat] = STRICT
     """Tolerated deviations of signatures."""
+
+    def of(self, generation: Generation, *, warn_before: datetime.timedelta | None = None) -> ContractPolicy:
+        """The same decisions for contracts of a generation, with another time of the warning if given."""
+        chain = dataclasses.replace(self.chain, generation=generation)
+        warn = self.warn_before if warn_before is None else warn_before
+        return dataclasses.replace(self, chain=chain, warn_before=warn)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,7 +160,8 @@ class PresentedContract(_Contract):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedContract(PresentedContract):
-    """Proof that the EV has the key of the contract, in this session. Made only by `verify`."""
+    """Proof that the EV has the key of the contract, in this session. Made only by `verify` and
+    `authorize`."""
 
     proof: VerifiedSignature
     """The signature of AuthorizationReq with the challenge."""
@@ -169,7 +181,7 @@ class UnanchoredContract(_Contract):
 class ForwardedContract(UnanchoredContract):
     """A forwarded contract whose key the EV has; only a back end that validates chains receives it.
 
-    Made by `verify_forwarded`.
+    Made by `verify_forwarded` and `authorize_forwarded`.
     """
 
     proof: VerifiedSignature
@@ -241,19 +253,21 @@ def present_without_anchor(
     return UnanchoredContract(found, found.emaid, _check_shown(found, emaid, now, policy), seal=_SEAL)
 
 
+_Shown = TypeVar("_Shown", bound=PresentedContract)
+
+
 def weigh(
-    contract: PresentedContract,
+    contract: _Shown,
     evidence: Evidence,
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
-) -> PresentedContract:
+) -> _Shown:
     """Return the contract with its revocation status. Raises ChainError as the policy demands."""
     policy = policy or ContractPolicy()
     status = check_revocation(
         contract.chain, now, ocsp_responses=evidence.ocsp, crls=evidence.crls, policy=policy.revocation
     )
-    soon = contract.expires_soon
-    return PresentedContract(contract.chain, contract.emaid, soon, revocation=status, seal=_SEAL)
+    return dataclasses.replace(contract, revocation=status, seal=_SEAL)
 
 
 def verify(
@@ -293,6 +307,42 @@ def verify_forwarded(
     proof = _prove(contract, request, signature, challenge, now, policy or ContractPolicy())
     soon = contract.expires_soon
     return ForwardedContract(contract.chain, contract.emaid, soon, seal=_SEAL, proof=proof)
+
+
+def authorize(
+    mode: PnCAReqAuthorizationMode,
+    signature: Signature | None,
+    challenge: bytes,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ContractPolicy,
+) -> VerifiedContract:
+    """Judge AuthorizationReq of ISO 15118-20: signature [V2G20-2564], challenge [V2G20-2565], then chain,
+    profiles and validity. Its revocation is not checked yet.
+
+    Raises CertificateError; `rule` is the violated rule.
+    """
+    proof = _prove_mode(mode, signature, challenge, policy)
+    certificates = certificates_of(mode.contract_certificate_chain)
+    chain = verify_chain(certificates, Role.CONTRACT, trust, now, policy.chain)
+    soon = _check_shown(chain, None, now, policy)
+    return VerifiedContract(chain, chain.emaid, soon, revocation=None, seal=_SEAL, proof=proof)
+
+
+def authorize_forwarded(
+    mode: PnCAReqAuthorizationMode,
+    signature: Signature | None,
+    challenge: bytes,
+    now: datetime.datetime,
+    policy: ContractPolicy,
+) -> ForwardedContract:
+    """Judge AuthorizationReq of ISO 15118-20 for a chain with an unknown root; everything but the root is
+    checked."""
+    proof = _prove_mode(mode, signature, challenge, policy)
+    certificates = certificates_of(mode.contract_certificate_chain)
+    chain = verify_without_anchor(certificates, Role.CONTRACT, now, policy.chain)
+    soon = _check_shown(chain, None, now, policy)
+    return ForwardedContract(chain, chain.emaid, soon, seal=_SEAL, proof=proof)
 
 
 def verify_receipt(
@@ -347,7 +397,21 @@ def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf:
         raise SignatureError("not signed with the contract key", rule="signature")
 
 
-def certificates_of(chain: iso2.CertificateChain) -> tuple[bytes, ...]:
+class _SubCertificates(Protocol):
+    @property
+    def certificate(self) -> tuple[bytes, ...]: ...
+
+
+class _ChainMessage(Protocol):
+    """A chain in a message of either protocol."""
+
+    @property
+    def certificate(self) -> bytes: ...
+    @property
+    def sub_certificates(self) -> _SubCertificates | None: ...
+
+
+def certificates_of(chain: _ChainMessage) -> tuple[bytes, ...]:
     """Return the certificates of a message as received, leaf first."""
     subs: Sequence[bytes] = () if chain.sub_certificates is None else chain.sub_certificates.certificate
     return (chain.certificate, *subs)
@@ -357,11 +421,14 @@ _SEAL = object()
 
 
 def _check_shown(
-    chain: VerifiedChain | UnanchoredChain, emaid: str, now: datetime.datetime, policy: ContractPolicy
+    chain: VerifiedChain | UnanchoredChain,
+    emaid: str | None,
+    now: datetime.datetime,
+    policy: ContractPolicy,
 ) -> bool:
-    """Check eMAID and provider; returns whether the contract ends soon."""
+    """Check eMAID, if the EV sends one, and provider; returns whether the contract ends soon."""
     own = chain.emaid
-    if not _parse(emaid).matches(own):
+    if emaid is not None and not _parse(emaid).matches(own):
         raise _not_allowed("emaid_mismatch", f"the EV sends {emaid}, the certificate has {own}")
     if policy.providers and own.normal[:5] not in policy.providers:
         raise _not_allowed("provider", f"provider {own.normal[:5]} is not accepted")
@@ -377,17 +444,41 @@ def _prove(
     policy: ContractPolicy,
 ) -> VerifiedSignature:
     element = SignedPart("AuthorizationReq", request)
-    proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=policy.compat)
-    if request.gen_challenge is None or not hmac.compare_digest(request.gen_challenge, challenge):
+    proof = _prove_possession(contract.chain.leaf, element, signature, policy)
+    _check_challenge(request.gen_challenge, challenge)
+    if now - policy.chain.skew > contract.chain.expires:
+        raise broken(Rule.LEAF_EXPIRED, str(contract.chain.leaf), "expired during the session")
+    return proof
+
+
+def _prove_mode(
+    mode: PnCAReqAuthorizationMode, signature: Signature | None, challenge: bytes, policy: ContractPolicy
+) -> VerifiedSignature:
+    leaf, generation = read_certificate(mode.contract_certificate_chain.certificate), policy.chain.generation
+    if suite_of(leaf.key, generation) is None:
+        text = f"the key is of type {leaf.key_type}, none of {generation} [V2G20-2674]"
+        raise broken(Rule.CURVE, "contract leaf", text)
+    element = iso20_part("PnC_AReqAuthorizationMode", mode)
+    proof = _prove_possession(leaf, element, signature, policy)
+    _check_challenge(mode.gen_challenge, challenge)
+    return proof
+
+
+def _prove_possession(
+    leaf: Certificate, element: SignedPart, signature: Signature | None, policy: ContractPolicy
+) -> VerifiedSignature:
+    generation, compat = policy.chain.generation, policy.compat
+    return verify_signature(signature, (element,), leaf.key, generation=generation, compat=compat)
+
+
+def _check_challenge(sent: bytes | None, challenge: bytes) -> None:
+    if sent is None or not hmac.compare_digest(sent, challenge):
         raise CertificateError(
-            "GenChallenge is missing or not the one of this session [V2G2-475]",
+            "GenChallenge is missing or not the one of this session [V2G2-475] [V2G20-2565]",
             certificate="AuthorizationReq",
             rule="challenge",
             response_code="FAILED_ChallengeInvalid",
         )
-    if now - policy.chain.skew > contract.chain.expires:
-        raise broken(Rule.LEAF_EXPIRED, str(contract.chain.leaf), "expired during the session")
-    return proof
 
 
 def _parse(emaid: str) -> EMAID:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from secc.pki.keys import ORDERS, KeyType, PrivateKey, PublicKey, key_type
 from secc.pki.kinds import Generation
 
-__all__ = ["SUITES", "SignatureSuite", "suite_of"]
+__all__ = ["SUITES", "SignatureSuite", "keys_of", "suite_of"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,12 @@ class SignatureSuite:
 def suite_of(key: PublicKey | PrivateKey, generation: Generation) -> SignatureSuite | None:
     """Return the suite of a key in messages of a generation; None: such a key does not sign there."""
     kind = key_type(key)
-    return SUITES[kind] if kind in _KEYS[generation] else None
+    return SUITES[kind] if kind in keys_of(generation) else None
+
+
+def keys_of(generation: Generation) -> frozenset[KeyType]:
+    """Return the types of keys that sign in messages of a generation."""
+    return _KEYS[generation]
 
 
 def _sha256(octets: bytes) -> bytes:
@@ -128,7 +133,7 @@ SUITES: dict[KeyType | None, SignatureSuite] = {
 """By type of key."""
 
 _KEYS = {
-    Generation.ISO2: {KeyType.SECP256R1},
-    Generation.ISO20: {KeyType.SECP521R1, KeyType.ED448},
-    Generation.LAB: set(KeyType),
+    Generation.ISO2: frozenset({KeyType.SECP256R1}),
+    Generation.ISO20: frozenset({KeyType.SECP521R1, KeyType.ED448}),
+    Generation.LAB: frozenset(KeyType),
 }

@@ -6,6 +6,8 @@ How an EV shows and proves its contract differs between the protocols and is up 
 from __future__ import annotations
 
 import dataclasses
+import enum
+from collections.abc import Callable
 
 from secc.pki.contract import VerifiedContract
 from secc.session.agreed import ContractPayer
@@ -25,23 +27,32 @@ from secc.session.states import Timer
 from secc.settings.pnc import OfflinePolicy
 from secc.settings.services import Payment
 
+Denial = Callable[[Context, Verdict], enum.StrEnum]
+"""What a refusal means to the session of a protocol; returns the response code that the EV gets."""
 
-def decided(session: Context, decision: ContractDecided) -> None:
+
+def ends_the_session(session: Context, verdict: Verdict) -> enum.StrEnum:
+    """A refusal ends the charge: there is one contract in a session [INV-11]."""
+    order_stop(session, f"contract: {verdict.value}", at_once=True)
+    return session.dialect.codes[Cause.FAILED]
+
+
+def decided(session: Context, decision: ContractDecided, denial: Denial = ends_the_session) -> None:
     """Keep the back end's decision for the next request; a refusal wins over every grant [INV-11]."""
     grant = session.grant
     if grant is None or grant.payment is not Payment.CONTRACT or decision.ticket != grant.ticket:
         session.notice(NoticeKind.STALE, f"decision about a contract for {decision.ticket}")
     elif decision.verdict is Verdict.UNREACHABLE:
-        decide_alone(session)
+        decide_alone(session, denial)
     elif decision.verdict is not Verdict.ACCEPTED:
-        _deny(session, decision.verdict.value)
+        _deny(session, decision.verdict, denial)
     elif grant.refused or session.stop is not None:
         session.notice(NoticeKind.IGNORED, "a grant after the contract was refused, or after a stop")
     else:
         _grant(session, GrantSource.BACK_END)
 
 
-def decide_alone(session: Context) -> None:
+def decide_alone(session: Context, denial: Denial = ends_the_session) -> None:
     """The back end is away: what the operator has allowed for that decides."""
     payer, terms, config = session.pnc.payer, terms_of(session), session.config.pnc
     if payer is None or session.granted or (session.grant is not None and session.grant.refused):
@@ -54,7 +65,7 @@ def decide_alone(session: Context) -> None:
         session.pnc.last_energy = meter.energy + int(config.offline_energy)
         _grant(session, GrantSource.CHAIN)
     else:
-        _deny(session, Verdict.UNREACHABLE.value)
+        _deny(session, Verdict.UNREACHABLE, denial)
 
 
 def _chain_is_good(payer: ContractPayer) -> bool:
@@ -71,18 +82,17 @@ def _grant(session: Context, source: GrantSource) -> None:
     session.timers.stop(Timer.CONTRACT_ANSWER)
     session.grant = dataclasses.replace(grant, granted=True)
     session.pnc.payer = ContractPayer(payer.contract, source)
-    session.emit(ContractGranted(payer.contract, source))
+    session.emit(ContractGranted(payer.contract, source, session.vehicle))
 
 
-def _deny(session: Context, why: str) -> None:
+def _deny(session: Context, verdict: Verdict, denial: Denial) -> None:
     grant, payer = session.grant, session.pnc.payer
     if grant is None or payer is None or grant.refused:
         return
     session.timers.stop(Timer.CONTRACT_ANSWER)
     session.grant = dataclasses.replace(grant, granted=False, refused=True)
-    identity, code = str(payer.contract.emaid), session.dialect.codes[Cause.FAILED]
-    session.emit(ContractRefused("AuthorizationReq", code, why, why, identity))
-    order_stop(session, f"contract: {why}", at_once=True)
+    why, identity = verdict.value, str(payer.contract.emaid)
+    session.emit(ContractRefused("AuthorizationReq", denial(session, verdict), why, why, identity))
 
 
 def check_allowance(session: Context) -> None:

@@ -8,6 +8,7 @@ about a person at the outlet, so that neither can pass for the other.
 
 import dataclasses
 import enum
+from typing import Protocol
 
 from secc.pki.contract import (
     ContractPolicy,
@@ -19,6 +20,7 @@ from secc.pki.contract import (
 )
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, VerifiedBundle
 from secc.pki.trust import TrustStore
+from secc.pki.vehicle import VehicleIdentity
 from secc.session.ticket import Ticket
 
 __all__ = [
@@ -28,12 +30,15 @@ __all__ = [
     "ContractDelivered",
     "ContractGranted",
     "ContractInput",
+    "ContractJudged",
     "ContractOutput",
     "ContractProvisioned",
     "ContractRecord",
     "ContractRefused",
     "ContractTerms",
     "GrantSource",
+    "JudgeContract",
+    "Judgement",
     "Provision",
     "RevocationReported",
     "StoreReceipt",
@@ -109,10 +114,34 @@ class ContractProvisioned:
     answer: ProvisioningAnswer
 
 
-ContractInput = ContractDecided | RevocationReported | ContractProvisioned
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContractJudged:
+    """Answer to `JudgeContract`: the judgement is made, or may as well be made by the session now."""
+
+    ticket: Ticket
+
+
+ContractInput = ContractDecided | RevocationReported | ContractProvisioned | ContractJudged
 
 
 # --- outputs -----------------------------------------------------------------------------------------------
+
+
+class Judgement(Protocol):
+    """A verification of certificates and signatures. It is a pure function of what it was made with, and
+    keeps its result: the first call of `judge` computes it."""
+
+    def judge(self) -> None:
+        """Compute the result, once; takes milliseconds, raises nothing, and may run in any thread."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JudgeContract:
+    """Call `judge` away from the event loop, then answer with `ContractJudged`."""
+
+    ticket: Ticket
+    judgement: Judgement = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -163,6 +192,8 @@ class ContractGranted:
 
     contract: VerifiedContract | ForwardedContract
     source: GrantSource
+    vehicle: VehicleIdentity | None = None
+    """The vehicle that showed it, if the EV has proved in TLS which one it is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -184,4 +215,4 @@ class ContractRefused:
 ContractRecord = StoreReceipt | ContractDelivered | ContractGranted | ContractRefused
 """What is kept of a session."""
 
-ContractOutput = AskRevocation | AuthorizeContract | Provision | ContractRecord
+ContractOutput = JudgeContract | AskRevocation | AuthorizeContract | Provision | ContractRecord

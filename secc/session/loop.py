@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from secc.session import ending, limits, output
+from secc.session import contract, ending, limits, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
 from secc.session.quantities import ZERO, ChargeLimit, Milli
 
 
 def check(session: Context) -> None:
-    """Refuse to go on at fault, or after the EV has had its time to heed a stop."""
+    """Refuse to go on at fault, or after the EV has had its time to heed a stop; a contract without the back
+    end's decision ends at its limit of energy."""
     ending.check_fault(session)
     ending.check_stop(session)
+    contract.check_allowance(session)
 
 
 def follow(session: Context, demand: Demand, *, error: str, ready: bool, complete: bool) -> SetPoint:

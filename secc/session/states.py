@@ -61,6 +61,7 @@ class Timer(enum.Enum):
     REVOCATION = "revocation"
     PROVISIONING = "provisioning"
     CONTRACT_ANSWER = "contract_answer"
+    JUDGEMENT = "judgement"
     CHARGE_PARAMETERS = "charge_parameters"
     PILOT = "pilot"
     CONTACTOR = "contactor"

@@ -172,10 +172,14 @@ class Iso20Config(Settings, section="iso20"):
     side_stream: float = 60.0
     """From a response on the side stream for schedules to the next request there; then that renegotiation is
     left, and the charge loop goes on."""
+    contracts: bool = True
+    """Offer Plug and Charge, if `service.payment_options` has Contract and a root for contracts on secp521r1
+    or Ed448 is in `[trust]`. False: external identification only, for EVs of the field that stop at an offer
+    of both."""
     authorization: float = 180.0
-    """From the first AuthorizationRes Ongoing until external identification has failed for this attempt."""
+    """From the first AuthorizationRes Ongoing until the attempt has failed."""
     authorization_attempts: int = 5
-    """How many times external identification may fail until the session ends [V2G20-2102]."""
+    """How many attempts to authorize may fail until the session ends [V2G20-2102]."""
     schedules: float = 50.0
     """From the first ScheduleExchangeRes Ongoing until the outlet's limit is offered in place of an answer of
     the back end; an EV waits 60 s."""

@@ -18,9 +18,11 @@ from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
     ContractInput,
+    ContractJudged,
     ContractOutput,
     ContractProvisioned,
     ContractRefused,
+    JudgeContract,
     Provision,
     RevocationReported,
     StoreReceipt,
@@ -220,6 +222,8 @@ class Outlet:
                     self._report(ContractDecided(ticket, Verdict.WITHDRAWN))
                 else:
                     self._start(self._authorize_contract(command, desk))
+            case JudgeContract():
+                self._start(self._judge(command))
             case AskRevocation():
                 self._start(self._ask_revocation(command, desk))
             case Provision():
@@ -230,6 +234,11 @@ class Outlet:
     async def _authorize_contract(self, command: AuthorizeContract, desk: ContractDesk) -> None:
         verdict = await desk.authorize(command.contract)
         self._report(ContractDecided(command.ticket, verdict))
+
+    async def _judge(self, command: JudgeContract) -> None:
+        """In a thread: signatures on secp521r1 take milliseconds, and the loop serves other outlets."""
+        await asyncio.to_thread(command.judgement.judge)
+        self._report(ContractJudged(command.ticket))
 
     async def _ask_revocation(self, command: AskRevocation, desk: ContractDesk) -> None:
         evidence = await desk.revocation(command.contract)

@@ -13,6 +13,7 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, Processing, RationalNumber
+from secc.session.contract_events import AuthorizeContract, ContractGranted, ContractRefused, GrantSource
 from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
@@ -38,7 +39,7 @@ from secc.session.outputs import (
     StartCableCheck,
 )
 from secc.session.ticket import Ticket
-from secc.settings import SeccConfig
+from secc.settings import OfflinePolicy, SeccConfig
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import require
 
@@ -142,6 +143,17 @@ class Oracle20:
         match output:
             case Send(message):
                 self._check_response(message)
+            case AuthorizeContract(ticket):
+                require(self.owed is not None or not self.granted, "INV-09", "asked again after a grant")
+                self.authorize, self.granted, self.denied = ticket, False, False
+            case ContractGranted(_, source):
+                offline = self.config.pnc.offline is not OfflinePolicy.DENY
+                require(offline or source is GrantSource.BACK_END, "INV-09", f"granted by {source}")
+                require(not (self.denied or self.withdrawn), "INV-11", "granted after a refusal")
+                self.granted = not self.stopped
+            case ContractRefused():
+                self.withdrawn = self.withdrawn or self.granted
+                self.granted, self.denied = False, True
             case Authorize(ticket):
                 self.authorize, self.granted, self.denied = ticket, False, False
             case CloseContactor(ticket):

@@ -13,6 +13,7 @@ from secc.settings import SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, DC, Bench20
 from tests.support.metering20 import INTERVAL, LONG, METERED_DC, METERED_ONCE, MeteredBench
+from tests.support.pnc20 import PNC_DC, PncBench20
 
 Way = tuple[SeccConfig, Callable[[Bench20], object]]
 
@@ -86,10 +87,17 @@ def _ended(bench: Bench20) -> None:
     bench.to_authorization().ask(r.session_stop())
 
 
+def _judging(bench: Bench20) -> None:
+    assert isinstance(bench, PncBench20)
+    bench.to_authorization()
+    bench.send(bench.car.request(bench.challenge))
+
+
 WAYS: dict[S, Way] = {
     S.WAIT_SESSION_SETUP: (DC, lambda _: None),
     S.WAIT_AUTHORIZATION_SETUP: (DC, lambda bench: bench.ask(r.session_setup(), bytes(8))),
     S.WAIT_AUTHORIZATION: (DC, Bench20.to_authorization),
+    S.JUDGING_CONTRACT: (PNC_DC, _judging),
     S.WAIT_SERVICE_DISCOVERY: (DC, Bench20.to_services),
     S.WAIT_SERVICE_DETAIL: (DC, lambda bench: bench.to_services().ask(r.service_discovery())),
     S.WAIT_SERVICE_SELECTION: (DC, Bench20.to_selection),
@@ -169,6 +177,6 @@ def in_side_state(state: SideState, config: SeccConfig | None = None) -> Bench20
 def in_state(state: S, config: SeccConfig | None = None) -> Bench20:
     """A bench in this state."""
     usual, way = WAYS[state]
-    bench = Bench20(config or usual)
+    bench = (PncBench20 if state is S.JUDGING_CONTRACT else Bench20)(config or usual)
     way(bench)
     return bench

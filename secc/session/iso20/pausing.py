@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from secc.session.agreed import ContractPayer
 from secc.session.context import Agreed
 from secc.session.iso20.side import Iso20Side, Selection, ServiceOffer
 
@@ -15,6 +16,10 @@ class Kept:
     dc: bool
     offer: ServiceOffer | None
     selection: Selection | None
+    payer: ContractPayer | None = None
+    """The contract that pays; its authorization holds in the continued session [V2G20-1844]."""
+    last_energy: int | None = None
+    """Wh on the meter where a grant without the back end ends."""
 
 
 def kept(session: Agreed) -> tuple[bytes, Kept | None]:
@@ -23,4 +28,6 @@ def kept(session: Agreed) -> tuple[bytes, Kept | None]:
     room, vehicle = session.room, session.vehicle
     if vehicle is None or not isinstance(room, Iso20Side):
         return b"", None
-    return vehicle.binding(session.session_id), Kept(room.dc, room.offer, room.selection)
+    pnc = session.pnc
+    left = Kept(room.dc, room.offer, room.selection, pnc.payer, pnc.last_energy)
+    return vehicle.binding(session.session_id), left

@@ -50,10 +50,17 @@ class Iso20Refused(Refused):
 
 
 class Iso20Warned(Warned):
-    """A handler refuses with a WARNING; the session goes on in the state it is in, or goes to `state`."""
+    """A handler refuses with a WARNING; the session goes on in the state it is in, or in `state`."""
 
-    def __init__(self, code: ResponseCode, why: str, state: Stage | None = None) -> None:
+    def __init__(
+        self,
+        code: ResponseCode,
+        why: str,
+        state: Stage | None = None,
+        record: ContractRefused | None = None,
+    ) -> None:
         super().__init__(code, why, state)
+        self.record = record
 
 
 def wrong(why: str) -> Iso20Refused:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from secc.messages.iso20_common import MeterInfo, ResponseCode
 from secc.session.agreed import ChargeParameters
 from secc.session.inputs import PricesOffered
+from secc.session.iso20.attempt import Attempt
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
 from secc.session.prices import PriceOffer, TuplePrices
 from secc.session.schedules import Mobility, Offer, ScheduleOffer
@@ -172,7 +173,11 @@ class Iso20Side:
     offer: ServiceOffer | None = None
     selection: Selection | None = None
     denials: int = 0
-    """How many times external identification has failed."""
+    """How many attempts to authorize have failed."""
+    challenge: bytes | None = dataclasses.field(default=None, repr=False)
+    """GenChallenge of AuthorizationSetupRes; None before it, and after the first grant."""
+    attempt: Attempt | None = None
+    """The contract at hand; None in external identification."""
     positive_discharge: bool = False
     """Discharge limits go on the wire above zero in this session."""
     per_phase: bool = False

@@ -14,6 +14,7 @@ class Iso20State(Stage):
     WAIT_SESSION_SETUP = "waits for SessionSetupReq", StateRole.BEGIN
     WAIT_AUTHORIZATION_SETUP = "waits for AuthorizationSetupReq"
     WAIT_AUTHORIZATION = "waits for AuthorizationReq"
+    JUDGING_CONTRACT = "owes AuthorizationRes, waits for the verification of the contract", StateRole.OWES
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
     WAIT_SERVICE_DETAIL = "waits for the first ServiceDetailReq"
     WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or ServiceSelectionReq"

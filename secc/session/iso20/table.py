@@ -1,8 +1,8 @@
 """Every input that is legal in a state of ISO 15118-20; how to read it: `secc.session.iso2.table`.
 
-Plug and Charge and certificate installation are not in this table. Their requests are out of order in every
-state: each gets its paired response with FAILED_SequenceError [V2G20-459]. The side streams have a table for
-themselves: `secc.session.iso20.beside`.
+Certificate installation is not in this table. Its request is out of order in every state: it gets its paired
+response with FAILED_SequenceError [V2G20-459]. The side streams have a table for themselves:
+`secc.session.iso20.beside`.
 
 A WARNING answers and keeps the state; it has no row. A row with a `leniency` counts only while that
 switch of `CompatConfig` is on.
@@ -38,6 +38,7 @@ from secc.session import isolation, offering
 from secc.session import pre_charge as voltage
 from secc.session.anywhere import anywhere
 from secc.session.context import SessionConfig
+from secc.session.contract_events import ContractDecided, ContractJudged, RevocationReported
 from secc.session.dialect import Anywhere, Dialect, Key, On, at, each
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -56,6 +57,7 @@ from secc.session.iso20.beside import BESIDE, OPENS
 from secc.session.iso20.handlers import (
     ac,
     ac_loop,
+    contract,
     dc,
     dc_loop,
     ending,
@@ -93,9 +95,20 @@ RULES: tuple[On, ...] = (
     *at(S.WAIT_AUTHORIZATION_SETUP,
         (AuthorizationSetupReq, setup.authorization_setup, {S.WAIT_AUTHORIZATION}, "V2G20-1220 V2G20-2566")),
     *at(S.WAIT_AUTHORIZATION,
-        (AuthorizationReq, setup.authorization, {S.WAIT_AUTHORIZATION, S.WAIT_SERVICE_DISCOVERY},
-         "V2G20-1200 V2G20-1577 V2G20-1582 V2G20-1583 V2G20-2219"),
+        (AuthorizationReq, setup.authorization,
+         {S.WAIT_AUTHORIZATION, S.JUDGING_CONTRACT, S.WAIT_SERVICE_DISCOVERY},
+         "V2G20-1063 V2G20-1200 V2G20-1577 V2G20-1582 V2G20-1583 V2G20-2219"),
+        (ContractJudged, contract.judged, {S.WAIT_AUTHORIZATION}, "V2G20-2564"),
+        (RevocationReported, contract.revocation_reported, {S.WAIT_AUTHORIZATION}, "V2G20-2214"),
+        (Timer.REVOCATION, contract.revocation_late, {S.WAIT_AUTHORIZATION}, "V2G20-2214"),
+        (Timer.CONTRACT_ANSWER, contract.answer_late, {S.WAIT_AUTHORIZATION}, ""),
         (Timer.AUTHORIZATION, setup.attempt_over, {S.WAIT_AUTHORIZATION}, "V2G20-2102")),
+    *at(S.JUDGING_CONTRACT,
+        (ContractJudged, contract.judged, {S.JUDGING_CONTRACT, S.WAIT_AUTHORIZATION},
+         "V2G20-2212 V2G20-2213 V2G20-2215 V2G20-2216 V2G20-2564 V2G20-2565"),
+        (Timer.JUDGEMENT, contract.judgement_late, {S.WAIT_AUTHORIZATION}, ""),
+        (Timer.AUTHORIZATION, setup.attempt_over, {S.JUDGING_CONTRACT}, "V2G20-2102"),
+        (StopOrdered, contract.judgement_overtaken, {S.WAIT_AUTHORIZATION}, "INV-29")),
     *at(S.WAIT_SERVICE_DISCOVERY,
         (ServiceDiscoveryReq, services.service_discovery, {S.WAIT_SERVICE_DETAIL}, "V2G20-1248 V2G20-1249")),
     *at(S.WAIT_SERVICE_DETAIL,
@@ -250,6 +263,9 @@ RULES: tuple[On, ...] = (
 _IDS: dict[Key, str] = {Timer.SEQUENCE: "V2G20-443 V2G20-445"}
 _MORE: dict[Key, Anywhere] = {
     AuthorizationDecided: Anywhere(setup.decided, "V2G20-2219 INV-11 INV-20"),
+    ContractDecided: Anywhere(contract.decided, "V2G20-2211 INV-11 INV-20"),
+    ContractJudged: Anywhere(shared.stale, "INV-20"),
+    RevocationReported: Anywhere(shared.stale, "INV-20"),
     RenegotiationRequested: Anywhere(notifications.schedule_renegotiation_requested, "V2G20-1845"),
     ServiceRenegotiationRequested: Anywhere(
         notifications.service_renegotiation_requested, "V2G20-1931 V2G20-1964"

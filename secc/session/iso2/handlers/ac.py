@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ResponseCode
-from secc.session import contactor, contract, ending, limits, loop, offering, output, starting
+from secc.session import contactor, ending, limits, loop, offering, output, starting
 from secc.session.context import Context
 from secc.session.inputs import ContactorReported
 from secc.session.iso2 import status, wire
@@ -65,7 +65,6 @@ def contactor_late(session: Context, _: None) -> State:
 def charging_status(session: Context, _: iso2.ChargingStatusReq) -> State:
     """Say what the EV may draw now; a receipt is asked for only with a contract [V2G2-691]."""
     loop.check(session)
-    contract.check_allowance(session)
     offering.watch(session)
     external = session.payment is Payment.EXTERNAL  # with a contract PMax is all that binds
     receipt = receipts.ask(session)

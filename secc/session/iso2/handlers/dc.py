@@ -7,7 +7,6 @@ from typing import cast
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, EVSEProcessing, ResponseCode
 from secc.session import (
-    contract,
     ending,
     isolation,
     limits,
@@ -99,7 +98,6 @@ def last_look(session: Context, _: None) -> State:
 def current_demand(session: Context, request: iso2.CurrentDemandReq) -> State:
     """Deliver the lowest of what is wanted and every limit [INV-07]."""
     loop.check(session)
-    contract.check_allowance(session)
     offering.watch(session)
     ev = request.dc_ev_status
     point = loop.follow(

@@ -1,4 +1,4 @@
-"""SessionSetup, AuthorizationSetup and Authorization by external identification."""
+"""SessionSetup, AuthorizationSetup and Authorization; contracts: `contract`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from secc.session import ending, setup
 from secc.session.agreed import Grant
 from secc.session.context import Context
 from secc.session.inputs import AuthorizationDecided
+from secc.session.iso20.handlers import contract
+from secc.session.iso20.handlers.attempts import failed
 from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.pausing import Kept
-from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
+from secc.session.iso20.refusals import Iso20Refused
 from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import Authorize, NoticeKind
@@ -80,35 +82,50 @@ def _restore(session: Context, paused: PausedSession) -> None:
     room = side(session)
     if isinstance(paused.room, Kept):
         room.offer, room.selection = paused.room.offer, paused.room.selection
-    session.payment = Payment.EXTERNAL
-    session.grant = Grant(session.names.ticket(), Payment.EXTERNAL, granted=True)
+        session.pnc.payer, session.pnc.last_energy = paused.room.payer, paused.room.last_energy
+    session.payment = Payment.EXTERNAL if session.pnc.payer is None else Payment.CONTRACT
+    session.grant = Grant(session.names.ticket(), session.payment, granted=True)
 
 
 def authorization_setup(session: Context, _: m.AuthorizationSetupReq) -> S:
-    """Offer external identification [V2G20-1220] [V2G20-2566] [V2G20-2567]."""
+    """Offer contracts with a challenge [V2G20-1219] [V2G20-2568], and external identification [V2G20-1220]
+    [V2G20-2566] [V2G20-2567]."""
+    services = _services(session)
+    if not services:
+        raise Iso20Refused(ResponseCode.FAILED, "no way to authorize can be offered")
+    by_contract = Authorization.PNC in services
     session.answer(
         m.AuthorizationSetupRes(
             header=head(session),
             response_code=ResponseCode.OK,
-            authorization_services=(Authorization.EIM,),
+            authorization_services=services,
             certificate_installation_service=False,
-            eim_as_res_authorization_mode=m.EIMASResAuthorizationMode(),
+            pnc_as_res_authorization_mode=contract.setup_mode(session) if by_contract else None,
+            eim_as_res_authorization_mode=None if by_contract else m.EIMASResAuthorizationMode(),
         )
     )
     return S.WAIT_AUTHORIZATION
 
 
+def _services(session: Context) -> tuple[Authorization, ...]:
+    """The ways to authorize on offer, in the order of `service.payment_options`."""
+    contracts = contract.offered(session)
+    return tuple(
+        Authorization.PNC if option is Payment.CONTRACT else Authorization.EIM
+        for option in session.payment_options
+        if option is Payment.EXTERNAL or contracts
+    )
+
+
 def authorization(session: Context, request: m.AuthorizationReq) -> S:
     """Ask the back end, repeat Ongoing until it has decided; a failure is a warning, and the EV may try again
     [V2G20-1582] [V2G20-1583] [V2G20-2219]."""
-    if (
-        request.selected_authorization_service is not Authorization.EIM
-        or request.eim_a_req_authorization_mode is None
-    ):
-        why = "only external identification is offered"  # [V2G20-2209] [V2G20-2226]
-        raise _failed(session, ResponseCode.WARNING_AUTHORIZATION_SELECTION_INVALID, why)
+    _check_repeated(session, request)
+    _check_selection(session, request)
     if ending.overtaken(session):  # the back end is not asked any more
         return _answer(session, Processing.ONGOING)
+    if request.pnc_a_req_authorization_mode is not None:
+        return contract.authorization(session, request.pnc_a_req_authorization_mode)
     session.payment = Payment.EXTERNAL
     if session.granted:
         _answer(session, Processing.FINISHED)  # [V2G20-1200]
@@ -121,6 +138,26 @@ def authorization(session: Context, request: m.AuthorizationReq) -> S:
     return _answer(session, Processing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
 
 
+def _check_repeated(session: Context, request: m.AuthorizationReq) -> None:
+    """Until an attempt is answered Finished, the EV repeats its request; only time stamp and signature may
+    change [V2G20-1582] [V2G20-2702]."""
+    attempt, external = side(session).attempt, request.eim_a_req_authorization_mode is not None
+    waits = session.grant is not None and session.grant.payment is Payment.EXTERNAL
+    same = request.pnc_a_req_authorization_mode == attempt.mode if attempt is not None else external
+    if (attempt is not None or waits) and not same:
+        why = "another request while an attempt to authorize is not decided [V2G20-1582]"
+        raise Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
+
+
+def _check_selection(session: Context, request: m.AuthorizationReq) -> None:
+    """What is selected was offered, and is what the request contains [V2G20-2209] [V2G20-2226]."""
+    selected, external = request.selected_authorization_service, request.eim_a_req_authorization_mode
+    right = (selected is Authorization.EIM) is (external is not None)
+    if not right or selected not in _services(session):
+        why = f"{selected.value} is not offered, or is not what the request contains"
+        raise failed(session, ResponseCode.WARNING_AUTHORIZATION_SELECTION_INVALID, why)
+
+
 def _check_attempt(session: Context) -> None:
     """Refuse what was denied, or has waited too long [V2G20-2102] [V2G20-2230]; the next request is a new
     attempt, with a new question."""
@@ -130,23 +167,14 @@ def _check_attempt(session: Context) -> None:
         session.grant = None
         session.timers.stop(Timer.AUTHORIZATION)
         why = "external identification was denied" if denied else "external identification took too long"
-        raise _failed(session, ResponseCode.WARNING_EIM_AUTHORIZATION_FAILURE, why)
-
-
-def _failed(session: Context, warning: ResponseCode, why: str) -> Iso20Refused | Iso20Warned:
-    """A warning, up to the last attempt, which ends the session."""
-    room = side(session)
-    room.denials += 1
-    if room.denials >= session.config.iso20.authorization_attempts:
-        return Iso20Refused(ResponseCode.FAILED, f"{why}, {room.denials} times")
-    return Iso20Warned(warning, why)
+        raise failed(session, ResponseCode.WARNING_EIM_AUTHORIZATION_FAILURE, why)
 
 
 def decided(session: Context, decision: AuthorizationDecided) -> None:
     """Keep the decision for the next request. A denial ends the attempt; a withdrawal ends the charge, and
     wins over every grant [INV-11]."""
     grant = session.grant
-    if grant is None or decision.ticket != grant.ticket:
+    if grant is None or grant.payment is not Payment.EXTERNAL or decision.ticket != grant.ticket:
         session.notice(NoticeKind.STALE, f"authorization for {decision.ticket}")
     elif decision.granted and (grant.refused or session.stop is not None):
         session.notice(NoticeKind.IGNORED, "authorization after it was denied, withdrawn or stopped")
