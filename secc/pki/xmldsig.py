@@ -2,8 +2,8 @@
 
 The signed data is an element of the message, encoded as an EXI fragment of the schema set of the message,
 never the received bytes: the element does not start at a byte boundary there. A Reference has its digest and
-names the element by its Id. All References are in SignedInfo, which is encoded as a fragment of the XML
-Signature schema *alone* and signed. The algorithms follow from the key, see `suites`.
+names the element by its Id [V2G20-119]. All References are in SignedInfo, which is encoded as a fragment of
+the XML Signature schema *alone* and signed. The algorithms follow from the key, see `suites`.
 
 ISO 15118-20 leaves open whether SignedInfo is encoded with the XML Signature schema alone or with the schema
 set of the message; stacks in the field do both. There both are accepted, and the first one is written.
@@ -55,7 +55,7 @@ __all__ = [
     "verify",
 ]
 
-CANONICAL_EXI = "http://www.w3.org/TR/canonical-exi/"
+CANONICAL_EXI = "http://www.w3.org/TR/canonical-exi/"  # [V2G20-765] [V2G20-766]
 
 MAX_REFERENCES = 4
 """Maximum number of signed elements in one message [V2G2-909]."""
@@ -105,7 +105,7 @@ class SignedPart:
 
 
 def iso20_part(name: str, value: object) -> SignedPart:
-    """Return a signed element of ISO 15118-20; all of them are in CommonMessages."""
+    """Return a signed element of ISO 15118-20; all of them are in CommonMessages [V2G20-1449]."""
     return SignedPart(name, value, "iso20-common")
 
 
@@ -237,7 +237,7 @@ def _check_form(signature: Signature, suite: SignatureSuite) -> list[Compat]:
     """Check the algorithms and forbidden parts [V2G2-771]; returns deviations that can be tolerated."""
     info, value = signature.signed_info, signature.signature_value
     if signature.key_info is not None or signature.object:
-        raise _wrong("extra_content", "KeyInfo or Object in the signature [V2G2-771]")
+        raise _wrong("extra_content", "KeyInfo or Object in the signature [V2G2-771] [V2G20-771]")
     method, canonical = info.signature_method, info.canonicalization_method
     if canonical.algorithm != CANONICAL_EXI or canonical.content:
         raise _wrong("canonicalization", f"canonicalization {canonical.algorithm}, expected {CANONICAL_EXI}")

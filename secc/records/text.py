@@ -31,6 +31,7 @@ from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
     ContractRefused,
+    JudgeContract,
     Provision,
     StoreReceipt,
 )
@@ -81,7 +82,8 @@ def as_text(record: Record) -> str | None:
         case OutputRecord(output=OfferSent() | OfferChosen() as output):
             return f"   {type(output).__name__} {_offer_words(output)}"
         case OutputRecord() if (words := _contract_words(record.output)) is not None:
-            return f"   {type(record.output).__name__} " + " ".join(f"{k} {v}" for k, v in words.items())
+            said = " ".join(f"{k} {v}" for k, v in words.items())
+            return f"   {type(record.output).__name__} {said}".rstrip()
         case OutputRecord():
             return f"   {_order(record.output)}"
         case LinkRecord():
@@ -187,11 +189,14 @@ def _contract_words(output: object) -> dict[str, Any] | None:
     match output:
         case AuthorizeContract(contract=contract) | AskRevocation(contract=contract):
             return {"emaid": str(contract.emaid)}
-        case ContractGranted(contract=contract, source=source):
+        case JudgeContract():
+            return {}
+        case ContractGranted(contract=contract, source=source, vehicle=vehicle):
             root = "validated centrally"
             if isinstance(contract, VerifiedContract):
                 root = contract.chain.anchor.certificate.subject.common_name
-            return {"emaid": str(contract.emaid), "by": source.value, "root": root}
+            seen = {} if vehicle is None else {"vehicle": vehicle.common_name}
+            return {"emaid": str(contract.emaid), "by": source.value, "root": root, **seen}
         case ContractDelivered(request=request, bundle=bundle):
             emaid = "not verified" if bundle is None else str(bundle.emaid)
             return {"action": request.action.value, "who": str(request.pcid or request.emaid), "emaid": emaid}

@@ -245,8 +245,10 @@ def _about_contract(record: ContractRecord) -> tuple[str, dict[str, Any]]:
         case ContractRefused():
             said = {"step": record.step, "code": record.code.value, "rule": record.rule}
             return "refused", {**said, "who": _digest(record.identity)}
-        case ContractGranted(contract, source):
-            return "granted", {"by": source.value, "who": _digest(str(contract.emaid))}
+        case ContractGranted(contract, source, vehicle):
+            granted = {"by": source.value, "who": _digest(str(contract.emaid))}
+            seen = {} if vehicle is None else {"vehicle": _digest(vehicle.fingerprint)}
+            return "granted", granted | seen
         case ContractDelivered(request, bundle):
             who = _digest(str(request.pcid or request.emaid))
             return "delivered", {"action": request.action.value, "verified": bundle is not None, "who": who}

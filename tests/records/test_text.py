@@ -7,9 +7,12 @@ import pytest
 from secc.messages import iso2
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
 from secc.records.text import as_json, as_text, milliseconds
+from secc.session.contract_events import ContractGranted, JudgeContract
 from secc.session.outlet import MeterReading
 from secc.session.outputs import Authorize, EndReason, EndSession, Notice, NoticeKind, RenewLease, SetOutput
 from secc.session.ticket import Ticket
+from tests.support.pnc20 import PncBench20
+from tests.support.vehicles import EVCCID
 
 ANSWER = iso2.V2GMessage(
     header=iso2.MessageHeader(session_id=bytes.fromhex("0102030405060708")),
@@ -93,3 +96,12 @@ def test_a_challenge_is_not_told() -> None:
     told = f"{as_json(record)} {as_text(record)}"
     assert challenge.hex() not in told.lower()
     assert "not told" in told
+
+
+def test_a_contract_is_recorded_with_the_vehicle_that_showed_it_and_without_its_certificates() -> None:
+    bench = PncBench20().to_granted()
+    outputs = [one for one in bench.outputs if isinstance(one, JudgeContract | ContractGranted)]
+    judging, granted = (json.loads(as_json(OutputRecord(1.0, one))) for one in outputs)
+    assert judging == {"at": 1.0, "kind": "output", "name": "JudgeContract"}
+    assert (granted["emaid"], granted["vehicle"]) == ("DEABC000000001G", EVCCID)
+    assert as_text(OutputRecord(1.0, outputs[0])) == "   JudgeContract"

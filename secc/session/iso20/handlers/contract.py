@@ -65,8 +65,8 @@ def offered(session: Context) -> bool:
 
 
 def setup_mode(session: Context) -> m.PnCASResAuthorizationMode:
-    """The challenge of this session, new [V2G20-2108] [V2G20-2110] [INV-23], and the accepted operators."""
-    challenge = session.names.random_bytes(16)
+    """The challenge of this session, new [V2G20-2108] [INV-23], and the accepted operators."""
+    challenge = session.names.random_bytes(16)  # [V2G20-697] [V2G20-698] [V2G20-2110]
     side(session).challenge = challenge
     providers = tuple(sorted(shared.terms_of(session).policy.providers))[:128]
     listed = m.SupportedProvidersList(provider_id=providers) if providers else None
