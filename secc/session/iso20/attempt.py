@@ -9,8 +9,6 @@ from secc.session.contract_events import ContractRefused
 from secc.session.iso20.judgement import ContractJudgement
 from secc.session.ticket import Ticket
 
-__all__ = ["Attempt", "Objection"]
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Objection:

@@ -11,8 +11,6 @@ from secc.messages.iso20_common import ResponseCode
 from secc.pki.rules import Rule
 from secc.session.contract_events import Verdict
 
-__all__ = ["code_of", "code_of_verdict"]
-
 
 def code_of(error: CertificateError) -> ResponseCode:
     """Return the code for a broken rule; rules that are not listed give

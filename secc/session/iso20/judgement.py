@@ -17,8 +17,6 @@ from secc.pki.contract import (
 from secc.pki.rules import Rule
 from secc.pki.trust import TrustStore
 
-__all__ = ["ContractJudgement"]
-
 
 class ContractJudgement:
     """A signed request with a chain, and all that is needed to judge it: four verifications of signatures.
