@@ -51,6 +51,7 @@ from secc.session.inputs import (
     RenegotiationRequested,
     SchedulesOffered,
     ServiceRenegotiationRequested,
+    StandbyExitRequested,
     StopRequested,
     Tick,
 )
@@ -150,6 +151,7 @@ ConnectionInput = (
     | RenegotiationRequested
     | ServiceRenegotiationRequested
     | PauseRequested
+    | StandbyExitRequested
     | EnergyTargeted
     | DischargePermitted
     | PowerLimited

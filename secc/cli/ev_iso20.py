@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--renegotiate-service", action="store_true", help="charge, choose the service again, charge"
     )
     group.add_argument("--standby-at", type=int, metavar="N", help="ask for standby after N loops")
+    group.add_argument("--standby-loops", type=int, metavar="N", default=3, help="loops in standby (3)")
 
 
 def refusal(arguments: argparse.Namespace) -> str:
@@ -90,5 +91,6 @@ def plan(arguments: argparse.Namespace) -> Iso20Plan:
         side_stream=not arguments.main_stream,
         renegotiate_service=arguments.renegotiate_service,
         standby_at=arguments.standby_at,
+        standby_loops=arguments.standby_loops,
         tamper=None if how is None else misbehaving(Iso20Misbehaviour(how)),
     )

@@ -21,6 +21,7 @@ from secc.session.inputs import (
     RenegotiationRequested,
     SchedulesOffered,
     ServiceRenegotiationRequested,
+    StandbyExitRequested,
     StopRequested,
 )
 from secc.session.states import Timer
@@ -36,6 +37,7 @@ ANYWHERE: dict[Key, Anywhere] = {
     RenegotiationRequested: Anywhere(ending.not_in_this_protocol, ""),
     ServiceRenegotiationRequested: Anywhere(ending.not_in_this_protocol, ""),
     PauseRequested: Anywhere(ending.not_in_this_protocol, ""),
+    StandbyExitRequested: Anywhere(ending.not_in_this_protocol, ""),
     EnergyTargeted: Anywhere(ending.not_in_this_protocol, ""),
     PowerLimited: Anywhere(offering.power_limited, "INV-08"),
     DischargePermitted: Anywhere(offering.discharge_permitted, "INV-08"),

@@ -36,6 +36,7 @@ __all__ = [
     "RenegotiationRequested",
     "SchedulesOffered",
     "ServiceRenegotiationRequested",
+    "StandbyExitRequested",
     "StopRequested",
     "Tick",
 ]
@@ -126,6 +127,11 @@ class PauseRequested:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class StandbyExitRequested:
+    """The station wants the EV to leave standby, ISO 15118-20; it may stay."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class EnergyTargeted:
     """Energy management asks for another power in Dynamic mode of ISO 15118-20."""
 
@@ -185,6 +191,7 @@ Input = (
     | RenegotiationRequested
     | ServiceRenegotiationRequested
     | PauseRequested
+    | StandbyExitRequested
     | EnergyTargeted
     | DischargePermitted
     | PowerLimited

@@ -141,6 +141,9 @@ class Iso20Config(Settings, section="iso20"):
     be then."""
     service_renegotiation: bool = True
     """Let the EV change the service within the session."""
+    standby: bool = False
+    """Let the EV stand by in the charge loop: AC with the contactor open, DC with a current of zero. Off: its
+    request gets WARNING_StandbyNotAllowed, and the charge goes on."""
     internet: tuple[int, ...] = ()
     """Parameter sets of the Internet service to offer: 1 and 2 FTP, 3 HTTP, 4 HTTPS; none by default."""
     price_schedule: bool = True

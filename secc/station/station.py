@@ -23,6 +23,7 @@ from secc.session.inputs import (
     PauseRequested,
     RenegotiationRequested,
     ServiceRenegotiationRequested,
+    StandbyExitRequested,
     StopRequested,
 )
 from secc.session.states import Stage
@@ -264,6 +265,11 @@ class Station:
         """Ask the EV to pause, ISO 15118-20; it is stopped when it does not."""
         self.thread.check("request_pause")
         self._sessions.post(PauseRequested())
+
+    def leave_standby(self) -> None:
+        """Ask an EV that stands by to go on, ISO 15118-20; it may stay there."""
+        self.thread.check("leave_standby")
+        self._sessions.post(StandbyExitRequested())
 
     def set_power(self, power: float | None) -> None:
         """Set the power of the session in progress, W, where the EV leaves it to the station (Dynamic mode of

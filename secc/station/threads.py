@@ -90,6 +90,8 @@ class _Callable(Protocol):
 
     def request_pause(self) -> None: ...
 
+    def leave_standby(self) -> None: ...
+
     def set_power(self, power: float | None) -> None: ...
 
     def permit_discharge(self, max_power: float | None) -> None: ...
@@ -144,6 +146,10 @@ class ThreadsafeStation:
     def request_pause(self) -> Answer:
         """As `Station.request_pause`."""
         return self._thread.submit("request_pause", self._station.request_pause)
+
+    def leave_standby(self) -> Answer:
+        """As `Station.leave_standby`."""
+        return self._thread.submit("leave_standby", self._station.leave_standby)
 
     def set_power(self, power: float | None) -> Answer:
         """As `Station.set_power`."""

@@ -276,6 +276,52 @@ def test_standby_is_refused_with_a_warning_and_the_loop_goes_on() -> None:
     on_bench(scenario, Service.DC)
 
 
+def with_standby(service: Service) -> SeccConfig:
+    lab = configuration(service)
+    return dataclasses.replace(lab, iso20=dataclasses.replace(lab.iso20, standby=True))
+
+
+@pytest.mark.req("V2G20-1311", "V2G20-1386", "V2G20-1615")
+@pytest.mark.parametrize("service", [Service.DC, Service.AC])
+def test_a_car_stands_by_and_goes_on(service: Service) -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.charge(dataclasses.replace(PLAN, service=service, standby_at=3))
+        assert result.completed, result.error
+        assert result.notes == []
+        progress = [
+            one.request.charge_progress.value
+            for one in result.exchanges
+            if isinstance(one.request, common.PowerDeliveryReq)
+        ]
+        assert progress == ["Start", "Standby", "Start", "Stop"]
+        assert bench.ends == [EndReason.TERMINATED]
+        await bench.off()
+
+    on_bench(scenario, service, config=with_standby(service))
+
+
+@pytest.mark.req("V2G20-1386")
+def test_the_station_asks_a_car_to_leave_standby() -> None:
+    async def scenario(bench: Bench) -> None:
+        plan = dataclasses.replace(PLAN, standby_at=3, standby_loops=1000)
+        task = asyncio.ensure_future(bench.charge(plan))
+        standby = common.ChargeProgress.STANDBY
+
+        def stands_by() -> bool:
+            return any(
+                getattr(getattr(one, "message", None), "charge_progress", None) is standby
+                for one in bench.records
+            )
+
+        await eventually(lambda: stands_by() or task.done())
+        bench.station.leave_standby()
+        result = await task
+        assert result.completed, result.error
+        assert result.requests.count("PowerDeliveryReq") == 4
+
+    on_bench(scenario, Service.DC, config=with_standby(Service.DC))
+
+
 def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
     async def scenario(bench: Bench) -> None:
         paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))

@@ -25,6 +25,7 @@ CALLS: dict[str, tuple[object, ...]] = {
     "renegotiate": (),
     "renegotiate_service": (),
     "request_pause": (),
+    "leave_standby": (),
     "set_power": (-5000.0,),
     "permit_discharge": (5000.0,),
     "limit_power": (5000.0,),

@@ -12,9 +12,11 @@ from secc.session.streams import Stream
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, DC, Bench20
+from tests.support.iso20_config import with_iso20
 from tests.support.metering20 import INTERVAL, LONG, METERED_DC, METERED_ONCE, MeteredBench
 from tests.support.pnc20 import PNC_DC, PncBench20
 
+STANDBY_AC, STANDBY_DC = with_iso20(AC, standby=True), with_iso20(DC, standby=True)
 Way = tuple[SeccConfig, Callable[[Bench20], object]]
 
 
@@ -73,6 +75,17 @@ def _new_profile_dc(bench: Bench20) -> None:
     bench.ask(r.scheduled())
 
 
+def _standby_ac(bench: Bench20) -> None:
+    _loop_ac(bench)
+    bench.ask(r.standby())
+    bench.outlet(contactor_closed=False)
+
+
+def _standby_dc(bench: Bench20) -> None:
+    _loop_dc(bench)
+    bench.ask(r.standby())
+
+
 def _welding(bench: Bench20) -> None:
     _loop_dc(bench)
     bench.ask(r.stop())
@@ -110,6 +123,7 @@ WAYS: dict[S, Way] = {
     S.WAIT_LOOP_AC: (AC, _loop_ac),
     S.WAIT_NEW_SCHEDULE_AC: (AC, _new_schedule_ac),
     S.WAIT_NEW_PROFILE_AC: (AC, _new_profile_ac),
+    S.WAIT_STANDBY_AC: (STANDBY_AC, _standby_ac),
     S.WAIT_PARAMETERS_DC: (DC, Bench20.to_parameters),
     S.WAIT_SCHEDULE_DC: (DC, Bench20.to_schedule),
     S.WAIT_CABLE_CHECK: (DC, Bench20.to_cable_check),
@@ -123,6 +137,7 @@ WAYS: dict[S, Way] = {
     S.WAIT_LOOP_DC: (DC, _loop_dc),
     S.WAIT_NEW_SCHEDULE_DC: (DC, _new_schedule_dc),
     S.WAIT_NEW_PROFILE_DC: (DC, _new_profile_dc),
+    S.WAIT_STANDBY_DC: (STANDBY_DC, _standby_dc),
     S.WAIT_WELDING: (DC, _welding),
     S.WAIT_SESSION_STOP: (DC, _session_stop),
     S.ENDED: (DC, _ended),

@@ -31,6 +31,7 @@ from secc.session.inputs import (
     RenegotiationRequested,
     SchedulesOffered,
     ServiceRenegotiationRequested,
+    StandbyExitRequested,
     StopRequested,
     Tick,
 )
@@ -70,6 +71,7 @@ INPUTS: tuple[ConnectionInput, ...] = (
     EnergyTargeted(-5000.0),
     DischargePermitted(2000.0),
     PauseRequested(),
+    StandbyExitRequested(),
     ServiceRenegotiationRequested(),
     PowerLimited(5000.0),
     PowerLimited(None),

@@ -12,8 +12,14 @@ import math
 from secc.messages.iso20_common import EvseNotification, EVSEStatus
 from secc.session import ending
 from secc.session.context import Agreed, Context
-from secc.session.inputs import PauseRequested, RenegotiationRequested, ServiceRenegotiationRequested
+from secc.session.inputs import (
+    PauseRequested,
+    RenegotiationRequested,
+    ServiceRenegotiationRequested,
+    StandbyExitRequested,
+)
 from secc.session.iso20.side import Wish, side
+from secc.session.iso20.states import Iso20State as S
 from secc.session.iso20.states import SideState
 from secc.session.outputs import NoticeKind
 from secc.session.streams import Stream
@@ -22,6 +28,7 @@ _VALUES = {
     Wish.PAUSE: EvseNotification.PAUSE,
     Wish.SERVICE_RENEGOTIATION: EvseNotification.SERVICE_RENEGOTIATION,
     Wish.SCHEDULE_RENEGOTIATION: EvseNotification.SCHEDULE_RENEGOTIATION,
+    Wish.EXIT_STANDBY: EvseNotification.EXIT_STANDBY,
 }
 
 
@@ -50,11 +57,16 @@ def _status(session: Agreed, value: EvseNotification, due: float) -> EVSEStatus:
 
 
 def watch(session: Context) -> None:
-    """In the charge loop: a pause that the EV has not begun in its time becomes a stop."""
-    due = side(session).wishes.get(Wish.PAUSE)
-    if due is not None and session.now >= due:
-        followed(session, Wish.PAUSE)
-        ending.order_stop(session, "the EV does not pause", at_once=False)
+    """In the charge loop: a pause that the EV has not begun in its time becomes a stop. Other wishes it may
+    decline: it is not asked any longer, and the limits of the station hold all the same."""
+    for wish, due in tuple(side(session).wishes.items()):
+        if session.now < due:
+            continue
+        followed(session, wish)
+        if wish is Wish.PAUSE:
+            ending.order_stop(session, "the EV does not pause", at_once=False)
+        else:
+            session.notice(NoticeKind.IGNORED, f"the EV does not follow in time: {wish.value}")
 
 
 # --- what the operator asks for ----------------------------------------------------------------------------
@@ -79,6 +91,14 @@ def service_renegotiation_requested(session: Context, _: ServiceRenegotiationReq
         session.notice(NoticeKind.IGNORED, "service renegotiation: this session does not support it")
         return
     _ask(session, Wish.SERVICE_RENEGOTIATION)
+
+
+def standby_exit_requested(session: Context, _: StandbyExitRequested) -> None:
+    """Ask the EV to leave standby; it may stay."""
+    if session.state not in (S.WAIT_STANDBY_AC, S.WAIT_STANDBY_DC):
+        session.notice(NoticeKind.IGNORED, "the EV is not in standby")
+        return
+    _ask(session, Wish.EXIT_STANDBY)
 
 
 def _ask(session: Context, wish: Wish) -> None:

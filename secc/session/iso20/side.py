@@ -134,6 +134,7 @@ class Wish(enum.Enum):
     PAUSE = "pause"
     SERVICE_RENEGOTIATION = "service renegotiation"
     SCHEDULE_RENEGOTIATION = "schedule renegotiation"
+    EXIT_STANDBY = "exit standby"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,6 +201,8 @@ class Iso20Side:
     """AC: the code of the answer to a start, while the contactor closes."""
     metered: bool = False
     """MeterInfo was sent since the last start."""
+    resting: bool = False
+    """The EV is in standby, or negotiates a schedule out of it."""
     target_sent: int = 0
     """AC: the last EVSETargetActivePower, mW."""
     metering: MeteringQuestion | None = None

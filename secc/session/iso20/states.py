@@ -35,6 +35,10 @@ class Iso20State(Stage):
         StateRole.LOOP,
     )
     WAIT_NEW_PROFILE_AC = "waits for PowerDeliveryReq with the new profile, under power, AC", StateRole.LOOP
+    WAIT_STANDBY_AC = (
+        "waits in standby for PowerDeliveryReq or AC_ChargeLoopReq, contactor open",
+        StateRole.LOOP,
+    )
 
     # DC
     WAIT_PARAMETERS_DC = "waits for DC_ChargeParameterDiscoveryReq"
@@ -59,6 +63,7 @@ class Iso20State(Stage):
         StateRole.LOOP,
     )
     WAIT_NEW_PROFILE_DC = "waits for PowerDeliveryReq with the new profile, under power, DC", StateRole.LOOP
+    WAIT_STANDBY_DC = "waits in standby for PowerDeliveryReq or DC_ChargeLoopReq, no current", StateRole.LOOP
     WAIT_WELDING = "waits for DC_WeldingDetectionReq"
 
     WAIT_SESSION_STOP = "waits for SessionStopReq"

@@ -23,6 +23,10 @@ class Room:
     """EVMinimumDischargePower, likewise."""
 
 
+NOTHING = Room(charge=0, discharge=0)
+"""No power in either direction."""
+
+
 def target(wanted: int | None, room: Room) -> int:
     """The power to set, mW. `wanted` is what energy management asks for; None: as much as the EV can take.
 

@@ -54,6 +54,14 @@ class Energy(abc.ABC):
         """Do what the response of the charge loop says."""
 
     @abc.abstractmethod
+    def rest(self) -> Script:
+        """Into standby."""
+
+    @abc.abstractmethod
+    def resume(self) -> Script:
+        """Before PowerDeliveryReq(Start) out of standby."""
+
+    @abc.abstractmethod
     def finish(self) -> Script:
         """Between PowerDeliveryRes to Stop and SessionStopReq."""
 
@@ -181,6 +189,13 @@ class DcEnergy(Energy):
         self.script.measure(number(response.evse_present_voltage) * number(response.evse_present_current))
         yield Connect(self.vehicle.load())
 
+    def rest(self) -> Script:
+        """The contactors stay closed, and the pilot stays as it is [V2G20-2122]."""
+        yield Connect(self.vehicle.load())
+
+    def resume(self) -> Script:
+        yield Connect(self.vehicle.load())
+
     def finish(self) -> Script:
         """The station's voltage must go away while the EV's contactors are open."""
         script = self.script
@@ -205,6 +220,8 @@ class DcEnergy(Energy):
         wanted = min(vehicle.wanted_current, self.script.scheduled_power / max(vehicle.open_voltage, 1.0))
         if plan.service.bidirectional and plan.discharge_at is not None and loops >= plan.discharge_at:
             wanted = -vehicle.discharge_current
+        if self.script.standing_by:
+            wanted = 0.0
         return {
             "ev_target_current": rational_number(round(wanted, 1)),
             "ev_target_voltage": rational_number(vehicle.max_voltage),
@@ -279,10 +296,17 @@ class AcEnergy(Energy):
         self.script.measure(self._power)
         yield Draw(round(self._power / (MAINS * self.plan.phases), 2), self.plan.phases)
 
-    def finish(self) -> Script:
+    def rest(self) -> Script:
+        """Nothing is drawn, and the pilot says so: the contactor may open."""
         self._power = 0.0
         yield Draw(0.0, self.plan.phases)
         yield ShowPilot(ControlPilot.B)
+
+    def resume(self) -> Script:
+        yield ShowPilot(ControlPilot.C)
+
+    def finish(self) -> Script:
+        yield from self.rest()
 
     def _possible(self, wanted: float) -> float:
         """What the on-board charger makes of a set-point, in W."""

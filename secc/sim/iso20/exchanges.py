@@ -29,6 +29,8 @@ class Iso20Exchanges(Exchanges):
         self.notes = [] if notes is None else notes
         self.begun: float | None = None
         """When the session was set up."""
+        self.standing_by = False
+        """In standby, where it takes nothing."""
         self.schedule: common.ScheduleTuple | None = None
         """The chosen one; None in Dynamic mode."""
 

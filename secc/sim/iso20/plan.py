@@ -62,6 +62,8 @@ class Iso20Plan:
     """Charge twice: the second time after a renegotiation of the service."""
     standby_at: int | None = None
     """Ask for standby after so many messages of the charge loop."""
+    standby_loops: int = 3
+    """Messages of the charge loop in standby; then the EV goes on by itself."""
     ongoing_starts: int = 0
     """PowerDeliveryReq(Start) with EVProcessing Ongoing before the one that counts."""
     finishes_pre_charge: bool = True

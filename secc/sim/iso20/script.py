@@ -215,7 +215,7 @@ class Iso20Script(Iso20Exchanges):
             yield from self._one_loop(loops)
             loops += 1
             if loops == self.plan.standby_at:
-                yield from self._stand_by()
+                yield from self._stand_by(loops)
             if loops == self.plan.renegotiate_at:
                 yield from self._renegotiate(loops)
 
@@ -232,6 +232,8 @@ class Iso20Script(Iso20Exchanges):
                 self.stop_ordered = True
             case EvseNotification.PAUSE:
                 self.stop_ordered, self.end = True, ChargingSession.PAUSE
+            case EvseNotification.EXIT_STANDBY:
+                self.standing_by = False
             case EvseNotification.SERVICE_RENEGOTIATION:
                 self._service_again = self._leaves_loop = True
             case EvseNotification.SCHEDULE_RENEGOTIATION if not self._renegotiating:
@@ -261,11 +263,22 @@ class Iso20Script(Iso20Exchanges):
         yield from self._deliver(ChargeProgress.SCHEDULE_RENEGOTIATION, stream=stream)
         self.measured_at = measured
 
-    def _stand_by(self) -> Script:
-        """Standby for a moment; a station that does not allow it warns and goes on."""
+    def _stand_by(self, loops: int) -> Script:
+        """Standby, up to its end or until the station asks for it; a station that does not allow it warns and
+        goes on."""
         answer = yield from self._deliver(ChargeProgress.STANDBY)
-        if answer.response_code.value.startswith("OK"):
+        if not answer.response_code.value.startswith("OK"):
+            return
+        self.standing_by = True
+        yield from self.energy.rest()
+        for _ in range(self.plan.standby_loops):
+            yield from self._one_loop(loops)
+            if self.stop_ordered or not self.standing_by:
+                break
+        self.standing_by = False
+        if not self.stop_ordered:
             yield Wait(self.plan.pace)
+            yield from self.energy.resume()
             yield from self._deliver(ChargeProgress.START)
 
     def enough(self, loops: int) -> bool:

@@ -8,7 +8,7 @@ from secc.session import contactor, output, starting
 from secc.session.context import Context
 from secc.session.inputs import ContactorReported
 from secc.session.iso20.handlers.choice import check_start, chosen_offer, follow, tolerance
-from secc.session.iso20.handlers.power import delivered, stop_before
+from secc.session.iso20.handlers.power import delivered, profile, stop_before
 from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.states import Timer
@@ -20,8 +20,25 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
     if request.charge_progress is ChargeProgress.STOP:
         return _give_up(session, request)
     check_start(request)
+    return _start(session, request, S.WAIT_POWER_ON_AC)
+
+
+def leave_standby(session: Context, request: m.PowerDeliveryReq) -> S:
+    """Start out of standby: the contactor closes as at the first start [V2G20-1386]."""
+    return _start(session, request, S.WAIT_STANDBY_AC)
+
+
+def new_profile(session: Context, request: m.PowerDeliveryReq) -> S:
+    """The EV's choice of a new schedule; out of standby it is a start, and the contactor closes."""
+    starts = (ChargeProgress.START, ChargeProgress.SCHEDULE_RENEGOTIATION)
+    if side(session).resting and session.energised is None and request.charge_progress in starts:
+        return _start(session, request, S.WAIT_NEW_PROFILE_AC)
+    return _new_profile(session, request)
+
+
+def _start(session: Context, request: m.PowerDeliveryReq, waiting: S) -> S:
     if request.ev_processing is Processing.ONGOING:
-        return delivered(session, S.WAIT_POWER_ON_AC)
+        return delivered(session, waiting)
     offer, code = chosen_offer(session, request), tolerance(session, request)
     if not starting.may_start(session):
         return start_overtaken(session, None)
@@ -67,7 +84,9 @@ def contactor_late(session: Context, _: None) -> S:
 
 
 _give_up = stop_before(S.WAIT_SESSION_STOP)
+_new_profile = profile(S.WAIT_SESSION_STOP, S.WAIT_LOOP_AC)
 
 
 def _closed(session: Context) -> S:
+    side(session).resting = False
     return delivered(session, S.WAIT_FIRST_LOOP_AC, side(session).start_code)

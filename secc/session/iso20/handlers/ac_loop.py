@@ -25,6 +25,17 @@ Dynamic = ac.DynamicACCLReqControlMode | ac.BPTDynamicACCLReqControlMode
 
 def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
     """Name the power of now [V2G20-1825], and watch that the EV keeps to it [V2G20-1864]."""
+    _answer_to(session, request, standby=False)
+    return S.WAIT_LOOP_AC
+
+
+def in_standby(session: Context, request: ac.ACChargeLoopReq) -> S:
+    """The same in standby, with no power: it shows that the EV is there."""
+    _answer_to(session, request, standby=True)
+    return S.WAIT_STANDBY_AC
+
+
+def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
     terms.take_over(session)
     mode = request.cl_req_control_mode
@@ -35,7 +46,7 @@ def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
     room = side(session)
     room.battery = battery.seen(room.battery, request.display_parameters, mode)
     discharge.update(session)
-    bounds = _bounds(session, mode, agreed(session))
+    bounds = steering.NOTHING if standby else _bounds(session, mode, agreed(session))
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:
         code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION
@@ -49,7 +60,6 @@ def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
             cl_res_control_mode=_answer(session, bounds),
         )
     )
-    return S.WAIT_LOOP_AC
 
 
 def _check_variant(session: Context, mode: object) -> None:
@@ -95,7 +105,7 @@ def _answer(session: Context, bounds: steering.Room) -> _Answer:
     chosen, room = selection(session), side(session)
     both = chosen.service.bidirectional
     if not chosen.dynamic:
-        lower = _below_schedule(session)
+        lower = 0 if bounds is steering.NOTHING else _below_schedule(session)
         name = "evse_target_active_power"
         told = {} if lower is None else phases.target(name, lower, per_phase=room.per_phase)
         return ac.BPTScheduledACCLResControlMode(**told) if both else ac.ScheduledACCLResControlMode(**told)

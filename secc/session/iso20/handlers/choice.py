@@ -65,16 +65,16 @@ def tolerance(session: Context, request: m.PowerDeliveryReq) -> ResponseCode:
 def check_start(request: m.PowerDeliveryReq) -> None:
     """Warn or refuse what is no start, before the energy transfer."""
     if request.charge_progress is ChargeProgress.STANDBY:
-        raise no_standby()
+        raise no_standby("the energy transfer has not begun")
     if request.charge_progress is not ChargeProgress.START:
         raise Iso20Refused(
             ResponseCode.FAILED_SEQUENCE_ERROR, "the energy transfer has not begun [V2G20-459]"
         )
 
 
-def no_standby() -> Iso20Warned:
-    """The answer to Standby, which this station does not enter."""
-    return Iso20Warned(ResponseCode.WARNING_STANDBY_NOT_ALLOWED, "no standby")
+def no_standby(why: str) -> Iso20Warned:
+    """The answer to Standby where the station does not enter it [V2G20-1615]."""
+    return Iso20Warned(ResponseCode.WARNING_STANDBY_NOT_ALLOWED, f"no standby: {why}")
 
 
 def _invalid(why: str) -> Iso20Refused:

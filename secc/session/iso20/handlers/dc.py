@@ -18,6 +18,7 @@ from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import NoticeKind
 from secc.session.quantities import Milli, milli
+from secc.session.refusals import Cause, Refused
 from secc.session.states import Timer
 
 # --- isolation test ----------------------------------------------------------------------------------------
@@ -109,6 +110,21 @@ def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
 
 
 _give_up = stop_before(S.WAIT_WELDING)
+
+
+def leave_standby(session: Context, request: m.PowerDeliveryReq) -> S:
+    """Start out of standby: the output has stayed at the battery, so the isolation test holds [V2G20-1386]
+    [V2G20-2122]. Where it was switched off meanwhile there is no start."""
+    if request.ev_processing is Processing.ONGOING:
+        return delivered(session, S.WAIT_STANDBY_DC)
+    offer, code = chosen_offer(session, request), tolerance(session, request)
+    if not starting.may_start(session):
+        return start_overtaken(session, None)
+    if session.energised is None:
+        raise Refused(Cause.NOT_APPLIED, "the output was switched off in standby [V2G20-2122]")
+    follow(session, offer)
+    side(session).resting = False
+    return delivered(session, S.WAIT_FIRST_LOOP_DC, code)
 
 
 def session_state(session: Context) -> S:

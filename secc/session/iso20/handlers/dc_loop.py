@@ -28,6 +28,17 @@ Dynamic = dc.DynamicDCCLReqControlMode | dc.BPTDynamicDCCLReqControlMode
 
 def charge_loop(session: Context, request: dc.DCChargeLoopReq) -> S:
     """Deliver, or take, the lowest of what is wanted and every limit [INV-07] [V2G20-2187] [V2G20-2188]."""
+    _answer_to(session, request, standby=False)
+    return S.WAIT_LOOP_DC
+
+
+def in_standby(session: Context, request: dc.DCChargeLoopReq) -> S:
+    """The same in standby, with no power: it shows that the EV is there."""
+    _answer_to(session, request, standby=True)
+    return S.WAIT_STANDBY_DC
+
+
+def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
     terms.take_over(session)
     mode = request.cl_req_control_mode
@@ -42,8 +53,11 @@ def charge_loop(session: Context, request: dc.DCChargeLoopReq) -> S:
         demand = _wanted(session, mode, ev)
     else:
         demand = planned(session, ev)
+    if standby:
+        demand = dataclasses.replace(demand, current=ZERO)
     point = _deliver(session, demand)
-    session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)
+    if not standby:
+        session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)
     status = evse_status(session)
     session.answer(
         dc.DCChargeLoopRes(
@@ -59,7 +73,6 @@ def charge_loop(session: Context, request: dc.DCChargeLoopReq) -> S:
             cl_res_control_mode=_limits(session),
         )
     )
-    return S.WAIT_LOOP_DC
 
 
 def _check_variant(session: Context, mode: object) -> None:

@@ -5,35 +5,39 @@ What differs is the states that follow; each function here makes the handler for
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, ResponseCode
 from secc.session import ending, output
+from secc.session.agreed import Purpose
 from secc.session.context import Context
 from secc.session.iso20.handlers.choice import chosen_offer, follow, no_standby, tolerance
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, followed
 from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
-from secc.session.iso20.side import Wish
+from secc.session.iso20.side import Wish, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.iso20.states import SideState
+from secc.session.quantities import ZERO
 
 PowerDelivery = Callable[[Context, m.PowerDeliveryReq], S]
 T = TypeVar("T", S, SideState)
 
 
-def off(stopped: S, renegotiating: S) -> PowerDelivery:
-    """The handler that stops the energy transfer, or leads to a new schedule under power."""
+def off(stopped: S, renegotiating: S, standby: S) -> PowerDelivery:
+    """The handler that stops the energy transfer, or leads to a new schedule under power, or to standby."""
 
     def power_off(session: Context, request: m.PowerDeliveryReq) -> S:
-        """Stop, or negotiate a new schedule under power."""
+        """Stop, negotiate a new schedule under power, or stand by."""
         match request.charge_progress:
             case ChargeProgress.STOP:
                 return _stop(session, stopped)
             case ChargeProgress.STANDBY:
-                raise no_standby()
+                _stand_by(session)
+                return delivered(session, standby)
             case ChargeProgress.START:
                 raise _out_of_order("the energy transfer has begun already [V2G20-459]")
             case ChargeProgress.SCHEDULE_RENEGOTIATION:
@@ -41,6 +45,28 @@ def off(stopped: S, renegotiating: S) -> PowerDelivery:
                 return delivered(session, renegotiating)
 
     return power_off
+
+
+def standing_by(standby: S, stopped: S, renegotiating: S, start: PowerDelivery) -> PowerDelivery:
+    """The handler for an EV in standby, which `start` takes out of it."""
+
+    def in_standby(session: Context, request: m.PowerDeliveryReq) -> S:
+        """Standby ends with Start, Stop, or ScheduleRenegotiation [V2G20-1386]."""
+        match request.charge_progress:
+            case ChargeProgress.STOP:
+                return _stop(session, stopped)
+            case ChargeProgress.STANDBY:
+                ending.check_fault(session)
+                return delivered(session, standby)
+            case ChargeProgress.START:
+                followed(session, Wish.EXIT_STANDBY)
+                return start(session, request)
+            case ChargeProgress.SCHEDULE_RENEGOTIATION:
+                _begin_renegotiation(session)
+                followed(session, Wish.EXIT_STANDBY)
+                return delivered(session, renegotiating)
+
+    return in_standby
 
 
 def profile(stopped: S, loop: S) -> PowerDelivery:
@@ -51,7 +77,7 @@ def profile(stopped: S, loop: S) -> PowerDelivery:
         if request.charge_progress is ChargeProgress.STOP:
             return _stop(session, stopped)
         if request.charge_progress is ChargeProgress.STANDBY:
-            raise no_standby()
+            raise no_standby("a new schedule is negotiated")
         ending.check_fault(session)
         offer, code = chosen_offer(session, request), tolerance(session, request)
         follow(session, offer)
@@ -88,7 +114,24 @@ def _begin_renegotiation(session: Context) -> None:
     followed(session, Wish.SCHEDULE_RENEGOTIATION)
 
 
+def _stand_by(session: Context) -> None:
+    """No power from now on [V2G20-1311] [V2G20-1385] [V2G20-1615]. AC: the contactor opens. DC: the current
+    is zero, at the voltage of the battery and under the lease, so that the isolation test holds."""
+    ending.check_fault(session)
+    energised = session.energised
+    if not session.config.iso20.standby:
+        raise no_standby("iso20.standby is off")
+    if session.stop is not None or energised is None:
+        raise no_standby("the station stops, or the output is off")
+    side(session).resting = True
+    if energised.demand is None:
+        output.off(session)
+    else:
+        output.deliver(session, Purpose.DC, dataclasses.replace(energised.demand, current=ZERO))
+
+
 def _stop(session: Context, stopped: S) -> S:
+    side(session).resting = False
     output.off(session)
     return delivered(session, stopped)
 

@@ -97,10 +97,10 @@ def service_selection(session: Context, request: m.ServiceSelectionReq) -> S:
     service = Service(chosen.service_id)
     (sets,) = [one for one in offer.energy[service] if one.number == chosen.parameter_set_id]
     _forget(session)
-    room = side(session)
+    room, before = side(session), session.services_chosen
     room.selection = Selection(service, sets)
     session.services_chosen = tuple(ChosenService(s.service_id, s.parameter_set_id) for s in added)
-    if added:
+    if added or before:  # after a renegotiation, also that there is none any more
         session.emit(ServicesChosen(session.services_chosen))
     session.answer(m.ServiceSelectionRes(header=head(session), response_code=ResponseCode.OK))
     return S.WAIT_PARAMETERS_DC if service.is_dc else S.WAIT_PARAMETERS_AC
@@ -118,3 +118,6 @@ def _forget(session: Context) -> None:
     room.mobility = None
     room.prices = PriceTerms()
     room.wishes.clear()
+    room.metering = room.aside = room.next_terms = None
+    room.least_charge = room.least_discharge = room.target_sent = 0
+    room.exceeded_at, room.metered, room.resting = None, False, False
