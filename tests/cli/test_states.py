@@ -86,10 +86,19 @@ def test_an_unknown_name_is_a_no_with_a_proposal(capsys: pytest.CaptureFixture[s
     assert "did you mean PowerDeliveryReq" in capsys.readouterr().err
 
 
+def test_the_rows_of_side_streams_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "--protocol", "iso20", "ScheduleExchangeReq"]) == 0
+    text = capsys.readouterr().out
+    assert "SCHEDULE_EXCHANGE: waits for ScheduleExchangeReq on the side stream" in text
+    assert "leads to  SCHEDULE_EXCHANGE, SCHEDULE_PROFILE" in text
+    assert main(["states", "--protocol", "iso20", "METERING_REQUESTED"]) == 0
+    assert "on MeteringConfirmationReq" in capsys.readouterr().out
+
+
 def test_iso_20_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["states", "--protocol", "iso15118-20", "DCChargeLoopReq"]) == 0
     text = capsys.readouterr().out
     heads = [line.split(":")[0] for line in text.splitlines() if line.startswith("WAIT_")]
-    assert heads == ["WAIT_FIRST_LOOP_DC", "WAIT_LOOP_DC"]
+    assert heads == ["WAIT_FIRST_LOOP_DC", "WAIT_LOOP_DC", "WAIT_STANDBY_DC"]
     assert "secc/session/iso20/handlers/dc_loop.py:" in text
     assert main(["states", "--protocol", "iso15118-20", "CertificateInstallationReq"]) == 1
