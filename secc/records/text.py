@@ -78,7 +78,9 @@ def as_text(record: Record) -> str | None:
             detail = f", {end.detail}" if end.detail else ""
             energy = f", meter {end.meter.energy} Wh" if end.meter is not None else ""
             energy += f", {end.exported} Wh taken from the EV" if end.exported else ""
-            return f"   session {end.session_id.hex().upper()} is over: {end.reason.value}{detail}{energy}"
+            costs = f", {end.costs.total / 1_000_000:.2f} {end.costs.currency}" if end.costs else ""
+            name = end.session_id.hex().upper()
+            return f"   session {name} is over: {end.reason.value}{detail}{energy}{costs}"
         case OutputRecord(output=OfferSent() | OfferChosen() as output):
             return f"   {type(output).__name__} {_offer_words(output)}"
         case OutputRecord() if (words := _contract_words(record.output)) is not None:

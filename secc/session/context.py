@@ -24,6 +24,7 @@ from secc.session.agreed import (
     Stop,
 )
 from secc.session.contract_events import ContractTerms
+from secc.session.costs import Costs
 from secc.session.facts import ProtocolFacts
 from secc.session.identity import Names
 from secc.session.outlet import EvseFault, EvseSnapshot, MeterReading
@@ -153,6 +154,8 @@ class Agreed(Protocol):
     """The last one that could be believed [INV-33]."""
     first_reading: MeterReading | None = None
     meter_trouble: str = ""
+    costs: Costs | None = None
+    """By the prices in force, up to the last reading."""
     received_signature: object | None = None
     """Signature in the header of the last request, as the room's codec has made it."""
     received_payload: bytes = b""

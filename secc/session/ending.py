@@ -183,6 +183,7 @@ def record(session: Context, reason: EndReason, detail: str, code: enum.StrEnum 
         meter=session.reading,
         energy=metering.energy(session),
         exported=metering.exported(session),
+        costs=session.costs,
         paused=pause.kept(session, session.session_id) if reason is EndReason.PAUSED else None,
     )
 

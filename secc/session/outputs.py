@@ -8,6 +8,7 @@ import dataclasses
 import enum
 
 from secc.session.contract_events import ContractOutput
+from secc.session.costs import Costs
 from secc.session.facts import Message
 from secc.session.outlet import EvseFault, MeterReading
 from secc.session.paused import PausedSession
@@ -192,6 +193,9 @@ class EndSession:
     """Wh to the EV, between the first reading and the last."""
     exported: int | None = None
     """Wh from the EV, likewise; None where the meter has no such register."""
+    costs: Costs | None = None
+    """By the absolute prices that the EV has chosen, ISO 15118-20; None without them. Not a bill: the back
+    end decides what is billed."""
     paused: PausedSession | None = None
     """What a next session needs to continue this one, with PAUSED."""
 

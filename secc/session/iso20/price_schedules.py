@@ -15,11 +15,14 @@ from secc.messages.iso20_common import RationalNumber
 from secc.pki.signed_prices import price_schedule
 from secc.session.prices import (
     AbsolutePrices,
+    AddedService,
     Overstay,
     OverstayFee,
+    PriceAlgorithm,
     PriceBand,
     PriceLevels,
     Prices,
+    PriceStep,
     SignedPrices,
     Tax,
 )
@@ -49,6 +52,33 @@ def pricing_of(prices: Prices) -> Pricing:
     else:
         absolute = isinstance(prices, AbsolutePrices)
     return Pricing.ABSOLUTE if absolute else Pricing.LEVELS
+
+
+def read_back(schedule: m.AbsolutePriceSchedule) -> AbsolutePrices:
+    """The prices in a signed schedule, for receipts: steps count from its TimeAnchor.
+
+    Raises ValueError for values that `secc.session.prices` does not accept.
+    """
+    stacks = schedule.price_rule_stacks.price_rule_stack
+    starts = itertools.accumulate([stack.duration for stack in stacks[:-1]], initial=0)
+    rules, taxes = schedule.overstay_rules, schedule.tax_rules
+    found = schedule.additional_selected_services
+    added = () if found is None else found.additional_service
+    return AbsolutePrices(
+        currency=schedule.currency,
+        language=schedule.language,
+        steps=tuple(
+            PriceStep(start, tuple(_band(rule) for rule in stack.price_rule))
+            for start, stack in zip(starts, stacks, strict=True)
+        ),
+        algorithm=PriceAlgorithm(schedule.price_algorithm),
+        number=schedule.price_schedule_id,
+        minimum_cost=_read(schedule.minimum_cost),
+        maximum_cost=_read(schedule.maximum_cost),
+        taxes=() if taxes is None else tuple(map(_tax_of, taxes.tax_rule)),
+        overstay=None if rules is None else _overstay_of(rules),
+        services=tuple(AddedService(one.service_name, _whole(one.service_fee)) for one in added),
+    )
 
 
 def entries_of(prices: Prices, end: int) -> int:
@@ -93,6 +123,13 @@ def exact(value: int, exponent: int) -> RationalNumber:
 
 _MOST = 32_767
 _MILLIONTHS, _THOUSANDTHS = -6, -3
+
+
+def rounded(value: int, exponent: int) -> RationalNumber:
+    """The same as close as 16 bits allow: for amounts that were calculated."""
+    while abs(value) > _MOST:
+        value, exponent = (abs(value) + 5) // 10 * (1 if value > 0 else -1), exponent + 1
+    return exact(value, exponent)
 
 
 def money(millionths: int) -> RationalNumber:
@@ -161,6 +198,49 @@ def _overstay(overstay: Overstay) -> m.OverstayRuleList:
         overstay_time_threshold=overstay.after,
         overstay_power_threshold=None if below is None else exact(below, 0),
         overstay_rule=tuple(rule(one) for one in overstay.fees),
+    )
+
+
+def _whole(number: RationalNumber, exponent: int = _MILLIONTHS) -> int:
+    """A number in units of ten to the power of `exponent`; raises ValueError where it is not whole there."""
+    shift = number.exponent - exponent
+    if not -6 <= shift <= 18 or (shift < 0 and number.value % 10**-shift):
+        raise ValueError(f"{number.value} times ten to the power of {number.exponent} cannot be counted")
+    whole: int = number.value * 10**shift if shift >= 0 else number.value // 10**-shift
+    return whole
+
+
+def _read(number: RationalNumber | None) -> int | None:
+    return None if number is None else _whole(number)
+
+
+def _band(rule: m.PriceRule) -> PriceBand:
+    start, fee = _whole(rule.power_range_start, 0), _whole(rule.energy_fee)
+    return PriceBand(start, fee, _read(rule.parking_fee), rule.parking_fee_period)
+
+
+def _tax_of(rule: m.TaxRule) -> Tax:
+    return Tax(
+        rule.tax_rule_id,
+        _whole(rule.tax_rate, _THOUSANDTHS),
+        rule.tax_rule_name,
+        included=bool(rule.tax_included_in_price),
+        on_energy=rule.applies_to_energy_fee,
+        on_parking=rule.applies_to_parking_fee,
+        on_overstay=rule.applies_to_overstay_fee,
+        on_limits=rule.applies_minimum_maximum_cost,
+    )
+
+
+def _overstay_of(rules: m.OverstayRuleList) -> Overstay:
+    below = rules.overstay_power_threshold
+    return Overstay(
+        tuple(
+            OverstayFee(one.start_time, _whole(one.overstay_fee), one.overstay_fee_period)
+            for one in rules.overstay_rule
+        ),
+        rules.overstay_time_threshold or 0,
+        None if below is None else _whole(below, 0),
     )
 
 

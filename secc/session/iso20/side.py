@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from secc.messages.iso20_common import MeterInfo, ResponseCode
 from secc.session.agreed import ChargeParameters
+from secc.session.costs import NOTHING_USED, Costs, Usage
 from secc.session.inputs import PricesOffered
 from secc.session.iso20.attempt import Attempt
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
-from secc.session.prices import PriceOffer, TuplePrices
+from secc.session.prices import AbsolutePrices, PriceOffer, TuplePrices
 from secc.session.schedules import Mobility, Offer, ScheduleOffer
 from secc.session.ticket import Ticket
 
@@ -128,6 +129,28 @@ class PriceTerms:
     """In force."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Account:
+    """The usage of one direction, by its prices."""
+
+    prices: AbsolutePrices
+    shift: float = 0.0
+    """Seconds from the beginning of these prices to when they were sent; their operator may have set it."""
+    usage: Usage = NOTHING_USED
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bill:
+    """What the session costs, counted in the charge loop."""
+
+    tariff: Tariff | None = None
+    """By which it is counted; None: nothing is."""
+    charging: Account | None = None
+    discharging: Account | None = None
+    earlier: Costs | None = None
+    """By prices that were in force before."""
+
+
 class Wish(enum.Enum):
     """What the station asks the EV for besides a stop, the most urgent first."""
 
@@ -192,6 +215,7 @@ class Iso20Side:
     mobility: Mobility | None = None
     """The mobility needs that the back end knows, MobilityNeedsMode 2."""
     prices: PriceTerms = PriceTerms()
+    bill: Bill = Bill()
     battery: BatteryState = BatteryState()
     exceeded_at: float | None = None
     """AC: when the measured power was first above the power in force."""

@@ -9,7 +9,7 @@ from secc.messages.iso20_common import ResponseCode
 from secc.session import limits, loop, offering
 from secc.session.agreed import EvLimits
 from secc.session.context import Context
-from secc.session.iso20 import battery, discharge, phases, steering, terms, wire
+from secc.session.iso20 import battery, billing, discharge, phases, steering, terms, wire
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc_loop import mobility
 from secc.session.iso20.header import head
@@ -38,6 +38,7 @@ def in_standby(session: Context, request: ac.ACChargeLoopReq) -> S:
 def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
     terms.take_over(session)
+    billing.update(session)
     mode = request.cl_req_control_mode
     _check_variant(session, mode)
     offering.watch(session)
@@ -57,6 +58,7 @@ def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) 
             response_code=code,
             evse_status=status,
             meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
+            receipt=billing.receipt(session, asked=request.meter_info_requested),
             cl_res_control_mode=_answer(session, bounds),
         )
     )

@@ -10,7 +10,7 @@ from secc.session import limits, loop, offering, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
-from secc.session.iso20 import battery, discharge, numbers, steering, terms, wire
+from secc.session.iso20 import battery, billing, discharge, numbers, steering, terms, wire
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
@@ -41,6 +41,7 @@ def in_standby(session: Context, request: dc.DCChargeLoopReq) -> S:
 def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
     terms.take_over(session)
+    billing.update(session)
     mode = request.cl_req_control_mode
     _check_variant(session, mode)
     offering.watch(session)
@@ -65,6 +66,7 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
             response_code=ResponseCode.OK,
             evse_status=status,
             meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
+            receipt=billing.receipt(session, asked=request.meter_info_requested),
             evse_present_current=wire.measured(session.evse.present_current),
             evse_present_voltage=wire.measured(session.evse.present_voltage),
             evse_power_limit_achieved=point.power_limited,
