@@ -14,6 +14,8 @@ from secc.trace.as_test import write_capture_test, write_test
 from secc.trace.capture import conversations, discovery, is_capture, matching
 from secc.trace.chart import chart
 from secc.trace.curve import svg
+from secc.trace.offer_picture import offer_svg
+from secc.trace.offers import offers
 from secc.trace.power_line import TracedFrame
 from secc.trace.summary import SessionSummary, summarize, summarize_capture
 from secc.trace.tls_records import read_keys
@@ -22,6 +24,7 @@ EXAMPLES = """examples:
   secc trace session.trace                             show all sessions, with repeated exchanges folded
   secc trace session.trace --session 2 --all           show each line of the second session
   secc trace session.trace --svg curve.svg             draw voltage, current, power, SOC, states, messages
+  secc trace session.trace --offers offers.svg         draw the power and the prices on offer
   secc trace field.pcapng                              show SLAC, SDP, messages; --session counts connections
   secc trace field.pcapng --keys keys.log              decrypt TLS with a key log (SSLKEYLOGFILE)
   secc trace field.pcapng --session 1 --as-test tests/traces/test_field_report.py
@@ -38,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", type=int, metavar="N", help="only this session, as the station counts")
     parser.add_argument("--all", action="store_true", help="fold nothing")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the charging curve of one session")
+    parser.add_argument(
+        "--offers", type=Path, metavar="OUT", help="draw the schedules and prices that one EV was offered"
+    )
     parser.add_argument(
         "--as-test",
         type=Path,
@@ -57,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.as_test is not None:
             for path in write_test(trace, arguments.trace, arguments.as_test):
                 print(f"{path} written")
-        elif arguments.svg is not None:
+        elif arguments.svg is not None or arguments.offers is not None:
             longest = max(chosen, key=lambda session: len(session.steps))
-            _draw(arguments.svg, summarize(longest, trace.config), _title(trace, longest))
+            _draw(arguments, summarize(longest, trace.config), _title(trace, longest))
         else:
             for session in chosen:
                 print(_title(trace, session))
@@ -99,13 +105,14 @@ def _capture(arguments: argparse.Namespace) -> int:
     found = conversations(data, keys)
     chosen = [talk for number, talk in enumerate(found, 1) if arguments.session in (None, number)]
     spoken = [talk for talk in chosen if talk.payloads]
-    if arguments.as_test is not None or arguments.svg is not None:
+    drawn = arguments.svg is not None or arguments.offers is not None
+    if arguments.as_test is not None or drawn:
         if not spoken:
             return misused("no V2GTP to draw or replay" + "".join(f"; {talk.closed}" for talk in chosen))
         longest = max(spoken, key=lambda talk: len(talk.payloads))
-        if arguments.svg is not None:
+        if drawn:
             summary = summarize_capture(longest)
-            _draw(arguments.svg, summary, summary.title)
+            _draw(arguments, summary, summary.title)
         else:
             for path in write_capture_test(longest, arguments.trace.name, arguments.as_test):
                 print(f"{path} written")
@@ -140,9 +147,14 @@ def _words(message: SdpRequest | SdpResponse) -> str:
     return f"──▶ wants {security}"
 
 
-def _draw(path: Path, summary: SessionSummary, title: str) -> None:
-    path.write_text(svg(summary, title=title), "utf-8")
-    print(f"{path}: {summary.title} drawn")
+def _draw(arguments: argparse.Namespace, summary: SessionSummary, title: str) -> None:
+    if arguments.svg is not None:
+        arguments.svg.write_text(svg(summary, title=title), "utf-8")
+        print(f"{arguments.svg}: {summary.title} drawn")
+    if arguments.offers is not None:
+        found = offers(summary)
+        arguments.offers.write_text(offer_svg(found, title=title), "utf-8")
+        print(f"{arguments.offers}: offers of {summary.title} drawn: {len(found)}")
 
 
 def _title(trace: Trace, session: TracedSession) -> str:

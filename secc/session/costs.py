@@ -9,8 +9,8 @@ How the text is read where it leaves room:
 * Energy between two readings belongs to the step and to the band of the second one. With POWER that is the
   band of the power of then. With STACKED_ENERGY each band gets its part of the power. With PEAK_POWER the
   band of the highest power in the step decides for all energy of the step.
-* A parking fee is due for each period that has begun. The first one begins with the prices; each takes the
-  fee of the band and step in which it begins.
+* A parking fee is due for each period that has begun. The first one starts with the prices; each takes the
+  fee of the band and step in which it starts.
 * An EV overstays once it has been below the power of the rule for its time, after energy has flowed. Each
   overstay fee holds from its start to that of the next one, for each period that has begun.
 * A tax that is included in the fees is stated and not added. Minimum and maximum cost bound the total; taxes

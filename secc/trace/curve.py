@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from secc.session.states import Stage
 from secc.trace.summary import CurvePoint, SessionSummary, name_of, remark_of
 
-__all__ = ["svg"]
+__all__ = ["nice", "svg"]
 
 WIDTH, LEFT, RIGHT = 1100, 70, 20
 PANEL, GAP, TOP = 130, 22, 72
@@ -89,7 +89,7 @@ def _panel(panel: _Panel, summary: SessionSummary, scale: _Scale, top: int) -> I
     most, least = max(0.0, *values), min(0.0, *values)
     thousands = panel.unit in ("W", "Wh") and max(most, -least) >= 1000
     factor, unit = (1000.0, f"k{panel.unit}") if thousands else (1.0, panel.unit)
-    step = factor * _nice((most - least if least < 0.0 < most else max(most, -least)) / factor / 4)
+    step = factor * nice((most - least if least < 0.0 < most else max(most, -least)) / factor / 4)
     high, low = math.ceil(most / step), math.floor(least / step)
     high += high == low
 
@@ -143,7 +143,7 @@ def _directions(zero: float) -> Iterator[str]:
     yield f'<text x="{LEFT + 4}" y="{zero + 14}" fill="#555">▼ from the EV</text>'
 
 
-def _nice(value: float) -> float:
+def nice(value: float) -> float:
     """1, 2 or 5 times a power of ten, at least `value`."""
     size = 10.0 ** math.floor(math.log10(max(value, 0.001)))
     return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= value * 0.999)
@@ -214,7 +214,7 @@ def _messages(summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]
 
 
 def _time_axis(scale: _Scale, top: int, bottom: int) -> Iterator[str]:
-    step = _nice(scale.duration / 10)
+    step = nice(scale.duration / 10)
     for number in range(int(scale.duration / step) + 1):
         x = scale.x(number * step)
         yield f'<line x1="{x}" x2="{x}" y1="{top}" y2="{bottom - 12}" stroke="#000" stroke-opacity="0.06"/>'

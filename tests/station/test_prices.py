@@ -21,7 +21,10 @@ from secc.sim import PricingBackend, ScriptedEvcc, SimulatedCable, SimulatedDcEv
 from secc.sim.iso20 import Iso20Plan
 from secc.station.station import Station
 from secc.trace import read, replay
+from secc.trace.curve import svg
+from secc.trace.offers import offers
 from secc.trace.recorder import Recorder
+from secc.trace.summary import summarize
 from tests.station.boundary.test_prices import forged
 from tests.station.test_iso20 import configuration
 from tests.support.prices import DAY, LEVELS, for_all, fragment, message, signature, verify
@@ -133,4 +136,9 @@ def test_a_session_with_prices_can_be_replayed(tmp_path: Path, signed: bool) -> 
     charged(PricingBackend(relayed if signed else for_all()), trace=lines)
     path = tmp_path / "priced.trace"
     path.write_text(lines.getvalue())
-    assert replay(read(path)) is None
+    trace = read(path)
+    assert replay(trace) is None
+    drawn = summarize(trace.sessions[0], trace.config)
+    assert "WAIT_LOOP_DC" in svg(drawn)
+    (offer,) = offers(drawn)
+    assert (offer.chosen, offer.schedules[0].unit) == (1, "EUR/kWh")

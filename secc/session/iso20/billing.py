@@ -39,10 +39,19 @@ def update(session: Context) -> None:
     session.costs = _total(bill, at)
 
 
-def receipt(session: Context, *, asked: bool) -> m.Receipt | None:
-    """The Receipt of now, if the EV asks for MeterInfo; None without absolute prices."""
+def receipt(session: Context, status: m.EVSEStatus | None, *, asked: bool) -> m.Receipt | None:
+    """The Receipt that goes with MeterInfo, if the EV asks for that; None without absolute prices. With the
+    request of a confirmation it is the one to confirm."""
+    question = side(session).metering
+    if status is not None and status.evse_notification is m.EvseNotification.METERING_CONFIRMATION:
+        return None if question is None else question.receipt
+    return receipt_of(session) if asked else None
+
+
+def receipt_of(session: Context) -> m.Receipt | None:
+    """The Receipt of now; None without absolute prices, or where the settings leave it out."""
     found, tariff = session.costs, side(session).bill.tariff
-    if not asked or found is None or tariff is None or not session.config.iso20.receipts:
+    if found is None or tariff is None or not session.config.iso20.receipts:
         return None
     per_kwh = found.energy * 1_000_000 // found.used if found.used else 0
     return m.Receipt(

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING
 
-from secc.messages.iso20_common import MeterInfo, ResponseCode
+from secc.messages.iso20_common import MeterInfo, Receipt, ResponseCode
 from secc.session.agreed import ChargeParameters
 from secc.session.costs import NOTHING_USED, Costs, Usage
 from secc.session.inputs import PricesOffered
@@ -170,6 +170,8 @@ class MeteringQuestion:
     """The schedule in force; None in Dynamic mode."""
     due: float
     """Monotonic seconds until which the EV is asked."""
+    receipt: Receipt | None = None
+    """Sent with it; None without absolute prices."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

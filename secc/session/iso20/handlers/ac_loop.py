@@ -58,7 +58,7 @@ def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) 
             response_code=code,
             evse_status=status,
             meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
-            receipt=billing.receipt(session, asked=request.meter_info_requested),
+            receipt=billing.receipt(session, status, asked=request.meter_info_requested),
             cl_res_control_mode=_answer(session, bounds),
         )
     )

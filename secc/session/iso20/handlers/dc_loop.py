@@ -66,7 +66,7 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
             response_code=ResponseCode.OK,
             evse_status=status,
             meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
-            receipt=billing.receipt(session, asked=request.meter_info_requested),
+            receipt=billing.receipt(session, status, asked=request.meter_info_requested),
             evse_present_current=wire.measured(session.evse.present_current),
             evse_present_voltage=wire.measured(session.evse.present_voltage),
             evse_power_limit_achieved=point.power_limited,

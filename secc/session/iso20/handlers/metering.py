@@ -19,7 +19,7 @@ from secc.session.agreed import ContractPayer
 from secc.session.context import Context
 from secc.session.contract import terms_of
 from secc.session.contract_events import ContractRefused, StoreReceipt
-from secc.session.iso20 import wire
+from secc.session.iso20 import billing, wire
 from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import Iso20Refused
@@ -46,7 +46,8 @@ def watch(session: Context) -> None:
     session.pnc.receipt_at = session.now
     room = side(session)
     schedule = None if session.offer is None else session.schedule_id
-    room.metering = MeteringQuestion(wire.meter_info_of(session, reading), schedule, session.now + delay)
+    info, receipt = wire.meter_info_of(session, reading), billing.receipt_of(session)
+    room.metering = MeteringQuestion(info, schedule, session.now + delay, receipt)
     session.streams[Stream.METERING] = SideState.METERING_REQUESTED
     session.timers.start(Timer.METERING_CONFIRMATION, session.now, delay)
 
@@ -92,7 +93,7 @@ def _compare(session: Context, data: m.SignedMeteringData, question: MeteringQue
         raise _not_valid("session", "the SessionID in the signed data is another one")
     if data.meter_info != question.meter_info:
         raise _not_valid("meter_info", "not the meter reading that was sent")
-    if data.receipt is not None:
+    if data.receipt is not None and data.receipt != question.receipt:
         raise _not_valid("receipt", "a receipt that was not sent")
     choice = data.scheduled_smdt_control_mode
     if choice is not None and choice.selected_schedule_tuple_id != question.schedule_id:
