@@ -10,7 +10,8 @@ import pytest
 from secc.messages import iso20_common as m
 from secc.session.costs import Costs
 from secc.session.inputs import PricesOffered
-from secc.session.iso20 import price_schedules
+from secc.session.iso20 import billing, price_schedules
+from secc.session.iso20.side import MeteringQuestion
 from secc.session.outlet import ControlPilot, MeterReading
 from secc.session.outputs import AskPrices, Notice
 from secc.session.prices import (
@@ -180,3 +181,18 @@ def test_what_was_written_is_read_back(prices: AbsolutePrices) -> None:
     )
     assert [step.start for step in back.steps] == [step.start for step in prices.steps]
     assert back.steps[0].bands == prices.steps[0].bands
+
+
+def test_the_receipt_of_a_confirmation_is_the_one_to_confirm() -> None:
+    bench = charging(FLAT)
+    meter(bench, 2000)
+    bench.ask(r.ac_loop())
+    sent = billing.receipt_of(bench.session)
+    info = m.MeterInfo(meter_id="meter", charged_energy_reading_wh=2000)
+    bench.side.metering = MeteringQuestion(info, 1, bench.clock.now + 10, sent)
+    meter(bench, 5000)
+    status = m.EVSEStatus(
+        notification_max_delay=9, evse_notification=m.EvseNotification.METERING_CONFIRMATION
+    )
+    assert billing.receipt(bench.session, status, asked=False) == sent
+    assert billing.receipt(bench.session, None, asked=False) is None
