@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secc.cli import misused, output, refused
+from secc.cli import cpo_client, misused, output, refused
 from secc.errors import ConfigError, SeccError
 from secc.private_files import write_private
 
@@ -36,6 +36,10 @@ EXAMPLES = """examples:
   secc cpo work ops/cpo.toml   run only its jobs, beside the service (PostgreSQL)
   secc cpo token csms station  create a token for the settings
   secc cpo login Ada admin     create a personal login for the pages; asks for the password
+  secc cpo car DEABC000000001G oem_chain.pem
+                               print the body of POST /v1/cars
+  secc cpo enroll http://127.0.0.1:8470 DE-ABC-E1 --token-file token
+                               get a certificate for a station, with a new key
   secc cpo audit ops/cpo.toml  check the audit log; --export and --checkpoint detect truncation
   secc cpo demo                run all roles with three cars, and print a table of the results
   secc cpo openapi             print the API of the service as OpenAPI
@@ -81,6 +85,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     login.add_argument("access", nargs="*", choices=["operator", "admin"], default="operator")
     login.add_argument(
         "--password-file", type=Path, help="read the password from the first line of this file"
+    )
+    cpo_client.configure_car(
+        _action(commands, "car", "print the body of POST /v1/cars for a chain in PEM", cpo_client.car)
+    )
+    cpo_client.configure_enroll(
+        _action(commands, "enroll", "get a certificate for a station, with a new key", cpo_client.enroll)
     )
     demo = _action(
         commands, "demo", "run ecosystem, service, CSMS, two stations and three cars on loopback", _demo
@@ -183,12 +193,14 @@ def _serve(arguments: argparse.Namespace) -> int:
                 **options,  # type: ignore[arg-type]
             )
             listener = config.bind_socket()
+            listener.listen()  # a connection that comes before the server runs waits
             output.say(start_line(settings, listener.getsockname()[1]))
             Multiprocess(config, sockets=[listener]).run()
             return 0
         app = _application(service, jobs=not arguments.no_jobs)
         config = uvicorn.Config(app, **options)  # type: ignore[arg-type]
         listener = config.bind_socket()
+        listener.listen()
         output.say(start_line(settings, listener.getsockname()[1]))
         run_until_signal(uvicorn.Server(config), listener)
     return 0

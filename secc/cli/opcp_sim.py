@@ -23,7 +23,8 @@ EXAMPLES = """examples:
   secc opcp-sim --folder pool --days 400               simulate a later date
 
 Change faults while it runs: POST /_control/fault {"fault": "expired-cps", "calls": 1}. A car for a
-simulation: POST /_control/cars/ZZZTESTCAR0000001. Parties: `cpo`, `mo`, `oem`, and `all` with all roles.
+simulation: POST /_control/cars/ZZZTESTCAR0000001, with ?pool=true also in the pool. Parties: `cpo`, `mo`,
+`oem`, and `all` with all roles.
 Needs `pip install secc[cpo]`.
 """
 
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         EcosystemServer(ecosystem).app, port=arguments.port, log_level="warning", server_header=False
     )
     listener = config.bind_socket()
+    listener.listen()  # a connection that comes before the server runs waits
     print(f"ecosystem on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
     run_until_signal(uvicorn.Server(config), listener)
     return 0

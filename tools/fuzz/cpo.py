@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> int:
         told = io.StringIO()
         with contextlib.redirect_stdout(told):
             secc.cli.main(["cpo", "init", f"{folder}/ops"])
+        settings = Path(folder, "ops", "cpo.toml")
+        # Each call is also tried with a wrong token, and each must be answered with 401.
+        settings.write_text(f"wrong_per_minute = 1_000_000\n{settings.read_text()}")
         token = told.getvalue().rsplit(" ", 1)[1].strip()
         command = [sys.executable, "-m", "secc", "cpo", "serve", f"{folder}/ops/cpo.toml", "--port", "0"]
         service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

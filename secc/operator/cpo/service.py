@@ -66,7 +66,7 @@ class OperatorService:
         self.journal = OperatorJournal(
             self.database, Sealer.from_file(settings.audit_key), most_power=settings.most_power
         )
-        self.throttle = Throttle(monotonic)
+        self.throttle = Throttle(monotonic, limit=settings.wrong_per_minute)
         self.anchors = Anchors(self.database, monotonic)
         self.anchors.add(_roots(settings.roots), "settings", clock())
         self.leaves = self._leaf_issuer(settings.cpo)

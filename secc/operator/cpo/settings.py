@@ -137,6 +137,9 @@ class CpoSettings:
     session_key: Path | None = None
     """File with the key that signs the logins of the pages, at least 32 bytes in hexadecimal; none: a random
     key, so a restart ends all logins."""
+    wrong_per_minute: int = 10
+    """Wrong tokens or passwords from one address, and wrong passwords of one person, within a minute; further
+    attempts are answered with 429."""
     login_hours: float = 8.0
     """A login ends after this time."""
 
@@ -187,6 +190,8 @@ def check(made: CpoSettings) -> CpoSettings:
     for login in made.logins:
         if not login.password.startswith("$argon2id$"):
             raise ConfigError(f"login {login.name}: password is no Argon2id hash: use secc cpo login")
+    if made.wrong_per_minute < 1:
+        raise ConfigError(f"wrong_per_minute: {made.wrong_per_minute}, expected at least 1")
     if not 0 < made.login_hours <= 168:
         raise ConfigError(f"login_hours: {made.login_hours:g}, expected above 0 and at most 168")
     for token in made.tokens:

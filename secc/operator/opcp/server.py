@@ -165,6 +165,8 @@ class EcosystemServer:
 
     async def _make_car(self, request: Request) -> Response:
         car = self.ecosystem.make_car(PCID.parse(request.path_params["pcid"]).text)
+        if request.query_params.get("pool") == "true":
+            self.ecosystem.pool_car(car)
         chain = [one.pem.decode() for one in self.ecosystem.car_chain(car)]
         return JSONResponse({"key": key_pem(car.key).decode(), "chain": chain})
 

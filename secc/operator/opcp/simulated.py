@@ -282,6 +282,12 @@ class SimulatedEcosystem:
         """Return the certificate with the Sub-CAs of its manufacturer."""
         return (car.certificate, *(self._leaf(kind) for kind in KINDS[Role.OEM][1:]))
 
+    def pool_car(self, car: Identity) -> None:
+        """Put a simulated car into the pool of provisioning certificates, as its manufacturer does."""
+        maker = PCID.parse(car.certificate.subject.common_name).manufacturer
+        oem = Party(client_id="", secret="", roles=frozenset({"oem"}), manufacturers=frozenset({maker}))
+        self.add_vehicle(oem, self.car_chain(car))
+
     def _make(
         self,
         emaid: EMAID,
