@@ -85,6 +85,7 @@ PARTS = {
     "bench.cases",
     "exi.schema",
     "ocpp.blocks",
+    "ocpp.conformance",
     "ocpp.fake",
     "session.iso2.handlers",
     "session.iso20.handlers",

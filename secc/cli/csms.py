@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secc.cli import misused, output, refused
+from secc.cli import csms_conformance, misused, output, refused
 
 if TYPE_CHECKING:
     from secc.ocpp.fake.csms import FakeCsms
@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   secc csms --accept DEABC000000001G                       accept one contract, print all messages
   secc csms --cpo http://127.0.0.1:8470 --cpo-token T      use the contracts of `secc cpo serve`, and report
                                                            sessions to it
+  secc csms --conformance --only 2.0.1                     test the charging station that connects
   secc csms ask stations                                   ask a running central system
   secc csms ask DE-AAA-E1 RequestStopTransaction '{"transactionId": "…"}'
   secc csms ask faults '{"slow": 3}'                       set faults: slow, silent, wrong, refusing, twice,
@@ -56,9 +57,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpo", metavar="URL", help="use contracts and certificates of `secc cpo serve`")
     parser.add_argument("--cpo-token", default="", metavar="TOKEN", help="access token for `secc cpo serve`")
     parser.add_argument(
-        "--only", choices=["2.1", "2.0.1", "1.6"], help="offer only this version; default: all"
+        "--only",
+        choices=["2.1", "2.0.1", "1.6"],
+        help="offer only this version; default: all, 2.0.1 for --conformance",
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print nothing")
+    csms_conformance.configure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         return misused(f"the fake CSMS needs pip install 'secc[ocpp]': {error}")
     assert secc.ocpp.fake.csms
+    if arguments.conformance:
+        return csms_conformance.run(arguments)
     try:
         output.run(_serve(arguments))
     except OSError as error:

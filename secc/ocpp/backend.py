@@ -29,7 +29,7 @@ from secc.ocpp.monitoring import VariableMonitor
 from secc.ocpp.network import NetworkProfile, NetworkProfiles
 from secc.ocpp.outlet import ReportedOutlet
 from secc.ocpp.ports import StationServices
-from secc.ocpp.profile_model import ChargingProfile
+from secc.ocpp.profile_model import ChargingProfile, LimitSource
 from secc.ocpp.reservations import Reservation
 from secc.ocpp.root_commands import RootCommands
 from secc.ocpp.roots import RootFolder
@@ -326,6 +326,19 @@ class OcppBackend(
     def present(self, token: IdToken) -> None:
         """Present a card at the outlet; it waits two minutes for an EV."""
         self.tokens.present(token)
+
+    def limit_externally(
+        self,
+        watts: float | None,
+        source: LimitSource = LimitSource.EMS,
+        *,
+        grid_critical: bool | None = None,
+    ) -> None:
+        """Set the limit of another system, of an energy manager for example, in W; None removes it.
+
+        It caps all charging profiles, survives a restart, and is reported to the CSMS.
+        """
+        self.outlet.limit_externally(watts, source, grid_critical=grid_critical)
 
     async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
         """Judge a contract, see `CsmsAuthorizer.judge_contract`."""

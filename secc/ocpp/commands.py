@@ -111,8 +111,7 @@ class Commands:
 
     async def messages_wait(self, transaction: str) -> bool:
         """Return whether messages wait, of this transaction or, for an empty text, of any kind."""
-        queue = self.conversation.queue
-        return not queue.idle or await queue.waits_for(transaction)
+        return await self.conversation.queue.waits_for(transaction)
 
     def reset(self, *, at_once: bool) -> str:
         """Return Accepted, or Scheduled for the end of the transaction."""

@@ -75,8 +75,11 @@ class VariableMonitors:
 
     # --- requests ------------------------------------------------------------------------------------------
 
-    def set(self, variable: Variable, body: Payload) -> tuple[str, int | None]:
-        """Set a monitor by SetMonitoringDataType; returns the status, and the id if it is accepted."""
+    def set(self, variable: Variable, body: Payload, present: str | None) -> tuple[str, int | None]:
+        """Set a monitor by SetMonitoringDataType, with the present value of the variable.
+
+        Returns the status, and the id if it is accepted.
+        """
         kind, value, severity = MonitorKind(body["type"]), float(body["value"]), int(body["severity"])
         if not variable.monitored or (
             kind in (MonitorKind.UPPER, MonitorKind.LOWER) and not variable.numeric
@@ -105,6 +108,7 @@ class VariableMonitors:
             value=value,
             severity=severity,
             transaction=bool(body.get("transaction")),
+            reference=present,
         )
         return "Accepted", number
 
@@ -116,8 +120,13 @@ class VariableMonitors:
         """Return to the factory default, which has no monitors that a CSMS has set."""
         self.installed.clear()
 
-    def report(self, criteria: Iterable[str], wanted: Callable[[Variable], bool]) -> list[Payload]:
-        """Return MonitoringDataType for the variables that `wanted` selects, by kinds of monitors."""
+    def report(
+        self, criteria: Iterable[str], wanted: Callable[[Variable], bool], *, with_origin: bool
+    ) -> list[Payload]:
+        """Return MonitoringDataType for the variables that `wanted` selects, by kinds of monitors.
+
+        `with_origin`: 2.1 also reports who has set a monitor.
+        """
         kinds = {kind for one in criteria for kind in _CRITERIA[one]} or set(MonitorKind)
         rows = []
         for place, variable in self._variables.items():
@@ -127,7 +136,7 @@ class VariableMonitors:
                     {
                         "component": component_of(variable),
                         "variable": variable_of(variable),
-                        "variableMonitoring": [_described(one) for one in found],
+                        "variableMonitoring": [_described(one, with_origin=with_origin) for one in found],
                     }
                 )
         return rows
@@ -187,8 +196,10 @@ def _outside(variable: Variable, kind: MonitorKind, value: float) -> bool:
     )
 
 
-def _described(one: VariableMonitor) -> Payload:
+def _described(one: VariableMonitor, *, with_origin: bool) -> Payload:
+    origin: Payload = {"eventNotificationType": _CUSTOM} if with_origin else {}
     return {
+        **origin,
         "id": one.id,
         "transaction": one.transaction,
         "value": one.value,

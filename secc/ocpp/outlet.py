@@ -14,11 +14,13 @@ from secc.ocpp.limits import ChargingLimits
 from secc.ocpp.model import (
     ConnectorStatus,
     IdToken,
+    Payload,
     StopReason,
     TokenStatus,
     TransactionEvent,
     Trigger,
 )
+from secc.ocpp.profile_model import LimitSource
 from secc.ocpp.reservations import Reservation, Reservations
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.tokens import PresentedToken, PresentedTokens
@@ -185,6 +187,34 @@ class ReportedOutlet:
         if self._settings.ocpp.aligned_when_idle and reading is not None and self._conversation.online:
             request = self._conversation.dialect.meter_values(reading, now, "Sample.Clock")
             self._background.spawn(self._send(*request))
+
+    def limit_externally(
+        self, watts: float | None, source: LimitSource, *, grid_critical: bool | None = None
+    ) -> None:
+        """Set or remove the limit of another system, and report it (OCPP K11 to K14)."""
+        before = self._limits.power
+        self._limits.limit_externally(watts, source)
+        limit: Payload = {"chargingLimitSource": source.value}
+        if watts is None:
+            self._conversation.notify("ClearedChargingLimit", {**limit, "evseId": 1})
+        else:
+            if grid_critical is not None:
+                limit["isGridCritical"] = grid_critical
+            body: Payload = {"chargingLimit": limit, "evseId": 1}
+            if self._settings.ocpp.limit_with_schedules:
+                period = {"startPeriod": 0, "limit": round(watts, 1)}
+                schedule = {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [period]}
+                body["chargingSchedule"] = [schedule]
+            self._conversation.notify("NotifyChargingLimit", body)
+        if self._is_significant(before, self._limits.power):
+            offline = not self._conversation.online
+            self.record(self.transactions.rate_changed(self._conversation.now, offline=offline))
+
+    def _is_significant(self, before: float | None, after: float | None) -> bool:
+        """LimitChangeSignificance: percent of the limit before; without one, of the outlet."""
+        whole = self._limits.supply.max_power
+        old, new = (whole if one is None else one for one in (before, after))
+        return abs(new - old) * 100 >= self._settings.ocpp.limit_change * max(old, 1.0) and new != old
 
     # --- reservation ---------------------------------------------------------------------------------------
 

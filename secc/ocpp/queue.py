@@ -77,6 +77,7 @@ class OutgoingQueue:
 
     async def waits_for(self, transaction: str) -> bool:
         """Return whether messages wait, of this transaction or, for an empty text, of any kind."""
+        await self._unwritten.join()
         return await self.stored(self._store.waits_for, transaction)
 
     async def stored(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -99,6 +100,7 @@ class OutgoingQueue:
             self._writing = True
             await asyncio.shield(self.stored(self._store.append, events, state))
             self._writing = False
+            self._unwritten.task_done()
             self._report_problem()
             self._wake.set()
 

@@ -12,6 +12,7 @@ from secc.ocpp.dialect import from_iso, to_iso
 from secc.ocpp.model import IdToken, Payload
 from secc.ocpp.monitoring import HIGHEST_SEVERITY
 from secc.ocpp.ports import LogKind
+from secc.settings.ocpp import OcppVersion
 
 _ROWS = 20
 """Rows of one NotifyMonitoringReport."""
@@ -52,7 +53,7 @@ def _set_monitor(commands: Commands, asked: Payload) -> Payload:
         return {**row, "status": found}
     if asked["type"] not in _KINDS:
         return {**row, "status": "UnsupportedMonitorType"}
-    status, number = commands.diagnostics.monitors.set(found, asked)
+    status, number = commands.diagnostics.monitors.set(found, asked, commands.variables.value(found))
     return {**row, "status": status, **({} if number is None else {"id": number})}
 
 
@@ -87,7 +88,11 @@ def monitoring_report(commands: Commands, body: Payload) -> Payload:
     criteria = [one for one in body.get("monitoringCriteria", []) if one in _CRITERIA]
     if body.get("monitoringCriteria") and not criteria:
         return {"status": "EmptyResultSet"}
-    rows = commands.diagnostics.monitors.report(criteria, selection(body.get("componentVariable", [])))
+    rows = commands.diagnostics.monitors.report(
+        criteria,
+        selection(body.get("componentVariable", [])),
+        with_origin=commands.conversation.dialect.version is OcppVersion.V21,
+    )
     if not rows:
         return {"status": "EmptyResultSet"}
     commands.after_answer(_report(commands, body["requestId"], rows))
