@@ -12,7 +12,6 @@ import dataclasses
 
 import msgspec
 
-from secc.errors import IdentifierError
 from secc.ocpp.model import (
     AuthorizeAnswer,
     CertificateStatus,
@@ -20,8 +19,8 @@ from secc.ocpp.model import (
     ListEntry,
     TokenInfo,
     TokenStatus,
+    contract_id,
 )
-from secc.pki.identifiers import EMAID
 from secc.session.contract_events import Verdict
 
 __all__ = ["Known", "Memory", "same", "token_verdict", "verdict"]
@@ -32,10 +31,10 @@ def same(one: str, other: str) -> bool:
 
     In an eMAID hyphens, case and a missing check digit are ignored.
     """
-    try:
-        return EMAID.parse(one).matches(EMAID.parse(other))
-    except IdentifierError:
+    first, second = contract_id(one), contract_id(other)
+    if first is None or second is None:
         return one.casefold() == other.casefold()
+    return first.matches(second)
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from secc.ocpp import authorising
 from secc.ocpp.conversation import CsmsConversation
-from secc.ocpp.model import AuthorizeAnswer, IdToken, TokenInfo, TokenKind, TokenStatus
+from secc.ocpp.model import AuthorizeAnswer, IdToken, TokenInfo, TokenKind, TokenStatus, emaid_token
 from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.ocpp.runtime import RuntimeSettings
 from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContract
+from secc.pki.identifiers import EMAID
 from secc.session.contract_events import Verdict
 from secc.settings.config import SeccConfig
 from secc.settings.pnc import OfflinePolicy
@@ -53,10 +54,12 @@ class CsmsAuthorizer:
 
         Otherwise offline (OCPP C07).
         """
-        token = IdToken(contract.emaid.text, TokenKind.EMAID)
+        token = self.token_of(contract.emaid)
         data = contract.ocsp_request_data
         complete = len(data) == len(contract.chain.certificates)
         pem = "" if complete else contract.pem.decode()  # a certificate without a responder has no hash data
+        if not data or data[0].serial_number != f"{contract.chain.certificates[0].serial:x}":
+            data = ()  # a CSMS takes the first entry for the contract certificate
         answer = await self._authorize(token, data, pem)
         if answer is not None:
             return authorising.verdict(answer)
@@ -73,7 +76,7 @@ class CsmsAuthorizer:
         """Let the CSMS validate a chain under a root that is unknown here; there is no offline decision."""
         if not self._settings.central_validation:
             return Verdict.UNKNOWN
-        token = IdToken(contract.emaid.text, TokenKind.EMAID)
+        token = self.token_of(contract.emaid)
         answer = await self._authorize(token, (), contract.pem.decode())
         if answer is None:
             return Verdict.UNREACHABLE
@@ -81,6 +84,15 @@ class CsmsAuthorizer:
             self._report(f"{token.text}: the CSMS does not report a certificate status, expected one")
             return Verdict.UNKNOWN
         return authorising.verdict(answer)
+
+    def token_of(self, emaid: EMAID) -> IdToken:
+        """Return the token of a contract, in the spelling for the CSMS."""
+        return emaid_token(emaid, self._settings.ocpp.emaid_form)
+
+    def group_of(self, token: IdToken) -> str:
+        """Return the group of a token as far as it is known here, or an empty text."""
+        known = self._recall(token)
+        return "" if known is None else known.group
 
     def learn(self, token: IdToken, info: TokenInfo) -> None:
         """Store an answer of the CSMS in the cache, if the cache is enabled."""

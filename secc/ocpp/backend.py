@@ -40,6 +40,7 @@ from secc.ocpp.transactions import OpenTransaction, Transactions
 from secc.ocpp.variable_table import VARIABLES
 from secc.ocpp.variables import VariableContext, Variables
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
+from secc.pki.identifiers import EMAID
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.ports import (
@@ -239,7 +240,8 @@ class OcppBackend(
             return
         match record.output:
             case ContractGranted(contract, _):
-                self.outlet.begin(IdToken(contract.emaid.text, TokenKind.EMAID))
+                token = self.authorizer.token_of(contract.emaid)
+                self.outlet.begin(token, group=self.authorizer.group_of(token))
             case EndSession() as end:
                 self.outlet.session_over(end)
 
@@ -344,13 +346,22 @@ class OcppBackend(
         """Judge a contract, see `CsmsAuthorizer.judge_contract`."""
         if not self.settings.operative:
             return Verdict.BLOCKED
-        return await self.authorizer.judge_contract(contract)
+        return self._unless_reserved(contract.emaid, await self.authorizer.judge_contract(contract))
 
     async def validate_contract(self, evse_id: str, contract: ForwardedContract) -> Verdict:
         """Have a chain under an unknown root validated, see `CsmsAuthorizer.validate_contract`."""
         if not self.settings.operative:
             return Verdict.BLOCKED
-        return await self.authorizer.validate_contract(contract)
+        return self._unless_reserved(contract.emaid, await self.authorizer.validate_contract(contract))
+
+    def _unless_reserved(self, emaid: EMAID, verdict: Verdict) -> Verdict:
+        """A reservation for another token excludes a contract too (OCPP H03)."""
+        token = self.authorizer.token_of(emaid)
+        group = self.authorizer.group_of(token)
+        if self.outlet.reservations.admits(token, group, self.conversation.now):
+            return verdict
+        self.report(f"{token.text} may not charge: the outlet is reserved")
+        return Verdict.BLOCKED
 
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
         """Return the schedule that the charging profiles allow; None without a profile."""

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from secc.errors import IdentifierError
-from secc.pki.identifiers import EMAID
+from secc.pki.identifiers import EMAID, DinContractId
+from secc.settings.ocpp import EmaidForm
 
 __all__ = [
     "AuthorizeAnswer",
@@ -34,6 +35,8 @@ __all__ = [
     "TransactionEvent",
     "Trigger",
     "comparable",
+    "contract_id",
+    "emaid_token",
 ]
 
 Payload = dict[str, Any]
@@ -69,12 +72,35 @@ class IdToken(msgspec.Struct, frozen=True):
 def comparable(text: str) -> str:
     """Return an eMAID without hyphens and check digit, any other text in folded case.
 
-    Local lists and 1.6 do not reliably mark eMAIDs, so the format decides.
+    Local lists and 1.6 do not reliably mark eMAIDs, so the format decides. The older format of DIN SPEC 91286
+    is the eMAID of the same contract.
     """
+    found = contract_id(text)
+    return text.casefold() if found is None else found.normal[:14]
+
+
+def contract_id(text: str) -> EMAID | None:
+    """Return the eMAID that a text names in any spelling, or None."""
     try:
-        return EMAID.parse(text).normal[:14]
+        return EMAID.parse(text)
     except IdentifierError:
-        return text.casefold()
+        pass
+    try:
+        return DinContractId.parse(text).emaid
+    except IdentifierError:
+        return None
+
+
+def emaid_token(emaid: EMAID, form: EmaidForm) -> IdToken:
+    """Return the token of a contract, in the spelling for the CSMS."""
+    match form:
+        case EmaidForm.PLAIN:
+            text = emaid.normal
+        case EmaidForm.HYPHENS:
+            text = emaid.format(check_digit=emaid.check_digit is not None)
+        case _:
+            text = emaid.text
+    return IdToken(text, TokenKind.EMAID)
 
 
 class TokenStatus(enum.StrEnum):

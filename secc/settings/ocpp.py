@@ -9,7 +9,7 @@ import urllib.parse
 
 from secc.settings.checks import Settings, check
 
-__all__ = ["OcppConfig", "OcppVersion"]
+__all__ = ["EmaidForm", "OcppConfig", "OcppVersion"]
 
 
 class OcppVersion(enum.StrEnum):
@@ -24,6 +24,17 @@ class OcppVersion(enum.StrEnum):
     def subprotocol(self) -> str:
         """Name in the WebSocket negotiation."""
         return f"ocpp{self.value}"
+
+
+class EmaidForm(enum.StrEnum):
+    """Spelling of eMAIDs in messages to the CSMS; those of the CSMS are read in any spelling."""
+
+    CERTIFICATE = "certificate"
+    """As in the contract certificate."""
+    PLAIN = "plain"
+    """Upper case, without hyphens."""
+    HYPHENS = "hyphens"
+    """Upper case, with hyphens between country, provider, instance and check digit."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +93,9 @@ class OcppConfig(Settings, section="ocpp"):
     offline_unknown: bool = False
     """While the CSMS is not connected: accept cards that are neither in the list nor in the cache. Contracts
     follow `pnc.offline`."""
+    emaid_form: EmaidForm = EmaidForm.CERTIFICATE
+    """`certificate`, `plain` or `hyphens`: spelling of eMAIDs in messages to the CSMS. Inside, and in lists
+    of the CSMS, every spelling is the same contract."""
     free_token: str = ""
     """Token for sessions without a contract; empty: only cards and remote starts."""
     csr_wait: float = 60.0

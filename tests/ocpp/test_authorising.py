@@ -124,3 +124,20 @@ def test_no_other_word_about_a_certificate_lets_it_pass(status: CertificateStatu
 @pytest.mark.parametrize("status", [one for one in TokenStatus if one is not TokenStatus.ACCEPTED])
 def test_no_other_word_about_a_token_lets_it_pass(status: TokenStatus) -> None:
     assert token_verdict(TokenInfo(status)) not in (Verdict.ACCEPTED, Verdict.UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["DEABC000000001G", "de-abc-000000001-g", "DE-ABC-000000001", "DEABC000000001", "deabc000000001G"],
+)
+def test_every_spelling_of_an_emaid_is_the_same_contract(spelling: str) -> None:
+    memory = Memory()
+    accepted = TokenInfo(TokenStatus.ACCEPTED)
+    memory.update_list(1, [ListEntry(IdToken(spelling, TokenKind.EMAID), accepted)], full=True)
+    found = memory.recall(IdToken("DEABC000000001G"), 0.0, use_list=True, use_cache=False)
+    assert found == accepted
+
+
+def test_the_older_format_is_the_contract_that_it_names() -> None:
+    assert same("NL-TNM-012204-5", "NLTNM000122045")
+    assert not same("NL-TNM-012204-5", "NLTNM000122046")

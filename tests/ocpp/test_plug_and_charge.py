@@ -15,13 +15,14 @@ from secc import exi
 from secc.messages.iso2 import V2GMessage
 from secc.ocpp.fake.csms import FakeCsms
 from secc.ocpp.fake.records import ReceivedMessage
-from secc.ocpp.model import CertificateStatus, TokenStatus
+from secc.ocpp.model import CertificateStatus, IdToken, TokenStatus
+from secc.ocpp.reservations import Reservation
 from secc.pki.contract import OcspRequestData
 from secc.pki.identifiers import EMAID
 from secc.records import MessageRecord
 from secc.session.contract_events import Verdict
 from secc.settings import OfflinePolicy, SeccConfig
-from secc.settings.ocpp import OcppVersion
+from secc.settings.ocpp import EmaidForm, OcppVersion
 from secc.sim import EvResult
 from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
@@ -186,14 +187,20 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
     assert "iso15118CertificateHashData" not in asked
 
 
-@pytest.mark.parametrize("known", [0, 1], ids=["none", "the Sub-CA only"])
-def test_a_certificate_that_names_no_responder_is_sent_whole(certificates: Certificates, known: int) -> None:
+@pytest.mark.parametrize(
+    ("serials", "sent"),
+    [((), False), (("5a",), False), (("1f",), True)],
+    ids=["none", "the Sub-CA only", "the contract only"],
+)
+def test_a_certificate_that_names_no_responder_is_sent_whole(
+    certificates: Certificates, serials: tuple[str, ...], sent: bool
+) -> None:
+    """The CSMS takes the first hash data for those of the contract, so they never begin with a Sub-CA."""
     csms = FakeCsms(accounts())
-    data = OcspRequestData("aa", "bb", "1", "http://ocsp.test.invalid/")
     contract = SimpleNamespace(
         emaid=EMAID.parse(EMAID_TEXT),
-        chain=SimpleNamespace(certificates=(1, 2)),
-        ocsp_request_data=(data,) * known,
+        chain=SimpleNamespace(certificates=(SimpleNamespace(serial=0x1F), SimpleNamespace(serial=0x5A))),
+        ocsp_request_data=[OcspRequestData("aa", "bb", one, "http://ocsp.test.invalid/") for one in serials],
         pem=b"the chain",
     )
 
@@ -204,7 +211,49 @@ def test_a_certificate_that_names_no_responder_is_sent_whole(certificates: Certi
     assert asyncio.run(run()) is Verdict.ACCEPTED
     (asked,) = named(csms, "Authorize")
     assert asked["certificate"] == "the chain"
-    assert ("iso15118CertificateHashData" in asked) is bool(known)
+    assert ("iso15118CertificateHashData" in asked) is sent
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("certificate", EMAID_TEXT), ("plain", "DEABC000000001G"), ("hyphens", "DE-ABC-000000001-G")],
+)
+def test_the_emaid_has_the_spelling_that_the_csms_wants(
+    certificates: Certificates, form: str, text: str
+) -> None:
+    csms = FakeCsms(accounts(certificates))
+    config = functools.partial(pnc_config, certificates)
+
+    async def run() -> EvResult:
+        async with line(csms, config, emaid_form=EmaidForm(form)) as running:
+            result = await running.charge(certificates.wallet(contract_days=100))
+            await running.delivered()
+            return result
+
+    result = asyncio.run(run())
+    assert result.completed, result.error
+    (asked,) = named(csms, "Authorize")
+    assert asked["idToken"] == {"idToken": text, "type": "eMAID"}
+    (booked,) = csms.records.transactions.values()
+    assert booked.token == text
+
+
+def test_a_contract_may_not_use_an_outlet_that_is_reserved_for_another(certificates: Certificates) -> None:
+    csms = FakeCsms(accounts(certificates))
+    config = functools.partial(pnc_config, certificates)
+
+    async def run() -> tuple[EvResult, EvResult]:
+        async with line(csms, config) as running:
+            until = running.backend.conversation.now + 60
+            reservations = running.backend.outlet.reservations
+            reservations.present = Reservation(1, IdToken("CARD"), until)
+            refused = await running.charge(certificates.wallet(contract_days=100))
+            reservations.present = Reservation(2, IdToken("de-abc-000000001"), until)
+            return refused, await running.charge(certificates.wallet(contract_days=100))
+
+    refused, granted = asyncio.run(run())
+    assert not refused.completed
+    assert granted.completed, granted.error
 
 
 @pytest.mark.parametrize("version", ALL)
