@@ -57,6 +57,7 @@ from secc.session.inputs import (
 )
 from secc.session.iso2.table import ISO2
 from secc.session.machine import Session
+from secc.session.needs import NeedsReported
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import (
     AskPrices,
@@ -179,6 +180,7 @@ ConnectionOutput = (
     | EndSession
     | ContractOutput
     | ServicesChosen
+    | NeedsReported
 )
 
 

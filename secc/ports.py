@@ -20,6 +20,7 @@ from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.needs import VehicleNeeds
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
@@ -39,6 +40,7 @@ __all__ = [
     "Discharges",
     "DrivesPilot",
     "EvseController",
+    "FollowsNeeds",
     "OcspSource",
     "OffersServices",
     "PlcModem",
@@ -301,6 +303,19 @@ class OffersServices(Protocol):
 
     async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
         """The services that the EV has chosen, also those of the configuration, until the session ends."""
+        ...
+
+
+class FollowsNeeds(Protocol):
+    """Optional ability of a back end: get the needs of EVs of ISO 15118-20, and what they offer to feed back.
+
+    `Backend.schedules` gets what a schedule is made of; here come energies, states of charge and departure as
+    they change, also while the EV charges.
+    """
+
+    async def vehicle_needs(self, evse_id: str, needs: VehicleNeeds) -> None:
+        """The last report of the EV at this outlet. Return soon; a call that raises is reported and changes
+        nothing. Change the power with `Station.set_power`, the schedule with `Station.renegotiate`."""
         ...
 
 

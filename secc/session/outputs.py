@@ -10,6 +10,7 @@ import enum
 from secc.session.contract_events import ContractOutput
 from secc.session.costs import Costs
 from secc.session.facts import Message
+from secc.session.needs import NeedsReported
 from secc.session.outlet import EvseFault, MeterReading
 from secc.session.paused import PausedSession
 from secc.session.prices import PriceNeed, TuplePrices
@@ -216,4 +217,5 @@ Output = (
     | EndSession
     | ContractOutput
     | ServicesChosen
+    | NeedsReported
 )

@@ -188,6 +188,8 @@ class Iso20Config(Settings, section="iso20"):
     the back end; an EV waits 60 s."""
     pre_charge: float = 10.0
     """From the first DC_PreChargeReq to the voltage it asks for."""
+    needs_interval: float = 30.0
+    """Shortest time between two reports of the EV's needs to the back end in the charge loop."""
     pause_delay: float = 60.0
     """NotificationMaxDelay of a pause that the station asks for [V2G20-1850]; in whole seconds."""
     notification_delay: float = 30.0
@@ -223,5 +225,6 @@ _DURATIONS = {
     "pause_delay": 3600.0,
     "notification_delay": 3600.0,
     "side_stream": 600.0,
+    "needs_interval": 3600.0,
     "metering_confirmation": 3600.0,
 }

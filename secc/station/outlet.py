@@ -29,6 +29,7 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.session.inputs import AuthorizationDecided, PricesOffered, SchedulesOffered
+from secc.session.needs import NeedsReported
 from secc.session.outputs import (
     AskPrices,
     AskSchedules,
@@ -51,6 +52,7 @@ from secc.station.actuator import Actuator, what
 from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import CheckedController, checked_controller
 from secc.station.contracts import ContractDesk
+from secc.station.needs import NeedsReports
 from secc.station.services import ServiceDesk
 
 Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | PricesOffered | ContractInput
@@ -69,6 +71,7 @@ OutletCommand = (
     | OfferChosen
     | ContractOutput
     | ServicesChosen
+    | NeedsReported
 )
 
 
@@ -100,6 +103,7 @@ class Outlet:
         )
         self._actuator.begin(report)
         self._services = services or ServiceDesk(config, backend, complain)
+        self._needs = NeedsReports(config, backend, complain)
         self._desk = desk
         self._contract: Ticket | None = None
         self._config = config
@@ -159,6 +163,8 @@ class Outlet:
                 pass  # for the record, which the caller keeps
             case ServicesChosen(services):
                 self._start(self._services.chosen(services))
+            case NeedsReported(needs):
+                self._start(self._needs.report(needs))
             case _ if self._desk is not None:
                 self._deal(command, self._desk)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from typing import TYPE_CHECKING
 
 from secc.messages.iso20_common import MeterInfo, Receipt, ResponseCode
@@ -12,6 +13,7 @@ from secc.session.costs import NOTHING_USED, Costs, Usage
 from secc.session.inputs import PricesOffered
 from secc.session.iso20.attempt import Attempt
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
+from secc.session.needs import VehicleNeeds
 from secc.session.prices import AbsolutePrices, PriceOffer, TuplePrices
 from secc.session.schedules import Mobility, Offer, ScheduleOffer
 from secc.session.ticket import Ticket
@@ -221,6 +223,10 @@ class Iso20Side:
     battery: BatteryState = BatteryState()
     exceeded_at: float | None = None
     """AC: when the measured power was first above the power in force."""
+    needs: VehicleNeeds | None = None
+    """As they were reported to the back end last."""
+    needs_at: float = -math.inf
+    """When that was."""
     wishes: dict[Wish, float] = dataclasses.field(default_factory=dict)
     """Wish to the moment, monotonic seconds, by which the EV must have followed it."""
     start_code: ResponseCode = ResponseCode.OK

@@ -94,6 +94,7 @@ BACKEND = _role(
     ports.RecordsContracts,
     ports.ReportsExpiry,
     ports.OffersServices,
+    ports.FollowsNeeds,
     ports.CertificateSigner,
     ports.WantsRenewal,
 )

@@ -17,6 +17,7 @@ from secc.ports import (
     CentralValidation,
     CertificateSigner,
     ContractBackend,
+    FollowsNeeds,
     OffersServices,
     PricesEnergy,
     ProvisioningBackend,
@@ -26,6 +27,7 @@ from secc.ports import (
     WantsRenewal,
 )
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.needs import VehicleNeeds
 from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
@@ -50,6 +52,7 @@ class CheckedBackend:
         self.contract_records = adapted(backend, RecordsContracts, _ContractRecords)
         self.expiry = adapted(backend, ReportsExpiry, _Expiry)
         self.services = adapted(backend, OffersServices, _Services)
+        self.needs = adapted(backend, FollowsNeeds, _Needs)
         self.signer = adapted(backend, CertificateSigner, _Signer)
         self.renewal = adapted(backend, WantsRenewal, _Renewal)
 
@@ -157,6 +160,16 @@ class _Services:
 
     async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
         await awaited("services_chosen", self._inner.services_chosen(evse_id, chosen))
+
+
+class _Needs:
+    """A checked `FollowsNeeds`."""
+
+    def __init__(self, inner: FollowsNeeds) -> None:
+        self._inner = inner
+
+    async def vehicle_needs(self, evse_id: str, needs: VehicleNeeds) -> None:
+        await awaited("vehicle_needs", self._inner.vehicle_needs(evse_id, needs))
 
 
 class _Signer:

@@ -184,6 +184,7 @@ RESULTS: dict[str, Check[Any]] = {
     "expiring": sequence(EXPIRY, _MOST_FOUND),
     "value_added_services": sequence(SERVICE, 255),
     "services_chosen": ignored,
+    "vehicle_needs": ignored,
     "sign_certificate": sequence(octets(1, _LONGEST_CERTIFICATE), 16),
     "certificate_due": ignored,
     # sources of answers about revocation

@@ -9,7 +9,7 @@ from secc.messages.iso20_common import ResponseCode
 from secc.session import limits, loop, offering
 from secc.session.agreed import EvLimits
 from secc.session.context import Context
-from secc.session.iso20 import battery, billing, discharge, phases, steering, terms, wire
+from secc.session.iso20 import battery, billing, discharge, needs, phases, steering, terms, wire
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc_loop import mobility
 from secc.session.iso20.header import head
@@ -47,6 +47,7 @@ def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) 
     room = side(session)
     room.battery = battery.seen(room.battery, request.display_parameters, mode)
     discharge.update(session)
+    needs.watch(session, mode)
     bounds = steering.NOTHING if standby else _bounds(session, mode, agreed(session))
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:

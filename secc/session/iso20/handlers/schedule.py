@@ -11,7 +11,7 @@ from secc.session import ending, offering
 from secc.session.agreed import ChargeParameters, ScheduleQuestion
 from secc.session.context import Context
 from secc.session.inputs import SchedulesOffered
-from secc.session.iso20 import discharge, numbers, pricing, schedules
+from secc.session.iso20 import discharge, needs, numbers, pricing, schedules
 from secc.session.iso20.header import head, stamp
 from secc.session.iso20.refusals import Iso20Refused, no_schedule, wrong
 from secc.session.iso20.side import BatteryState, Wish, selection, side
@@ -62,6 +62,7 @@ def _scheduled(session: Context, request: m.ScheduleExchangeReq, ev: m.Scheduled
         room.battery, minimum_energy=None if least is None else numbers.down(least)
     )
     discharge.update(session)
+    needs.negotiated(session, request)
     offer = _priced_offer(session, request, found)
     _answer(session, Processing.ONGOING if offer is None else Processing.FINISHED, request, offer)
     return offer is not None
@@ -130,6 +131,7 @@ def _dynamic(session: Context, request: m.ScheduleExchangeReq, ev: m.DynamicSERe
     found = _needs(session, request, ev.departure_time, ev.ev_target_energy_request)
     side(session).battery = _battery(side(session).battery, ev)
     discharge.update(session)
+    needs.negotiated(session, request)
     if side(session).prices.question is None:
         session.offer = session.latest_offer = session.joined = None  # the EV has none to choose from
         planned = _station_plan(session, found, ev)
