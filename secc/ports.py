@@ -29,6 +29,7 @@ from secc.settings.services import ValueAddedService
 
 if TYPE_CHECKING:
     from secc.pilot import PilotSignal
+    from secc.pki.installation import InstallationRequest
 
 __all__ = [
     "Backend",
@@ -41,6 +42,7 @@ __all__ = [
     "DrivesPilot",
     "EvseController",
     "FollowsNeeds",
+    "InstallationBackend",
     "OcspSource",
     "OffersServices",
     "PlcModem",
@@ -261,6 +263,22 @@ class ProvisioningBackend(Protocol):
 
         An answer after more than 4.2 s is kept for the next request of the EV. The answer is verified before
         it is sent, and only its SessionID is replaced.
+        """
+        ...
+
+
+class InstallationBackend(Protocol):
+    """Optional ability of a back end: supply contracts in ISO 15118-20, for EVs with certificates of that
+    generation."""
+
+    async def install(self, request: InstallationRequest) -> ProvisioningAnswer:
+        """A signed CertificateInstallationRes for the EV as EXI, or the reason why there is none.
+
+        The answer has one contract: the one with the highest priority (`request.wanted`) that is not in
+        `request.delivered`. RemainingContractCertificateChains is the number of contracts that follow, at
+        most `request.most` in all. The EV waits up to `iso20.installation`; a later answer is kept for its
+        next session. The answer is verified before it is sent, and only its SessionID and TimeStamp are
+        replaced.
         """
         ...
 

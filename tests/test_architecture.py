@@ -129,6 +129,7 @@ PURE = {
 WAITS = {
     "pki/authority.py": {"os"},
     "pki/delivery.py": {"os"},
+    "pki/iso20_delivery.py": {"os"},
     "pki/register.py": {"os"},
 }
 THIRD_PARTY = {

@@ -277,7 +277,7 @@ class _Show:
         above = read_chain((keys / "mo_sub_ca_1.pem").read_bytes())
         issuer = ContractIssuer(Identity(authority, key), above)
         issued = issuer.issue(EMAIDS[1], self._now, not_after=self._now + 10 * DAY)
-        wallet.chain, wallet.key = issued.chain, issued.key
+        wallet.chain, wallet.key = issued.chain, issued.p256_key
         await self._customer(1)
 
     async def _revoked(self, wallet: Wallet) -> None:

@@ -166,7 +166,7 @@ class PncDemo:
         wallet = self._wallet(oem, 1)
         issued = self._issuer.issue(EMAIDS[1], self._now, not_after=self._now + 10 * DAY)
         self._store.add_certificate(issued.leaf)
-        wallet.chain, wallet.key = issued.chain, issued.key
+        wallet.chain, wallet.key = issued.chain, issued.p256_key
         return _Car("A car whose contract ends in ten days: is renewed, charges", wallet)
 
     def _wallet(self, oem: Identity, number: int) -> Wallet:

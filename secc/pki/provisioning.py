@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import enum
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from secc import exi
@@ -36,6 +37,7 @@ __all__ = [
     "Refusal",
     "Response",
     "VerifiedBundle",
+    "names_root",
     "read_response",
     "signed_parts",
     "splice",
@@ -85,14 +87,19 @@ class ProvisioningRequest:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def names(self, root: Certificate) -> bool:
-        """Return whether the car has named this root as trusted.
+        """Return whether the car has named this root as trusted, see `names_root`."""
+        return names_root(self.roots, root)
 
-        Compares serial number and common name: the text format of a complete name is not specified, and cars
-        differ in order, spaces and letters.
-        """
-        wanted = f"cn={root.subject.common_name}".casefold()
-        parts = [(serial, name.casefold().split(",")) for name, serial in self.roots]
-        return any(serial == root.serial and wanted in map(str.strip, name) for serial, name in parts)
+
+def names_root(roots: Sequence[tuple[str, int]], root: Certificate) -> bool:
+    """Return whether a list of issuers and serial numbers has this root.
+
+    Compares serial number and common name: the text format of a complete name is not specified, and cars
+    differ in order, spaces and letters.
+    """
+    wanted = f"cn={root.subject.common_name}".casefold()
+    parts = [(serial, name.casefold().split(",")) for name, serial in roots]
+    return any(serial == root.serial and wanted in map(str.strip, name) for serial, name in parts)
 
 
 class Refusal(enum.StrEnum):

@@ -6,9 +6,11 @@ goes only to a back end that validates chains itself. A decision about a contrac
 about a person at the outlet, so that neither can pass for the other.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from secc.pki.contract import (
     ContractPolicy,
@@ -22,6 +24,9 @@ from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningReques
 from secc.pki.trust import TrustStore
 from secc.pki.vehicle import VehicleIdentity
 from secc.session.ticket import Ticket
+
+if TYPE_CHECKING:  # it has the message classes of ISO 15118-20, which other protocols do not need
+    from secc.pki.installation import InstallationRequest, VerifiedInstallation
 
 __all__ = [
     "AskRevocation",
@@ -56,6 +61,8 @@ class ContractTerms:
     """How contracts are judged."""
     provisions: frozenset[Action] = frozenset()
     """What the back end can do for a car that has no contract, or an old one."""
+    installs: bool = False
+    """The same in ISO 15118-20: the back end delivers contracts to vehicles."""
     finds_revocation: bool = False
     """OCSP responses or CRLs can be fetched on request."""
     known: frozenset[str] = frozenset()
@@ -165,7 +172,7 @@ class Provision:
     """The car wants a contract. Answer with `ContractProvisioned`; a late answer is for its next try."""
 
     ticket: Ticket
-    request: ProvisioningRequest
+    request: ProvisioningRequest | InstallationRequest
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -179,8 +186,8 @@ class StoreReceipt:
 class ContractDelivered:
     """For the record: a car has been sent a contract, as the back end made it."""
 
-    request: ProvisioningRequest
-    bundle: VerifiedBundle | None
+    request: ProvisioningRequest | InstallationRequest
+    bundle: VerifiedBundle | VerifiedInstallation | None
     """None: it did not verify, and the operator wants the car to judge (`pnc.forward_unverified`)."""
     complaint: str = ""
     """Why it did not verify."""

@@ -183,6 +183,11 @@ class Iso20Config(Settings, section="iso20"):
     """From the first AuthorizationRes Ongoing until the attempt has failed."""
     authorization_attempts: int = 5
     """How many attempts to authorize may fail until the session ends [V2G20-2102]."""
+    installation: float = 50.0
+    """From the first CertificateInstallationRes Ongoing until there is no contract for the vehicle; an EV
+    waits 60 s. An answer that comes later is kept for its next session (`pnc.bundle_memory`)."""
+    installations: int = 3
+    """How many contracts a vehicle may request from the back end in one session."""
     schedules: float = 50.0
     """From the first ScheduleExchangeRes Ongoing until the outlet's limit is offered in place of an answer of
     the back end; an EV waits 60 s."""
@@ -208,6 +213,7 @@ class Iso20Config(Settings, section="iso20"):
         check_range(self.loop_timeout, "iso20.loop_timeout", 0.5, 60.0)
         check_range(self.profile_tolerance, "iso20.profile_tolerance", 0.0, 1.0)
         check_range(self.authorization_attempts, "iso20.authorization_attempts", 1, 100)
+        check_range(self.installations, "iso20.installations", 1, 100)
         check_range(self.acknowledge_delay, "iso20.acknowledge_delay", 0, 3600)
         if self.power_tolerance is not None:
             check_range(self.power_tolerance, "iso20.power_tolerance", 0.0, 1_000_000.0)
@@ -220,6 +226,7 @@ _DURATIONS = {
     "profile_grace": 300.0,
     "demand_age": 60.0,
     "authorization": 600.0,
+    "installation": 55.0,
     "schedules": 55.0,
     "pre_charge": 60.0,
     "pause_delay": 3600.0,

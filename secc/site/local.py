@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secc.errors import CertificateError
 from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.identifiers import EMAID
+from secc.pki.installation import InstallationRequest
+from secc.pki.profiles import Generation, generation_of
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
-from secc.ports import Backend, ContractBackend, ProvisioningBackend, RecordsContracts, RevocationBackend
+from secc.ports import (
+    Backend,
+    ContractBackend,
+    InstallationBackend,
+    ProvisioningBackend,
+    RecordsContracts,
+    RevocationBackend,
+)
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -25,7 +34,7 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.session.schedules import EnergyNeed, ScheduleOffer
-from secc.site.issuing import ContractIssuer, ProvisioningService
+from secc.site.issuing import ContractIssuer, InstallationService, ProvisioningService
 from secc.site.store import ContractStore, Event, SiteContract, Status, StoredReceipt
 
 __all__ = ["LocalBackend", "RELAY_WINDOW", "utc_now"]
@@ -42,9 +51,11 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBackend, RecordsContracts):
-    """Implements `Backend`, `ContractBackend`, `ProvisioningBackend`, `RevocationBackend` and
-    `RecordsContracts`.
+class LocalBackend(
+    Backend, ContractBackend, ProvisioningBackend, InstallationBackend, RevocationBackend, RecordsContracts
+):
+    """Implements `Backend`, `ContractBackend`, `ProvisioningBackend`, `InstallationBackend`,
+    `RevocationBackend` and `RecordsContracts`.
 
     Several stations of a site may share it.
     """
@@ -55,17 +66,22 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         *,
         issuer: ContractIssuer | None = None,
         service: ProvisioningService | None = None,
+        iso20_issuer: ContractIssuer | None = None,
+        iso20_service: InstallationService | None = None,
         evidence: Callable[[], Evidence] = Evidence,
         allow_external: bool = False,
         clock: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
-        """Without `issuer` and `service` no car receives a contract.
+        """Without `issuer` and `service` no car receives a contract in ISO 15118-2, without `iso20_issuer`
+        and `iso20_service` none in ISO 15118-20.
 
         `evidence` returns OCSP responses and CRLs; `allow_external` allows charging without a contract.
         """
         self.store = store
         self._issuer = issuer
         self._service = service
+        self._iso20_issuer = iso20_issuer
+        self._iso20_service = iso20_service
         self._evidence = evidence
         self._allow_external = allow_external
         self._clock = clock
@@ -89,13 +105,17 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         if found.ended(self._clock()):
             return Verdict.EXPIRED
         await self._watch_for_relay(evse_id, contract)
-        if contract.expires_soon:
+        if contract.expires_soon and generation_of(contract.chain.leaf) is Generation.ISO2:
             await asyncio.to_thread(self._look_ahead, found)
         return Verdict.ACCEPTED
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
         """Issue, encrypt and sign for a known car, or return a bundle that was made in advance."""
         return await asyncio.to_thread(self.provision_now, request)
+
+    async def install(self, request: InstallationRequest) -> ProvisioningAnswer:
+        """Issue, encrypt and sign the next contract for a known vehicle of ISO 15118-20."""
+        return await asyncio.to_thread(self.install_now, request)
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """Return the available evidence; it may be read from a disk."""
@@ -128,6 +148,39 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         kind = "renewed" if request.action is Action.UPDATE else "installed"
         self._event(kind, str(contract.emaid), text=f"until {leaf.not_after:%Y-%m-%d}")
         return ProvisioningAnswer(payload)
+
+    def install_now(self, request: InstallationRequest) -> ProvisioningAnswer:
+        """Blocking part of `install`."""
+        now = self._clock()
+        issuer, service = self._iso20_issuer, self._iso20_service
+        if issuer is None or service is None or not self._is_known(request):
+            return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
+        found = self.store.contracts_of(request.pcid)
+        usable = [one for one in found if _is_usable(one, now)]
+        if not usable:
+            return ProvisioningAnswer(refusal=Refusal.CANCELED if found else Refusal.UNKNOWN)
+        room = max(1, request.most) - len(request.delivered)
+        queue = _in_order(usable, request)[:room]
+        if not queue:
+            return ProvisioningAnswer(refusal=Refusal.NOT_OFFERED)
+        contract = queue[0]
+        issued = issuer.issue(contract.emaid.text, now, latest=contract.ends)
+        bundle = service.bundle(issued, request.leaf, remaining=len(queue) - 1)
+        self.store.add_certificate(issued.leaf)
+        text = f"until {issued.leaf.not_after:%Y-%m-%d}, {Generation.ISO20}"
+        self._event("installed", str(contract.emaid), text=text)
+        return ProvisioningAnswer(bundle.payload)
+
+    def check_renewal(self, contract: SiteContract) -> None:
+        """Check that the car of a contract can receive the next certificate of ISO 15118-20.
+
+        It is issued at the next installation, not in advance: the answer says how many contracts follow, and
+        only the request determines that. Raises CertificateError with the reason.
+        """
+        if contract.pcid is None or self.store.car(contract.pcid, Generation.ISO20) is None:
+            raise CertificateError("no car of ISO 15118-20 is known for the contract", rule="no_car")
+        if self._iso20_issuer is None or self._iso20_service is None:
+            raise CertificateError("no issuer of ISO 15118-20 is configured", rule="no_issuer")
 
     def prepare(self, emaid: EMAID) -> None:
         """Make the next bundle for the car of a contract in advance.
@@ -162,16 +215,18 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         """Return the contract of a car if its certificate is the known one: the name alone proves nothing."""
         if request.pcid is None:
             return None
-        known, contract = self.store.car(request.pcid), self.store.contract_of(request.pcid)
+        contract = self.store.contract_of(request.pcid)
+        return contract.emaid if self._is_known(request) and contract is not None else None
+
+    def _is_known(self, request: ProvisioningRequest | InstallationRequest) -> bool:
+        """Return whether the car is known with this provisioning certificate; another one is recorded."""
+        if request.pcid is None:
+            return False
+        known = self.store.car(request.pcid, generation_of(request.leaf))
         if known is not None and known != request.leaf:
-            self._event(
-                "suspicious",
-                str(request.pcid),
-                rule="other_certificate",
-                text="differs from the known provisioning certificate",
-            )
-            return None
-        return contract.emaid if known is not None and contract is not None else None
+            who, text = str(request.pcid), "differs from the known provisioning certificate"
+            self._event("suspicious", who, rule="other_certificate", text=text)
+        return known == request.leaf
 
     async def _watch_for_relay(self, evse_id: str, contract: VerifiedContract) -> None:
         """Report a possible relay attack: the signed challenge names no station, so a relay can only be made
@@ -216,3 +271,19 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
 
     def _event(self, kind: str, identity: str, evse_id: str = "", rule: str = "", text: str = "") -> None:
         self.store.add_event(Event(self._clock(), kind, identity, evse_id, rule, text))
+
+
+def _is_usable(contract: SiteContract, now: datetime.datetime) -> bool:
+    return contract.status is Status.ACTIVE and contract.begun(now) and not contract.ended(now)
+
+
+def _in_order(contracts: Sequence[SiteContract], request: InstallationRequest) -> list[SiteContract]:
+    """Return the contracts that have not been delivered, those that the car prefers first."""
+    wanted = [one.replace("-", "").upper()[:14] for one in request.wanted]
+    delivered = {one.normal[:14] for one in request.delivered}
+
+    def rank(contract: SiteContract) -> int:
+        key = contract.emaid.normal[:14]
+        return wanted.index(key) if key in wanted else len(wanted)
+
+    return sorted((one for one in contracts if one.emaid.normal[:14] not in delivered), key=rank)

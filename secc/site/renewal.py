@@ -1,7 +1,8 @@
 """Upcoming expiry, and renewal before it.
 
 Pure except for the store: `look` takes the time. Contracts are renewed in advance: a new bundle is made for
-the car and waits for its next installation; a car that requests an update receives a separate one.
+the car and waits for its next installation; a car that requests an update receives a separate one. A
+certificate of ISO 15118-20 is renewed when its car asks, and checked in advance for what would prevent that.
 Certificates of stations are monitored here and renewed by `secc.station.renewal`. Each failure is reported
 with its reason at every look. A running station looks periodically: `secc.station.expiry`.
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from secc.errors import SeccError
 from secc.pki.certificates import Certificate
 from secc.pki.expiry import Expiry, level
+from secc.pki.profiles import Generation
 from secc.site.local import LocalBackend
 from secc.site.store import Event, SiteContract, Status
 
@@ -55,8 +57,10 @@ class RenewalMonitor:
             contract = store.contract(certificate.emaid)
             if contract is None or contract.status is not Status.ACTIVE:
                 continue
-            failure = self._renew(contract, certificate.not_after, now)
-            prepared = contract.pcid is not None and store.has_bundle(contract.pcid, now)
+            older = certificate.generation is Generation.ISO2
+            renew = self._renew if older else self._check
+            failure = renew(contract, certificate.not_after, now)
+            prepared = older and contract.pcid is not None and store.has_bundle(contract.pcid, now)
             who = str(certificate.emaid)
             if reached is not None or failure:
                 reached = max(self._policy.levels) if reached is None else reached
@@ -70,18 +74,36 @@ class RenewalMonitor:
     def _renew(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> str:
         """Make the next bundle if it is due; returns the reason of a failure."""
         store, emaid = self._backend.store, str(contract.emaid)
-        if contract.ends is not None and contract.ends <= end:
-            return ""  # the contract ends with its certificate: nothing to renew
-        if end - now > datetime.timedelta(days=self._policy.renew):
+        if not self._is_due(contract, end, now):
             return ""
         if contract.pcid is not None and store.has_bundle(contract.pcid, now):
             return ""
         try:
             self._backend.prepare(contract.emaid)
         except SeccError as error:
-            store.add_event(Event(now, "renewal failed", emaid, "", getattr(error, "rule", ""), str(error)))
-            return str(error)
+            return self._failed(contract, error, now)
         store.add_event(
             Event(now, "renewed", emaid, "", "prepared", "waits for the next installation by the car")
         )
         return ""
+
+    def _check(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> str:
+        """Check that a certificate of ISO 15118-20 can be renewed when its car asks; returns the reason if
+        not."""
+        if not self._is_due(contract, end, now):
+            return ""
+        try:
+            self._backend.check_renewal(contract)
+        except SeccError as error:
+            return self._failed(contract, error, now)
+        return ""
+
+    def _is_due(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> bool:
+        """Return whether a certificate ends soon, and before its contract."""
+        ends_with_it = contract.ends is not None and contract.ends <= end
+        return not ends_with_it and end - now <= datetime.timedelta(days=self._policy.renew)
+
+    def _failed(self, contract: SiteContract, error: SeccError, now: datetime.datetime) -> str:
+        who, rule = str(contract.emaid), getattr(error, "rule", "")
+        self._backend.store.add_event(Event(now, "renewal failed", who, "", rule, str(error)))
+        return str(error)

@@ -1,5 +1,8 @@
 """Contracts, cars, certificates and events in one SQLite file.
 
+A contract exists once, and so does a car. Certificates exist for each generation: a contract may have one of
+ISO 15118-2 and one of ISO 15118-20 at the same time, and so may a car its provisioning certificate.
+
 For a single site or a laboratory: one writer, a write-ahead log, and every change on the disk before the call
 returns. Private keys are never stored. eMAID and PCID are personal data: only the owner may read the file. A
 limited number of events is kept, oldest dropped first; their counts are kept permanently.
@@ -21,6 +24,7 @@ from secc.errors import CertificateError
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.contract import verify_evidence
 from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import Generation, generation_of
 from secc.pki.rules import Rule
 from secc.private_files import make_private
 
@@ -69,12 +73,17 @@ class SiteContract:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SiteCar:
-    """A car, identified by its provisioning certificate."""
+    """A car, identified by its provisioning certificate of one generation."""
 
     pcid: PCID
     certificate: Certificate
     emaid: EMAID | None
-    """The contract that the car receives."""
+    """A contract that the car receives."""
+
+    @property
+    def generation(self) -> Generation:
+        """The generation of the provisioning certificate."""
+        return generation_of(self.certificate)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,7 +95,8 @@ class Delivered:
     not_before: datetime.datetime
     not_after: datetime.datetime
     replaced: bool
-    """A newer certificate has been issued since."""
+    """A newer certificate of the same generation has been issued since."""
+    generation: Generation
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -160,6 +170,9 @@ class ContractStore:
             if version in (1, 2):  # version without the validity of contracts
                 for column in ("begins", "ends"):
                     db.execute(f"ALTER TABLE contract ADD COLUMN {column} TEXT")
+            if version < _VERSION:  # versions with one generation, and new files
+                for statement in _SECOND_GENERATION:
+                    db.execute(statement)
             db.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
@@ -203,33 +216,37 @@ class ContractStore:
         """Return all contracts."""
         return tuple(_contract(row) for row in self._rows(_CONTRACTS))
 
-    def add_car(self, oem_leaf: Certificate, emaid: EMAID) -> None:
+    def add_car(self, oem_leaf: Certificate, emaid: EMAID, *, also: bool = False) -> None:
         """Deliver a contract to a car, whose certificate chain must have been verified.
 
-        A car has one contract, and a contract one car; earlier assignments are removed.
+        A contract has one car, and a car one contract: earlier assignments are removed, but `also` keeps the
+        other contracts of the car. In ISO 15118-2 a car gets its oldest contract.
         """
         pcid = PCID.parse(oem_leaf.subject.common_name)
         with self._write() as db:
-            db.execute("UPDATE contract SET pcid = NULL WHERE pcid = ?", (pcid.normal,))
+            if not also:
+                db.execute("UPDATE contract SET pcid = NULL WHERE pcid = ?", (pcid.normal,))
             db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))  # possibly of another contract
             db.execute("UPDATE contract SET pcid = ? WHERE key = ?", (pcid.normal, _key(emaid)))
-            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
+            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?, ?)", _car(pcid, oem_leaf))
 
     def know_car(self, oem_leaf: Certificate) -> None:
         """Add a car without assigning a contract; an existing assignment is kept."""
         pcid = PCID.parse(oem_leaf.subject.common_name)
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
+            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?, ?)", _car(pcid, oem_leaf))
 
-    def car(self, pcid: PCID) -> Certificate | None:
-        """Return the provisioning certificate of a known car."""
-        rows = self._rows("SELECT certificate FROM car WHERE pcid = ?", pcid.normal)
+    def car(self, pcid: PCID, generation: Generation = Generation.ISO2) -> Certificate | None:
+        """Return the provisioning certificate of a known car, of one generation."""
+        query = "SELECT certificate FROM car WHERE pcid = ? AND generation = ?"
+        rows = self._rows(query, pcid.normal, generation.value)
         return next((read_certificate(row[0]) for row in rows), None)
 
     def cars(self) -> tuple[SiteCar, ...]:
-        """Return all known cars, each with its contract."""
+        """Return all known cars: one entry for each provisioning certificate and contract."""
         rows = self._rows(
-            "SELECT car.pcid, certificate, emaid FROM car LEFT JOIN contract ON contract.pcid = car.pcid"
+            "SELECT car.pcid, certificate, emaid FROM car LEFT JOIN contract ON contract.pcid = car.pcid "
+            "ORDER BY car.pcid, car.generation, contract.rowid"
         )
         return tuple(
             SiteCar(PCID.parse(pcid), read_certificate(der), None if emaid is None else EMAID.parse(emaid))
@@ -237,26 +254,32 @@ class ContractStore:
         )
 
     def contract_of(self, pcid: PCID) -> SiteContract | None:
-        """Return the contract of a car."""
-        rows = self._rows(f"{_CONTRACTS} WHERE pcid = ?", pcid.normal)
-        return next((_contract(row) for row in rows), None)
+        """Return the contract of a car, the oldest one of several."""
+        return next(iter(self.contracts_of(pcid)), None)
+
+    def contracts_of(self, pcid: PCID) -> tuple[SiteContract, ...]:
+        """Return the contracts of a car, the oldest first."""
+        rows = self._rows(f"{_CONTRACTS} WHERE pcid = ? ORDER BY rowid", pcid.normal)
+        return tuple(_contract(row) for row in rows)
 
     # --- certificates --------------------------------------------------------------------------------------
 
     def add_certificate(self, leaf: Certificate) -> None:
-        """Record an issued contract certificate; earlier ones of the contract are marked as replaced."""
-        key = _key(EMAID.parse(leaf.subject.common_name))
+        """Record an issued contract certificate; earlier ones of the contract and generation are marked as
+        replaced."""
+        key, generation = _key(EMAID.parse(leaf.subject.common_name)), generation_of(leaf).value
         times = (leaf.not_before.isoformat(), leaf.not_after.isoformat())
         with self._write() as db:
-            db.execute("UPDATE certificate SET replaced = 1 WHERE key = ?", (key,))
-            db.execute(
-                "INSERT OR REPLACE INTO certificate VALUES (?, ?, ?, ?, 0)", (leaf.fingerprint, key, *times)
-            )
+            older = "UPDATE certificate SET replaced = 1 WHERE key = ? AND generation = ?"
+            db.execute(older, (key, generation))
+            row = (leaf.fingerprint, key, *times, generation)
+            db.execute("INSERT OR REPLACE INTO certificate VALUES (?, ?, ?, ?, 0, ?)", row)
 
     def certificates(self, *, ending_by: datetime.datetime | None = None) -> tuple[Delivered, ...]:
         """Return certificates in use, earliest end first."""
         query = (
-            "SELECT c.emaid, d.fingerprint, d.not_before, d.not_after, d.replaced FROM certificate d "
+            "SELECT c.emaid, d.fingerprint, d.not_before, d.not_after, d.replaced, d.generation "
+            "FROM certificate d "
             "JOIN contract c ON c.key = d.key WHERE d.replaced = 0 ORDER BY d.not_after"
         )
         found = (_delivered(row) for row in self._rows(query))
@@ -349,7 +372,7 @@ class ContractStore:
 
 
 _CONTRACTS = "SELECT emaid, status, pcid, begins, ends FROM contract"
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS contract "
     "(key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT, begins TEXT, ends TEXT)",
@@ -363,6 +386,19 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS receipt (at TEXT, emaid TEXT, evse_id TEXT, session_id BLOB, energy INTEGER,"
     " fragment BLOB, signed_info BLOB, signature BLOB, certificate BLOB)",
 )
+
+_SECOND_GENERATION = (
+    f"ALTER TABLE certificate ADD COLUMN generation TEXT DEFAULT '{Generation.ISO2.value}'",
+    "ALTER TABLE car RENAME TO car_of_one_generation",
+    "CREATE TABLE car (pcid TEXT, generation TEXT, certificate BLOB, PRIMARY KEY (pcid, generation))",
+    f"INSERT INTO car SELECT pcid, '{Generation.ISO2.value}', certificate FROM car_of_one_generation",
+    "DROP TABLE car_of_one_generation",
+)
+"""From version 3 to version 4."""
+
+
+def _car(pcid: PCID, leaf: Certificate) -> tuple[str, str, bytes]:
+    return pcid.normal, generation_of(leaf).value, leaf.der
 
 
 def _key(emaid: EMAID) -> str:
@@ -385,6 +421,6 @@ def _time(text: str | None) -> datetime.datetime | None:
 
 
 def _delivered(row: tuple[Any, ...]) -> Delivered:
-    emaid, fingerprint, begin, end, replaced = row
+    emaid, fingerprint, begin, end, replaced, generation = row
     times = (datetime.datetime.fromisoformat(begin), datetime.datetime.fromisoformat(end))
-    return Delivered(EMAID.parse(emaid), fingerprint, *times, bool(replaced))
+    return Delivered(EMAID.parse(emaid), fingerprint, *times, bool(replaced), Generation(generation))

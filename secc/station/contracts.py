@@ -18,7 +18,7 @@ import collections
 import dataclasses
 import datetime
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secc.errors import CertificateError, IntegrationError
 from secc.pki.chains import ChainPolicy
@@ -48,6 +48,9 @@ from secc.station.attempts import Attempts
 from secc.station.boundary.backend import checked_backend
 from secc.station.revocation import RevocationFinder, finder_for
 from secc.station.tls import load_trust
+
+if TYPE_CHECKING:
+    from secc.pki.installation import InstallationRequest
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class ContractDesk:
             trust=self._trust,
             policy=contract_policy(self._config),
             provisions=actions,
+            installs=self._backend.installation is not None,
             finds_revocation=self._backend.revocation is not None or self._finder is not None,
             known=frozenset(self._known),
             central=self._config.pnc.central_validation and self._backend.central_validation is not None,
@@ -180,7 +184,7 @@ class ContractDesk:
             self._complain_of("revocation", error)
             return Evidence()
 
-    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+    async def provision(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
         """A bundle: one that came too late before, or the back end's answer.
 
         Cancelling does not stop the query.
@@ -199,18 +203,16 @@ class ContractDesk:
             self._asking[request.key] = asyncio.get_running_loop().create_task(self._ask(request))
         return await asyncio.shield(self._asking[request.key])
 
-    async def _ask(self, request: ProvisioningRequest) -> ProvisioningAnswer:
-        backend = self._backend.provisioning
+    async def _ask(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
+        method = "provision" if isinstance(request, ProvisioningRequest) else "install"
         try:
-            if backend is None:
-                return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
             async with asyncio.timeout(self._config.timing.backend_call):
-                answer = await backend.provision(request)
+                answer = await self._call(request)
         except IntegrationError as error:
             self._complain(str(error))
             return ProvisioningAnswer(refusal=Refusal.FAULTY)
         except Exception as error:
-            self._complain(f"provision: {_what(error)}")
+            self._complain(f"{method}: {_what(error)}")
             return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
         finally:
             self._asking.pop(request.key, None)
@@ -222,16 +224,39 @@ class ContractDesk:
             self._late[request.key] = _Late(answer.payload, until)
         return answer
 
-    def _is_good(self, answer: ProvisioningAnswer, request: ProvisioningRequest) -> bool:
+    async def _call(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
+        """By type: each generation is an ability of its own."""
+        if isinstance(request, ProvisioningRequest):
+            if (provisioning := self._backend.provisioning) is not None:
+                return await provisioning.provision(request)
+        elif (installation := self._backend.installation) is not None:
+            return await installation.install(request)
+        return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+
+    def _is_good(
+        self, answer: ProvisioningAnswer, request: ProvisioningRequest | InstallationRequest
+    ) -> bool:
         """Useful to keep; the session that gets it checks it again."""
         if self._config.pnc.forward_unverified:
             return True
         policy = contract_policy(self._config)
         try:
-            verify_response(answer.payload, request, self._trust, self._clock(), policy)
+            if isinstance(request, ProvisioningRequest):
+                verify_response(answer.payload, request, self._trust, self._clock(), policy)
+            else:
+                self._verify_installation(answer.payload, request, policy)
         except CertificateError:
             return False
         return True
+
+    def _verify_installation(
+        self, payload: bytes, request: InstallationRequest, policy: ContractPolicy
+    ) -> None:
+        """Imported at the first use: it has the message classes of ISO 15118-20."""
+        from secc.pki.installation import iso20_policy, verify_installation
+
+        iso20 = iso20_policy(policy, laboratory=self._config.iso20.insecure_lab)
+        verify_installation(payload, self._trust, self._clock(), iso20, request)
 
     # --- records -------------------------------------------------------------------------------------------
 

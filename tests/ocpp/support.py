@@ -73,7 +73,7 @@ class Certificates:
             end = NOW + datetime.timedelta(days=contract_days)
             begin = NOW - datetime.timedelta(days=2)
             issued = self.issuer().issue(EMAID_TEXT, begin, not_after=end)
-            car.chain, car.key = issued.chain, issued.key
+            car.chain, car.key = issued.chain, issued.p256_key
         return car
 
     def issuer(self) -> ContractIssuer:

@@ -11,7 +11,7 @@ from secc.errors import CertificateError, IdentifierError
 from secc.messages import iso2
 from secc.pki.contract import VerifiedContract, present, verify, verify_receipt
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import Action, ProvisioningRequest, Refusal, verify_request, verify_response
 from secc.session.contract_events import (
     ContractGranted,
@@ -191,9 +191,32 @@ def test_what_happened_is_bounded_and_its_number_is_not() -> None:
     assert store.counts() == {("refused", "no_anchor"): 25}
 
 
+def back_to_one_generation(store: ContractStore) -> None:
+    """The tables as version 3 had them, with their rows."""
+    store._db.execute("ALTER TABLE certificate DROP COLUMN generation")
+    store._db.execute("ALTER TABLE car RENAME TO newer")
+    store._db.execute("CREATE TABLE car (pcid TEXT PRIMARY KEY, certificate BLOB)")
+    store._db.execute("INSERT INTO car SELECT pcid, certificate FROM newer")
+    store._db.execute("DROP TABLE newer")
+    store._db.execute("PRAGMA user_version=3")
+
+
+def test_a_store_of_one_generation_keeps_its_cars_and_certificates(tmp_path: Path) -> None:
+    store = ContractStore(tmp_path / "site.db")
+    store.add_contract("DEABC000000001G")
+    store.add_car(identity(Kind.OEM_LEAF).certificate, E)
+    store.add_certificate(contract_leaf().certificate)
+    back_to_one_generation(store)
+    store.close()
+    again = ContractStore(tmp_path / "site.db")
+    assert [(one.emaid, one.generation) for one in again.cars()] == [(E, Generation.ISO2)]
+    assert [one.generation for one in again.certificates()] == [Generation.ISO2]
+
+
 def test_a_store_of_the_first_version_keeps_its_counts(tmp_path: Path) -> None:
     store = ContractStore(tmp_path / "site.db")
     store.add_event(Event(NOW, "refused", "", "E1", "no_anchor", ""))
+    back_to_one_generation(store)
     store._db.execute("DROP TABLE tally")
     store._db.execute("DROP TABLE contract")
     store._db.execute("CREATE TABLE contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)")
@@ -287,7 +310,7 @@ def test_no_private_key_is_on_the_disk(tmp_path: Path) -> None:
     issuer.issue = issue  # type: ignore[method-assign, assignment]
     site.provision_now(asked())
     site.store.close()
-    secret = made[0].key.private_numbers().private_value.to_bytes(32, "big")
+    secret = made[0].p256_key.private_numbers().private_value.to_bytes(32, "big")
     assert all(secret not in path.read_bytes() for path in tmp_path.iterdir())
 
 

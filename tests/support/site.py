@@ -74,7 +74,7 @@ class Site:
         if contract_days is not None:
             end = NOW + datetime.timedelta(days=contract_days)
             issued = self.issuer().issue(EMAID_TEXT, NOW - datetime.timedelta(days=2), not_after=end)
-            car.chain, car.key = issued.chain, issued.key
+            car.chain, car.key = issued.chain, issued.p256_key
         return car
 
     def issuer(self) -> ContractIssuer:

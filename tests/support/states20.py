@@ -11,6 +11,7 @@ from secc.session.outlet import ControlPilot
 from secc.session.streams import Stream
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
+from tests.support.installation import InstallationBench
 from tests.support.iso20 import AC, DC, Bench20
 from tests.support.iso20_config import with_iso20
 from tests.support.metering20 import INTERVAL, LONG, METERED_DC, METERED_ONCE, MeteredBench
@@ -96,6 +97,11 @@ def _session_stop(bench: Bench20) -> None:
     bench.ask(r.welding())
 
 
+def _certificate(bench: Bench20) -> None:
+    assert isinstance(bench, InstallationBench)
+    bench.to_certificate()
+
+
 def _ended(bench: Bench20) -> None:
     bench.to_authorization().ask(r.session_stop())
 
@@ -111,6 +117,7 @@ WAYS: dict[S, Way] = {
     S.WAIT_AUTHORIZATION_SETUP: (DC, lambda bench: bench.ask(r.session_setup(), bytes(8))),
     S.WAIT_AUTHORIZATION: (DC, Bench20.to_authorization),
     S.JUDGING_CONTRACT: (PNC_DC, _judging),
+    S.WAIT_CERTIFICATE: (DC, _certificate),
     S.WAIT_SERVICE_DISCOVERY: (DC, Bench20.to_services),
     S.WAIT_SERVICE_DETAIL: (DC, lambda bench: bench.to_services().ask(r.service_discovery())),
     S.WAIT_SERVICE_SELECTION: (DC, Bench20.to_selection),
@@ -192,6 +199,8 @@ def in_side_state(state: SideState, config: SeccConfig | None = None) -> Bench20
 def in_state(state: S, config: SeccConfig | None = None) -> Bench20:
     """A bench in this state."""
     usual, way = WAYS[state]
-    bench = (PncBench20 if state is S.JUDGING_CONTRACT else Bench20)(config or usual)
+    with_contracts = state in (S.WAIT_AUTHORIZATION, S.WAIT_CERTIFICATE)
+    kind = InstallationBench if with_contracts else PncBench20 if state is S.JUDGING_CONTRACT else Bench20
+    bench = kind(config or usual)
     way(bench)
     return bench

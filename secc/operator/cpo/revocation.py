@@ -11,7 +11,7 @@ from cryptography.x509 import ReasonFlags
 from secc.operator.cpo.contracts import Contracts
 from secc.operator.cpo.register import CertificateRegister, Issued
 from secc.pki.certificates import Certificate
-from secc.pki.issuing import Identity, make_crl
+from secc.pki.issuing import Holder, make_crl
 from secc.pki.profiles import Kind
 from secc.pki.responder import OcspResponder
 
@@ -22,7 +22,7 @@ CRL_LIFE = datetime.timedelta(days=7)
 class _Answerable:
     """An authority in the form that the OCSP responder needs."""
 
-    identity: Identity
+    identity: Holder
     register: CertificateRegister
 
     @property
@@ -35,7 +35,7 @@ class Revocations:
 
     def __init__(
         self,
-        authorities: Sequence[Identity],
+        authorities: Sequence[Holder],
         register: CertificateRegister,
         contracts: Contracts,
         clock: Callable[[], datetime.datetime],

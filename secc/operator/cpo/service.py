@@ -27,7 +27,7 @@ from secc.pki.authority import IssuingPolicy
 from secc.pki.certificates import Certificate, read_chain
 from secc.pki.chains import KINDS
 from secc.pki.identifiers import EMAID
-from secc.pki.issuing import Identity
+from secc.pki.issuing import Holder, Identity
 from secc.pki.profiles import FIELD, Kind, require
 from secc.pki.trust import Role
 from secc.site.issuing import ContractIssuer, ProvisioningService
@@ -104,9 +104,10 @@ class OperatorService:
         self.delivery.close()
         self.database.close()
 
-    def _authorities_with_keys(self, roles: Roles) -> list[Identity]:
+    def _authorities_with_keys(self, roles: Roles) -> list[Holder]:
         """Return all authorities whose keys are here, and register the Sub-CAs that they have issued."""
-        issuers = [one.authority for one in (roles.issuer, self.leaves) if one is not None]
+        issuers: list[Holder] = []
+        issuers += [one.authority for one in (roles.issuer, self.leaves) if one is not None]
         issuers += [keys.load(place)[0] for place in self.settings.authorities]
         for issuer in issuers:
             for kind, one in self.hierarchy:

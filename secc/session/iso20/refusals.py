@@ -148,15 +148,18 @@ def no_schedule() -> m.ScheduledSEResControlMode:
     )
 
 
-def _certificate_installation(session: Context, _: object, code: ResponseCode) -> object:
-    """Placeholders that can be mistaken for no certificate and no key."""
+def no_certificate(
+    session: Context, code: ResponseCode, processing: Processing = Processing.FINISHED
+) -> m.CertificateInstallationRes:
+    """CertificateInstallationRes without a contract: its placeholders can be mistaken for no certificate and
+    no key [V2G20-2202]."""
     chain = m.ContractCertificateChain(
         certificate=b"\0", sub_certificates=m.SubCertificates(certificate=(b"\0",))
     )
     return m.CertificateInstallationRes(
         header=head(session),
         response_code=code,
-        evse_processing=Processing.FINISHED,
+        evse_processing=processing,
         cps_certificate_chain=m.CertificateChain(certificate=b"\0"),
         signed_installation_data=m.SignedInstallationData(
             id="id1",
@@ -167,6 +170,10 @@ def _certificate_installation(session: Context, _: object, code: ResponseCode) -
         ),
         remaining_contract_certificate_chains=0,
     )
+
+
+def _certificate_installation(session: Context, _: object, code: ResponseCode) -> object:
+    return no_certificate(session, code)
 
 
 def _vehicle_check_out(session: Context, _: object, code: ResponseCode) -> object:

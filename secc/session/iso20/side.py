@@ -12,6 +12,7 @@ from secc.session.agreed import ChargeParameters
 from secc.session.costs import NOTHING_USED, Costs, Usage
 from secc.session.inputs import PricesOffered
 from secc.session.iso20.attempt import Attempt
+from secc.session.iso20.installing import Installing
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
 from secc.session.needs import VehicleNeeds
 from secc.session.prices import AbsolutePrices, PriceOffer, TuplePrices
@@ -200,6 +201,8 @@ class Iso20Side:
     """The last time stamp sent."""
     offer: ServiceOffer | None = None
     selection: Selection | None = None
+    installing: Installing = dataclasses.field(default_factory=Installing)
+    """Contracts that are delivered to the vehicle."""
     denials: int = 0
     """How many attempts to authorize have failed."""
     challenge: bytes | None = dataclasses.field(default=None, repr=False)

@@ -13,8 +13,9 @@ class Iso20State(Stage):
 
     WAIT_SESSION_SETUP = "waits for SessionSetupReq", StateRole.BEGIN
     WAIT_AUTHORIZATION_SETUP = "waits for AuthorizationSetupReq"
-    WAIT_AUTHORIZATION = "waits for AuthorizationReq"
+    WAIT_AUTHORIZATION = "waits for AuthorizationReq or CertificateInstallationReq"
     JUDGING_CONTRACT = "owes AuthorizationRes, waits for the verification of the contract", StateRole.OWES
+    WAIT_CERTIFICATE = "waits for CertificateInstallationReq while the back end is asked for a contract"
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
     WAIT_SERVICE_DETAIL = "waits for the first ServiceDetailReq"
     WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or ServiceSelectionReq"

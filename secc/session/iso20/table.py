@@ -1,8 +1,6 @@
 """Every input that is legal in a state of ISO 15118-20; how to read it: `secc.session.iso2.table`.
 
-Certificate installation is not in this table. Its request is out of order in every state: it gets its paired
-response with FAILED_SequenceError [V2G20-459]. The side streams have a table for themselves:
-`secc.session.iso20.beside`.
+The side streams have a table for themselves: `secc.session.iso20.beside`.
 
 A WARNING answers and keeps the state; it has no row. A row with a `leniency` counts only while that
 switch of `CompatConfig` is on.
@@ -16,6 +14,7 @@ from secc.messages.iso20_ac import ACChargeLoopReq, ACChargeLoopRes, ACChargePar
 from secc.messages.iso20_common import (
     AuthorizationReq,
     AuthorizationSetupReq,
+    CertificateInstallationReq,
     MeteringConfirmationReq,
     PowerDeliveryReq,
     ScheduleExchangeReq,
@@ -38,7 +37,12 @@ from secc.session import isolation, offering
 from secc.session import pre_charge as voltage
 from secc.session.anywhere import anywhere
 from secc.session.context import SessionConfig
-from secc.session.contract_events import ContractDecided, ContractJudged, RevocationReported
+from secc.session.contract_events import (
+    ContractDecided,
+    ContractJudged,
+    ContractProvisioned,
+    RevocationReported,
+)
 from secc.session.dialect import Anywhere, Dialect, Key, On, at, each
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -62,6 +66,7 @@ from secc.session.iso20.handlers import (
     dc,
     dc_loop,
     ending,
+    installation,
     metering,
     parameters,
     power,
@@ -103,13 +108,21 @@ RULES: tuple[On, ...] = (
         (RevocationReported, contract.revocation_reported, {S.WAIT_AUTHORIZATION}, "V2G20-2214"),
         (Timer.REVOCATION, contract.revocation_late, {S.WAIT_AUTHORIZATION}, "V2G20-2214"),
         (Timer.CONTRACT_ANSWER, contract.answer_late, {S.WAIT_AUTHORIZATION}, ""),
-        (Timer.AUTHORIZATION, setup.attempt_over, {S.WAIT_AUTHORIZATION}, "V2G20-2102")),
+        (Timer.AUTHORIZATION, setup.attempt_over, {S.WAIT_AUTHORIZATION}, "V2G20-2102"),
+        (CertificateInstallationReq, installation.certificate_request,
+         {S.WAIT_CERTIFICATE, S.WAIT_AUTHORIZATION},
+         "V2G20-461 V2G20-1973 V2G20-1978 V2G20-2203 V2G20-2204 V2G20-2221 V2G20-2225")),
     *at(S.JUDGING_CONTRACT,
         (ContractJudged, contract.judged, {S.JUDGING_CONTRACT, S.WAIT_AUTHORIZATION},
          "V2G20-2212 V2G20-2213 V2G20-2215 V2G20-2216 V2G20-2564 V2G20-2565"),
         (Timer.JUDGEMENT, contract.judgement_late, {S.WAIT_AUTHORIZATION}, ""),
         (Timer.AUTHORIZATION, setup.attempt_over, {S.JUDGING_CONTRACT}, "V2G20-2102"),
         (StopOrdered, contract.judgement_overtaken, {S.WAIT_AUTHORIZATION}, "INV-29")),
+    *at(S.WAIT_CERTIFICATE,
+        (CertificateInstallationReq, installation.repeated, {S.WAIT_CERTIFICATE, S.WAIT_AUTHORIZATION},
+         "V2G20-1972 V2G20-1975 V2G20-1978 V2G20-2202 V2G20-2207 V2G20-2225"),
+        (ContractProvisioned, installation.provisioned, {S.WAIT_CERTIFICATE}, "INV-20"),
+        (Timer.PROVISIONING, installation.late, {S.WAIT_CERTIFICATE}, "V2G20-2207")),
     *at(S.WAIT_SERVICE_DISCOVERY,
         (ServiceDiscoveryReq, services.service_discovery, {S.WAIT_SERVICE_DETAIL}, "V2G20-1248 V2G20-1249")),
     *at(S.WAIT_SERVICE_DETAIL,
@@ -268,7 +281,7 @@ RULES: tuple[On, ...] = (
           SessionStopReq, ending.stop_or_pause, {S.ENDED}, "V2G20-1195 V2G20-1540 V2G20-1632 V2G20-2645"),
     *each((S.WAIT_AUTHORIZATION_SETUP, S.WAIT_AUTHORIZATION, S.WAIT_SERVICE_DISCOVERY, S.WAIT_SERVICE_DETAIL,
            S.WAIT_SERVICE_SELECTION, S.WAIT_FIRST_LOOP_AC, S.WAIT_LOOP_AC, S.WAIT_NEW_SCHEDULE_AC,
-           S.WAIT_NEW_PROFILE_AC, S.WAIT_STANDBY_AC, S.WAIT_STANDBY_DC,
+           S.WAIT_NEW_PROFILE_AC, S.WAIT_STANDBY_AC, S.WAIT_STANDBY_DC, S.WAIT_CERTIFICATE,
            S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE, S.WAIT_PRE_CHARGE_AGAIN,
            S.WAIT_POWER_ON_DC, S.WAIT_FIRST_LOOP_DC, S.WAIT_LOOP_DC, S.WAIT_NEW_SCHEDULE_DC,
            S.WAIT_NEW_PROFILE_DC),
@@ -278,6 +291,7 @@ RULES: tuple[On, ...] = (
 
 _IDS: dict[Key, str] = {Timer.SEQUENCE: "V2G20-443 V2G20-445"}
 _MORE: dict[Key, Anywhere] = {
+    ContractProvisioned: Anywhere(shared.stale, "INV-20"),
     AuthorizationDecided: Anywhere(setup.decided, "V2G20-2219 INV-11 INV-20"),
     ContractDecided: Anywhere(contract.decided, "V2G20-2211 INV-11 INV-20"),
     ContractJudged: Anywhere(shared.stale, "INV-20"),
@@ -302,8 +316,10 @@ _LARGE = (
         SideState.SCHEDULE_EXCHANGE,
         SideState.SCHEDULE_PROFILE,
     ),
+    *(S.WAIT_AUTHORIZATION, S.WAIT_CERTIFICATE),
 )
-"""States with a request that may have thousands of entries: an energy offer, or a power profile."""
+"""States with a request that may have thousands of entries, or four certificates and twenty names of roots:
+an energy offer, a power profile, CertificateInstallationReq."""
 _LOOPS = (S.WAIT_LOOP_AC, S.WAIT_LOOP_DC)
 
 

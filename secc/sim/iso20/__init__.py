@@ -3,10 +3,14 @@
 from secc.sim.iso20.misbehaviour import Iso20Misbehaviour, misbehaving
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.iso20.script import Iso20Script
+from secc.sim.iso20.wallet import InstallationMisbehaviour, InstalledContract, Iso20Wallet
 
 __all__ = [
+    "InstallationMisbehaviour",
+    "InstalledContract",
     "Iso20Misbehaviour",
     "Iso20Plan",
     "Iso20Script",
+    "Iso20Wallet",
     "misbehaving",
 ]

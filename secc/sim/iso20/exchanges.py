@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from secc.messages import iso20_common as common
 from secc.messages.iso20_common import Processing
 from secc.messages.numbers import number
+from secc.messages.xmldsig import Signature
 from secc.sim.exchanges import Exchanges
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move
@@ -54,11 +55,19 @@ class Iso20Exchanges(Exchanges):
         return number(entries.power_schedule_entry[0].power)
 
     def ask(
-        self, request: Any, expected: type[R], *, paced: bool = False, stream: int | None = None
+        self,
+        request: Any,
+        expected: type[R],
+        *,
+        paced: bool = False,
+        stream: int | None = None,
+        signature: Signature | None = None,
     ) -> Generator[Move, Answer, R]:
         """One exchange with a response of the right class and session that is not FAILED; EvGivesUp
         otherwise."""
-        message: Any = yield from self.exchange(request, paced=paced, payload_type=stream)
+        message: Any = yield from self.exchange(
+            request, paced=paced, payload_type=stream, signature=signature
+        )
         if not isinstance(message, expected):
             raise EvGivesUp(f"{type(request).__name__} was answered by {type(message).__name__}")
         response: Any = message

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.iso20 import Pricing
+from secc.sim.iso20.wallet import Iso20Wallet
 from secc.sim.moves import Move, Request
 
 __all__ = ["Iso20Plan"]
@@ -54,6 +55,8 @@ class Iso20Plan:
     """Scheduled: accept the power tolerance of the schedule; one station demands the element in any case."""
     authorization_tries: int = 1
     """How often it asks for authorization after a warning."""
+    wallet: Iso20Wallet | None = None
+    """Certificates for contracts; contracts are installed if the station offers it."""
     renegotiate_at: int | None = None
     """Ask for a new schedule after so many messages of the charge loop."""
     side_stream: bool = True

@@ -17,6 +17,7 @@ from secc.messages.numbers import number, rational_number
 from secc.sim.iso20 import requests
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
+from secc.sim.iso20.installing import install
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
 from secc.sim.vehicle import Vehicle
@@ -88,6 +89,8 @@ class Iso20Script(Iso20Exchanges):
         setup = yield from self.ask(
             common.AuthorizationSetupReq(header=self.header), common.AuthorizationSetupRes
         )
+        if self.plan.wallet is not None:
+            yield from install(self, self.plan.wallet, setup)
         if common.Authorization.EIM not in setup.authorization_services:
             raise EvGivesUp("external identification is not offered")
         request = requests.authorization()

@@ -90,6 +90,7 @@ BACKEND = _role(
     ports.ContractBackend,
     ports.CentralValidation,
     ports.ProvisioningBackend,
+    ports.InstallationBackend,
     ports.RevocationBackend,
     ports.RecordsContracts,
     ports.ReportsExpiry,

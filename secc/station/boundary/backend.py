@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.expiry import Expiry
@@ -18,6 +19,7 @@ from secc.ports import (
     CertificateSigner,
     ContractBackend,
     FollowsNeeds,
+    InstallationBackend,
     OffersServices,
     PricesEnergy,
     ProvisioningBackend,
@@ -35,6 +37,9 @@ from secc.settings.services import ValueAddedService
 from secc.station.boundary.abilities import BACKEND, adapted, examine
 from secc.station.boundary.calls import awaited, returned
 
+if TYPE_CHECKING:
+    from secc.pki.installation import InstallationRequest
+
 
 class CheckedBackend:
     """A `Backend` whose results the station relies on, and the abilities that it declares."""
@@ -48,6 +53,7 @@ class CheckedBackend:
         self.contracts = adapted(backend, ContractBackend, _Contracts)
         self.central_validation = adapted(backend, CentralValidation, _CentralValidation)
         self.provisioning = adapted(backend, ProvisioningBackend, _Provisioning)
+        self.installation = adapted(backend, InstallationBackend, _Installation)
         self.revocation = adapted(backend, RevocationBackend, _Revocation)
         self.contract_records = adapted(backend, RecordsContracts, _ContractRecords)
         self.expiry = adapted(backend, ReportsExpiry, _Expiry)
@@ -111,6 +117,17 @@ class _Provisioning:
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
         answer: ProvisioningAnswer = await awaited("provision", self._inner.provision(request))
+        return answer
+
+
+class _Installation:
+    """A checked `InstallationBackend`."""
+
+    def __init__(self, inner: InstallationBackend) -> None:
+        self._inner = inner
+
+    async def install(self, request: InstallationRequest) -> ProvisioningAnswer:
+        answer: ProvisioningAnswer = await awaited("install", self._inner.install(request))
         return answer
 
 

@@ -179,6 +179,7 @@ RESULTS: dict[str, Check[Any]] = {
     "authorize_contract": member(Verdict),
     "validate_contract": member(Verdict),
     "provision": PROVISIONED,
+    "install": PROVISIONED,
     "revocation": EVIDENCE,
     "record_contract": ignored,
     "expiring": sequence(EXPIRY, _MOST_FOUND),

@@ -18,6 +18,7 @@ from secc.session.outputs import CloseContactor, EndReason, OpenContactor, Send,
 from secc.session.states import Stage, Timer
 from secc.session.streams import Stream
 from secc.settings import CompatConfig
+from tests.support import installation
 from tests.support import iso20 as r
 from tests.support.iso20 import EACH, Bench20, addressed, code
 from tests.support.states20 import WAYS, in_state
@@ -41,6 +42,8 @@ def strict(state: S) -> Bench20:
 
 def lawful(state: S, request: type[Any]) -> Any:
     """An instance that fits the state, where not every one does."""
+    if request is m.CertificateInstallationReq:
+        return installation.request()
     stops = (S.WAIT_LOOP_AC, S.WAIT_LOOP_DC, S.WAIT_NEW_SCHEDULE_AC, S.WAIT_NEW_SCHEDULE_DC)
     return r.stop() if request is m.PowerDeliveryReq and state in stops else EACH[request]
 

@@ -11,6 +11,7 @@ from secc.session import ending, setup
 from secc.session.agreed import Grant
 from secc.session.context import Context
 from secc.session.inputs import AuthorizationDecided
+from secc.session.iso20 import installing
 from secc.session.iso20.handlers import contract
 from secc.session.iso20.handlers.attempts import failed
 from secc.session.iso20.handlers.dc import session_state
@@ -99,7 +100,7 @@ def authorization_setup(session: Context, _: m.AuthorizationSetupReq) -> S:
             header=head(session),
             response_code=ResponseCode.OK,
             authorization_services=services,
-            certificate_installation_service=False,
+            certificate_installation_service=installing.offered(session),
             pnc_as_res_authorization_mode=contract.setup_mode(session) if by_contract else None,
             eim_as_res_authorization_mode=None if by_contract else m.EIMASResAuthorizationMode(),
         )
