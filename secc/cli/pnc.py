@@ -14,9 +14,9 @@ from secc.cli import misused, refused
 from secc.cli.pki_files import UnusableArgument, read_bytes, read_instant
 from secc.errors import CertificateError, ConfigError, SignatureError
 from secc.pki.certificates import Certificate, in_order, read_chain
-from secc.pki.chains import verify_chain
+from secc.pki.chains import ChainPolicy, verify_chain
 from secc.pki.identifiers import EMAID
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind, generation_of
 from secc.pki.trust import Role, trust
 from secc.site import ContractStore, Status, open_site
 
@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   secc pnc init contracts.db
   secc pnc add contracts.db DEABC000000001G
   secc pnc import contracts.db car.pem --root oem_root.pem --emaid DEABC000000001G
+  secc pnc import contracts.db lab/iso20/oem_chain.pem --root lab/iso20/oem_root.pem --emaid DEABC000000001G
   secc pnc list contracts.db
   secc pnc block contracts.db DEABC000000001G       also: activate, cancel (permanently)
   secc pnc expiring contracts.db --within 30
@@ -49,6 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, action="append", default=[], help="OEM or V2G root; may be repeated"
     )
     imported.add_argument("--emaid", help="the contract that the car receives; for one car only")
+    imported.add_argument(
+        "--also", action="store_true", help="beside the other contracts of the car (ISO 15118-20)"
+    )
     _listing(_action(commands, "list", "list contracts with car and end", _list))
     for name, status in (("block", Status.BLOCKED), ("cancel", Status.CANCELED), ("activate", Status.ACTIVE)):
         changed = _action(commands, name, f"set a contract to {status.value}", _set_status)
@@ -137,12 +141,15 @@ def _import(arguments: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
     for path in arguments.files:
         found = read_chain(read_bytes(path))
-        chain = verify_chain(in_order(found, _leaf(path, found)), Role.OEM, anchors, now)
+        leaf = _leaf(path, found)
+        policy = ChainPolicy(generation=generation_of(leaf))
+        chain = verify_chain(in_order(found, leaf), Role.OEM, anchors, now, policy)
         store.know_car(chain.leaf)
         if contract is not None:
-            store.add_car(chain.leaf, contract.emaid)
+            store.add_car(chain.leaf, contract.emaid, also=arguments.also)
         gets = f"gets {contract.emaid}" if contract is not None else "no contract yet"
-        print(f"{chain.pcid}: {gets}, certificate until {chain.leaf.not_after:%Y-%m-%d}")
+        until = f"certificate of {policy.generation} until {chain.leaf.not_after:%Y-%m-%d}"
+        print(f"{chain.pcid}: {gets}, {until}")
     return 0
 
 
@@ -184,13 +191,14 @@ def _renew(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     store = _open(arguments)
-    ends = {str(one.emaid): one.not_after for one in store.certificates()}
+    ends = {(str(one.emaid), one.generation): one.not_after.isoformat() for one in store.certificates()}
     rows = [
         {
             "emaid": str(one.emaid),
             "status": one.status.value,
             "car": None if one.pcid is None else str(one.pcid),
-            "until": None if str(one.emaid) not in ends else ends[str(one.emaid)].isoformat(),
+            "until": ends.get((str(one.emaid), Generation.ISO2)),
+            "iso20_until": ends.get((str(one.emaid), Generation.ISO20)),
             "ends": None if one.ends is None else one.ends.isoformat(),
         }
         for one in store.contracts()
@@ -200,12 +208,19 @@ def _list(arguments: argparse.Namespace) -> int:
         print(json.dumps({"contracts": rows, "cars without a contract": waiting}, indent=2))
         return 0
     for row in rows:
-        until = "no certificate yet" if row["until"] is None else f"until {row['until'][:10]}"
+        none = row["until"] is None and row["iso20_until"] is None
+        until = "no certificate yet" if none else _until(row["until"], row["iso20_until"])
         until += "" if row["ends"] is None else f", ends {row['ends'][:10]}"
         print(f"{row['emaid']:17} {row['status']:9} {row['car'] or 'no car':19} {until}")
     for car in waiting:
         print(f"{'no contract':27} {car['car']}")
     return 0
+
+
+def _until(older: str | None, newer: str | None) -> str:
+    """The ends of the certificates of a contract, by generation."""
+    parts = [] if older is None else [f"until {older[:10]}"]
+    return ", ".join(parts if newer is None else [*parts, f"{Generation.ISO20} until {newer[:10]}"])
 
 
 def _expiring(arguments: argparse.Namespace) -> int:
@@ -215,12 +230,16 @@ def _expiring(arguments: argparse.Namespace) -> int:
     for one in found:
         contract = store.contract(one.emaid)
         waits = contract is not None and contract.pcid is not None and store.has_bundle(contract.pcid, now)
-        rows.append({"emaid": str(one.emaid), "until": one.not_after.isoformat(), "prepared": waits})
+        row = {"emaid": str(one.emaid), "until": one.not_after.isoformat()}
+        older = one.generation is Generation.ISO2
+        rows.append({**row, "generation": one.generation.value, "prepared": older and waits})
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
         done = "the next one waits for the car" if row["prepared"] else "nothing prepared"
+        if row["generation"] == Generation.ISO20:
+            done = f"{Generation.ISO20}, the next one is made when the car asks"
         print(f"{row['emaid']} until {str(row['until'])[:10]}, {done}")
     print(f"{len(rows)} end within {arguments.within} days")
     return 0

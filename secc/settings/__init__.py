@@ -31,6 +31,7 @@ if typing.TYPE_CHECKING:
         PncConfig,
         RevocationCheck,
         SiteConfig,
+        SiteIso20Config,
         TariffPolicy,
     )
     from secc.settings.protocols import ProtocolName
@@ -70,7 +71,15 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "network": ("NetworkConfig",),
     "ocpp": ("OcppConfig", "OcppVersion"),
     "operation": ("OperationConfig", "Sync"),
-    "pnc": ("ExpiryConfig", "OfflinePolicy", "PncConfig", "RevocationCheck", "SiteConfig", "TariffPolicy"),
+    "pnc": (
+        "ExpiryConfig",
+        "OfflinePolicy",
+        "PncConfig",
+        "RevocationCheck",
+        "SiteConfig",
+        "SiteIso20Config",
+        "TariffPolicy",
+    ),
     "protocols": ("ProtocolName",),
     "services": (
         "CERTIFICATE_SERVICE",
@@ -129,6 +138,7 @@ __all__ = [
     "ServiceParameter",
     "ServiceParameterSet",
     "SiteConfig",
+    "SiteIso20Config",
     "SlacConfig",
     "Sync",
     "TariffPolicy",

@@ -7,7 +7,15 @@ import re
 
 from secc.settings.checks import Settings, check, check_duration, check_range
 
-__all__ = ["ExpiryConfig", "OfflinePolicy", "PncConfig", "RevocationCheck", "SiteConfig", "TariffPolicy"]
+__all__ = [
+    "ExpiryConfig",
+    "OfflinePolicy",
+    "PncConfig",
+    "RevocationCheck",
+    "SiteConfig",
+    "SiteIso20Config",
+    "TariffPolicy",
+]
 
 
 class OfflinePolicy(enum.StrEnum):
@@ -43,6 +51,40 @@ class TariffPolicy(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SiteIso20Config(Settings, section="pnc.site.iso20"):
+    """The keys of a site for ISO 15118-20, on secp521r1 or Ed448, beside those for ISO 15118-2. The contracts
+    are the same: each has a certificate of either generation, if its car asks for both."""
+
+    mo_chain: pathlib.Path | None = None
+    """PEM: the Sub-CA that issues contracts, then the CAs above it. Without it no contracts are delivered in
+    ISO 15118-20."""
+    mo_key: pathlib.Path | None = None
+    """PEM of its key."""
+    mo_key_password: pathlib.Path | None = None
+    """File with the password of the key; None if the key is not encrypted."""
+    cps_chain: pathlib.Path | None = None
+    """PEM: the certificate that signs provisioning answers, then its Sub-CAs. Required with `mo_chain`."""
+    cps_key: pathlib.Path | None = None
+    """PEM of its key."""
+    cps_key_password: pathlib.Path | None = None
+    """Like `mo_key_password`."""
+    authority: pathlib.Path | None = None
+    """Folder of the CPO Sub-CA (`secc pki`) that renews the station's certificate of ISO 15118-20."""
+    authority_password: pathlib.Path | None = None
+    """Like `mo_key_password`, for the key in that folder."""
+
+    def _check(self) -> None:
+        issuing = (self.mo_chain, self.mo_key, self.cps_chain, self.cps_key)
+        whole = all(issuing) or not any(issuing)
+        check(whole, "pnc.site.iso20", "all or none of mo_chain, mo_key, cps_chain and cps_key")
+
+    @property
+    def is_used(self) -> bool:
+        """There are keys of this generation."""
+        return self.mo_chain is not None or self.authority is not None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SiteConfig(Settings, section="pnc.site"):
     """A site without a network: the station is the back end, with one SQLite file (`secc pnc`)."""
 
@@ -72,13 +114,16 @@ class SiteConfig(Settings, section="pnc.site"):
     """Folder of the CPO Sub-CA (`secc pki`) that renews the station's own certificate."""
     authority_password: pathlib.Path | None = None
     """Like `mo_key_password`, for the key in that folder."""
+    iso20: SiteIso20Config = SiteIso20Config()
+    """The keys for ISO 15118-20."""
 
     def _check(self) -> None:
         check(1 <= self.contract_days <= 3650, "pnc.site.contract_days", "1 to 3650 days")
         issuing = (self.mo_chain, self.mo_key, self.cps_chain, self.cps_key)
         whole = all(issuing) or not any(issuing)
         check(whole, "pnc.site", "all or none of mo_chain, mo_key, cps_chain and cps_key")
-        unused = self.store is None and (any(issuing) or self.crls or self.authority is not None)
+        more = self.authority is not None or self.iso20.is_used
+        unused = self.store is None and (any(issuing) or self.crls or more)
         check(not unused, "pnc.site.store", "a file, as there are other settings of the site")
 
 

@@ -5,7 +5,13 @@ network, `renewal` renews in time, and `site` builds all of it from the configur
 """
 
 from secc.pki.expiry import Expiry
-from secc.site.issuing import Bundle, ContractIssuer, IssuedContract, ProvisioningService
+from secc.site.issuing import (
+    Bundle,
+    ContractIssuer,
+    InstallationService,
+    IssuedContract,
+    ProvisioningService,
+)
 from secc.site.local import LocalBackend
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.site import SigningSite, Site, open_site
@@ -19,6 +25,7 @@ __all__ = [
     "ContractStore",
     "Event",
     "Expiry",
+    "InstallationService",
     "IssuedContract",
     "LocalBackend",
     "ProvisioningService",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -18,11 +18,12 @@ from secc.pki.authority import Authority, IssuingPolicy
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
-from secc.pki.issuing import Identity, read_key, read_request
-from secc.pki.profiles import Kind
+from secc.pki.issuing import Holder, read_request
+from secc.pki.keys import read_private_key
+from secc.pki.profiles import Generation, Kind, generation_of
 from secc.ports import CertificateSigner, ReportsExpiry
-from secc.settings.pnc import ExpiryConfig, SiteConfig
-from secc.site.issuing import ContractIssuer, ProvisioningService
+from secc.settings.pnc import ExpiryConfig, SiteConfig, SiteIso20Config
+from secc.site.issuing import ContractIssuer, InstallationService, ProvisioningService
 from secc.site.local import LocalBackend, utc_now
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.store import ContractStore
@@ -39,6 +40,8 @@ class Site(LocalBackend, ReportsExpiry):
         *,
         issuer: ContractIssuer | None = None,
         service: ProvisioningService | None = None,
+        iso20_issuer: ContractIssuer | None = None,
+        iso20_service: InstallationService | None = None,
         evidence: Callable[[], Evidence] = Evidence,
         allow_external: bool = False,
         watch: WatchPolicy | None = None,
@@ -49,6 +52,8 @@ class Site(LocalBackend, ReportsExpiry):
             store,
             issuer=issuer,
             service=service,
+            iso20_issuer=iso20_issuer,
+            iso20_service=iso20_service,
             evidence=evidence,
             allow_external=allow_external,
             clock=clock,
@@ -61,17 +66,25 @@ class Site(LocalBackend, ReportsExpiry):
 
 
 class SigningSite(Site, CertificateSigner):
-    """A `Site` that also has the CPO Sub-CA and renews the certificate of the station."""
+    """A `Site` that also has CPO Sub-CAs and renews the certificates of the station."""
 
-    authority: Authority
+    authorities: Mapping[Generation, Authority]
+    """The Sub-CA of each generation that the site has."""
 
     async def sign_certificate(self, request: bytes) -> list[bytes]:
-        """Issue an SECC leaf for a request; raises CertificateError if it would violate the profile."""
+        """Issue an SECC leaf for a request, by the generation of its key.
+
+        Raises CertificateError if it would violate the profile, or the site has no such Sub-CA.
+        """
         return await asyncio.to_thread(self._sign, request)
 
     def _sign(self, request: bytes) -> list[bytes]:
-        leaf = self.authority.issue(read_request(request), Kind.SECC_LEAF, self._clock(), IssuingPolicy())
-        return [leaf.der, *(one.der for one in self.authority.chain)]
+        asked = read_request(request)
+        authority = self.authorities.get(asked.generation)
+        if authority is None:
+            raise CertificateError(f"no authority of {asked.generation} is configured", rule="no_authority")
+        leaf = authority.issue(asked, Kind.SECC_LEAF, self._clock(), IssuingPolicy())
+        return [leaf.der, *(one.der for one in authority.chain)]
 
 
 def open_site(
@@ -85,21 +98,24 @@ def open_site(
     if config.store is None or not config.store.exists():
         raise ConfigError(f"pnc.site.store: {config.store} does not exist; `secc pnc init` creates one")
     issuer, service = _issuer(config), _service(config)
-    kind = Site if config.authority is None else SigningSite
+    newer = config.iso20
     try:
+        authorities = _authorities(config)
+        kind = SigningSite if authorities else Site
         store = ContractStore(config.store)
         made = kind(
             store,
             issuer=issuer,
             service=service,
+            iso20_issuer=_issuer_of(newer.mo_chain, newer.mo_key, newer.mo_key_password, config),
+            iso20_service=_iso20_service(newer),
             evidence=RevocationLists(config.crls),
             allow_external=config.allow_external,
             watch=WatchPolicy(levels=expiry.levels, renew=expiry.renew),
             clock=clock,
         )
-        if isinstance(made, SigningSite) and config.authority is not None:
-            password = _password(config.authority_password)
-            made.authority = Authority(config.authority, Kind.CPO_SUB_CA_2, password=password)
+        if isinstance(made, SigningSite):
+            made.authorities = authorities
     except CertificateError as error:
         raise ConfigError(f"pnc.site: {error}") from error
     return made
@@ -124,32 +140,75 @@ class RevocationLists:
         return Evidence(crls=tuple(self._read.values()))
 
 
+def _authorities(config: SiteConfig) -> dict[Generation, Authority]:
+    """The Sub-CAs that issue certificates of stations; raises ConfigError for one of the other generation."""
+    places = (
+        (Generation.ISO2, config.authority, config.authority_password),
+        (Generation.ISO20, config.iso20.authority, config.iso20.authority_password),
+    )
+    made: dict[Generation, Authority] = {}
+    for generation, folder, password in places:
+        if folder is None:
+            continue
+        authority = Authority(folder, Kind.CPO_SUB_CA_2, password=_password(password))
+        _require(generation, authority.certificate, folder)
+        made[generation] = authority
+    return made
+
+
 def _issuer(config: SiteConfig) -> ContractIssuer | None:
-    if config.mo_chain is None or config.mo_key is None:
+    return _issuer_of(config.mo_chain, config.mo_key, config.mo_key_password, config, Generation.ISO2)
+
+
+def _issuer_of(
+    chain: Path | None,
+    key: Path | None,
+    password: Path | None,
+    config: SiteConfig,
+    generation: Generation = Generation.ISO20,
+) -> ContractIssuer | None:
+    if chain is None or key is None:
         return None
-    identity, above = _identity(config.mo_chain, config.mo_key, config.mo_key_password)
+    holder, above = _holder(chain, key, password)
+    _require(generation, holder.certificate, chain)
     validity = datetime.timedelta(days=config.contract_days)
-    return ContractIssuer(identity, above, ocsp_url=config.ocsp_url, validity=validity)
+    return ContractIssuer(holder, above, ocsp_url=config.ocsp_url, validity=validity)
 
 
 def _service(config: SiteConfig) -> ProvisioningService | None:
     if config.cps_chain is None or config.cps_key is None:
         return None
-    return ProvisioningService(*_identity(config.cps_chain, config.cps_key, config.cps_key_password))
+    holder, above = _holder(config.cps_chain, config.cps_key, config.cps_key_password)
+    _require(Generation.ISO2, holder.certificate, config.cps_chain)
+    return ProvisioningService(holder, above)
 
 
-def _identity(chain: Path, key: Path, password: Path | None) -> tuple[Identity, tuple[Certificate, ...]]:
+def _iso20_service(config: SiteIso20Config) -> InstallationService | None:
+    if config.cps_chain is None or config.cps_key is None:
+        return None
+    holder, above = _holder(config.cps_chain, config.cps_key, config.cps_key_password)
+    _require(Generation.ISO20, holder.certificate, config.cps_chain)
+    return InstallationService(holder, above)
+
+
+def _require(generation: Generation, certificate: Certificate, path: Path) -> None:
+    found = generation_of(certificate)
+    if found is not generation:
+        raise ConfigError(f"{path}: a certificate of {found}, expected one of {generation}")
+
+
+def _holder(chain: Path, key: Path, password: Path | None) -> tuple[Holder, tuple[Certificate, ...]]:
     """Return the certificate in `chain` that belongs to the key, and those above it, without the root."""
     try:
-        private = read_key(_bytes(key), _password(password))
+        private = read_private_key(_bytes(key), _password(password))
         found = read_chain(_bytes(chain))
-        own = [one for one in found if one.public_key == private.public_key()]
+        own = [one for one in found if one.key == private.public_key()]
         if not own:
             raise ConfigError(f"{chain}: none of its certificates is for the key in {key}")
         above = [one for one in in_order(found, own[0]) if one != own[0] and not one.self_issued]
     except CertificateError as error:
         raise ConfigError(f"{chain} with {key}: {error}") from error
-    return Identity(own[0], private), tuple(above)
+    return Holder(own[0], private), tuple(above)
 
 
 def _password(path: Path | None) -> bytes | None:

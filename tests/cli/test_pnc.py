@@ -14,9 +14,9 @@ import pytest
 from secc.cli import main
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
+from secc.pki.hierarchy import Hierarchy, make_hierarchy, make_iso20_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind
 from secc.pki.xmldsig import SignedPart, sign, verify
 from secc.site import ContractIssuer, ContractStore, Event, Status, StoredReceipt
 from tests.support.serving import serving
@@ -66,6 +66,9 @@ def test_what_is_no_store_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "not a database" in capsys.readouterr().err
 
 
+NONE_YET = {"until": None, "iso20_until": None, "ends": None}
+
+
 def test_a_contract_and_its_car(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert pnc(folder, "add", E, "de-abc-000000002") == 0
     root, car = str(folder / "oem_root.pem"), str(folder / "oem_chain.pem")
@@ -75,13 +78,36 @@ def test_a_contract_and_its_car(folder: Path, capsys: pytest.CaptureFixture[str]
     listed = shown(capsys)
     assert listed == {
         "contracts": [
-            {"emaid": E, "status": "active", "car": "ZZZTESTCAR0000001", "until": None, "ends": None},
-            {"emaid": "de-abc-000000002", "status": "active", "car": None, "until": None, "ends": None},
+            {"emaid": E, "status": "active", "car": "ZZZTESTCAR0000001", **NONE_YET},
+            {"emaid": "de-abc-000000002", "status": "active", "car": None, **NONE_YET},
         ],
         "cars without a contract": [],
     }
     assert pnc(folder, "list") == 0
     assert "ZZZTESTCAR0000001   no certificate yet" in capsys.readouterr().out
+
+
+def test_a_car_of_both_generations_gets_contracts_of_both(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = make_iso20_hierarchy(not_before=NOW - DAY, seed=b"pnc of both")
+    write_hierarchy(newer, folder / "iso20", NOW)
+    root, car = str(folder / "iso20" / "oem_root.pem"), str(folder / "iso20" / "oem_chain.pem")
+    assert pnc(folder, "add", E, "DEABC000000002") == 0
+    for emaid in (E, "DEABC000000002"):
+        assert pnc(folder, "import", car, "--root", root, "--emaid", emaid, "--also") == 0
+    assert "certificate of iso15118-20" in capsys.readouterr().out
+    pcid = PCID.parse("ZZZTESTCAR0000001")
+    found = store(folder)
+    assert [one.emaid.normal[:14] for one in found.contracts_of(pcid)] == [E[:14], "DEABC000000002"]
+    assert found.car(pcid) is None
+    assert found.car(pcid, Generation.ISO20) == newer[Kind.OEM_LEAF].certificate
+    issuer = ContractIssuer(newer[Kind.MO_SUB_CA_2], (newer[Kind.MO_SUB_CA_1].certificate,))
+    found.add_certificate(issuer.issue(E, NOW, not_after=NOW + 9 * DAY).leaf)
+    assert pnc(folder, "list") == 0
+    assert "iso15118-20 until" in capsys.readouterr().out
+    assert pnc(folder, "expiring") == 0
+    assert "the next one is made when the car asks" in capsys.readouterr().out
 
 
 def test_a_contract_may_end_by_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,7 +197,8 @@ def test_what_ends_soon_is_shown_and_renewed(folder: Path, capsys: pytest.Captur
     assert "the next one waits for the car" in capsys.readouterr().out
     pnc(folder, "expiring", "--json")
     until = (NOW + 10 * DAY).isoformat()
-    assert shown(capsys) == [{"emaid": E, "until": until, "prepared": True}]
+    row = {"emaid": E, "until": until, "generation": "iso15118-2", "prepared": True}
+    assert shown(capsys) == [row]
 
 
 def test_a_renewal_that_fails_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import read_certificate
-from secc.pki.hierarchy import make_hierarchy, write_hierarchy
+from secc.pki.hierarchy import make_hierarchy, make_iso20_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
 from secc.pki.issuing import key_pem, make_crl, make_request, new_key
-from secc.pki.profiles import Kind
-from secc.settings.pnc import ExpiryConfig, SiteConfig
+from secc.pki.keys import KeyType, new_private_key
+from secc.pki.profiles import Generation, Kind
+from secc.settings.pnc import ExpiryConfig, SiteConfig, SiteIso20Config
 from secc.site import ContractStore, SigningSite, open_site
 from secc.site.site import RevocationLists
 
@@ -135,3 +136,69 @@ async def test_what_ends_soon_is_renewed_on_the_way(tmp_path: Path) -> None:
 def test_half_a_site_is_a_wrong_configuration(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"pnc\.site"):
         settings(tmp_path, **changes)
+
+
+# --- both generations -------------------------------------------------------------------------------------
+
+NEWER = make_iso20_hierarchy(not_before=NOW - DAY, seed=b"a site")
+
+
+def newer_keys(folder: Path, **changes: object) -> SiteIso20Config:
+    newer = folder / "iso20"
+    write_hierarchy(NEWER, newer, NOW)
+    fields: dict[str, object] = {
+        "mo_chain": newer / "contract_chain.pem",
+        "mo_key": newer / "mo_sub_ca_2_key.pem",
+        "cps_chain": newer / "cps_chain.pem",
+        "cps_key": newer / "cps_leaf_key.pem",
+        **changes,
+    }
+    return SiteIso20Config(**fields)  # type: ignore[arg-type]
+
+
+def test_a_site_issues_contracts_of_both_generations(tmp_path: Path) -> None:
+    site = open_site(settings(tmp_path, iso20=newer_keys(tmp_path)))
+    assert site._issuer is not None
+    assert site._iso20_issuer is not None
+    assert site._issuer.generation is Generation.ISO2
+    assert site._iso20_issuer.generation is Generation.ISO20
+    assert site._iso20_service is not None
+    assert site._iso20_service.signer.certificate == NEWER[Kind.CPS_LEAF].certificate
+
+
+async def test_each_sub_ca_renews_the_certificate_of_its_generation(tmp_path: Path) -> None:
+    newer = newer_keys(tmp_path, authority=tmp_path / "iso20")
+    site = open_site(settings(tmp_path, authority=tmp_path, iso20=newer))
+    assert isinstance(site, SigningSite)
+    for keys, issuer in (
+        (KeyType.SECP256R1, PKI[Kind.CPO_SUB_CA_2]),
+        (KeyType.SECP521R1, NEWER[Kind.CPO_SUB_CA_2]),
+    ):
+        key = new_private_key(keys)
+        request = make_request(
+            key, Kind.SECC_LEAF, common_name="DE*ABC*E1", organization="Test only", country="DE"
+        )
+        chain = [read_certificate(der) for der in await site.sign_certificate(request)]
+        assert chain[0].key == key.public_key()
+        assert chain[1] == issuer.certificate
+
+
+async def test_a_site_with_one_sub_ca_refuses_requests_of_the_other_generation(tmp_path: Path) -> None:
+    site = open_site(settings(tmp_path, iso20=newer_keys(tmp_path, authority=tmp_path / "iso20")))
+    assert isinstance(site, SigningSite)
+    key = new_private_key(KeyType.SECP256R1)
+    request = make_request(key, Kind.SECC_LEAF, common_name="X", organization="Test only", country="DE")
+    with pytest.raises(CertificateError) as caught:
+        await site.sign_certificate(request)
+    assert caught.value.rule == "no_authority"
+
+
+def test_keys_of_the_other_generation_are_a_wrong_configuration(tmp_path: Path) -> None:
+    older = {"mo_chain": tmp_path / "contract_chain.pem", "mo_key": tmp_path / "mo_sub_ca_2_key.pem"}
+    with pytest.raises(ConfigError, match="expected one of iso15118-20"):
+        open_site(settings(tmp_path, iso20=newer_keys(tmp_path, **older)))
+
+
+def test_half_the_keys_of_iso_15118_20_are_a_wrong_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pnc\.site\.iso20"):
+        newer_keys(tmp_path, cps_key=None)

@@ -8,6 +8,7 @@ import datetime
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import make_hierarchy, make_iso20_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
@@ -16,7 +17,7 @@ from secc.pki.issuing import Holder
 from secc.pki.kinds import Kind
 from secc.pki.provisioning import ProvisioningAnswer
 from secc.pki.trust import Role
-from secc.records import OutputRecord, Record
+from secc.records import NoticeRecord, OutputRecord, Record
 from secc.session.contract_events import ContractDelivered, ContractRefused
 from secc.session.iso20.services import Service
 from secc.session.outputs import EndSession
@@ -55,13 +56,26 @@ class SpoiledBackend(LocalBackend):
     delay = 0.0
     asked = 0
     spoil: Spoil | None = None
-    receiver: InstallationRequest | None = None
+    receiver: Certificate | None = None
+    """Encrypt for this vehicle instead."""
+    remaining: int | None = None
+    """Announce so many further contracts."""
 
     async def install(self, request: InstallationRequest) -> ProvisioningAnswer:
         self.asked += 1
         await asyncio.sleep(self.delay)
+        if self.receiver is not None or self.remaining is not None:
+            return self._other(request)
         answer = await super().install(request)
         return answer if self.spoil is None else self.spoil(answer)
+
+    def _other(self, request: InstallationRequest) -> ProvisioningAnswer:
+        assert self._iso20_issuer is not None
+        assert self._iso20_service is not None
+        issued = self._iso20_issuer.issue(EMAIDS[0], NOW)
+        receiver = self.receiver or request.leaf
+        made = self._iso20_service.bundle(issued, receiver, remaining=self.remaining or 0)
+        return ProvisioningAnswer(made.payload)
 
 
 @dataclasses.dataclass
@@ -75,6 +89,8 @@ class InstallingSite:
     pnc: dict[str, object] = dataclasses.field(default_factory=dict)
     timing: dict[str, float] = dataclasses.field(default_factory=dict)
     records: list[Record] = dataclasses.field(default_factory=list)
+    oem_roots: list[Path] = dataclasses.field(default_factory=list)
+    """Further roots of vehicle makers."""
 
     @property
     def config(self) -> SeccConfig:
@@ -96,7 +112,7 @@ class InstallingSite:
             service=ServiceConfig(payment_options=(Payment.CONTRACT, Payment.EXTERNAL)),
             pnc=PncConfig(**{"revocation": RevocationCheck.PREFER, **self.pnc}),  # type: ignore[arg-type]
             timing=TimingConfig(**self.timing),
-            trust=TrustConfig(**both),
+            trust=TrustConfig(**both | {"oem_roots": (*both["oem_roots"], *self.oem_roots)}),
             tls=TlsConfig(
                 policy=TlsPolicy.REQUIRED,
                 certificate_chain=old / "secc_chain.pem",
@@ -118,6 +134,10 @@ class InstallingSite:
         outputs = [record.output for record in self.records if isinstance(record, OutputRecord)]
         return [output.detail for output in outputs if isinstance(output, EndSession)]
 
+    @property
+    def notices(self) -> list[str]:
+        return [record.notice.text for record in self.records if isinstance(record, NoticeRecord)]
+
     def outputs(self, kind: type[ContractRefused] | type[ContractDelivered]) -> list[object]:
         outputs = [record.output for record in self.records if isinstance(record, OutputRecord)]
         return [output for output in outputs if isinstance(output, kind)]
@@ -128,11 +148,11 @@ class InstallingSite:
         return [str(getattr(one, "rule", "")) for one in self.outputs(ContractRefused)]
 
 
-def make_site(folder: Path) -> InstallingSite:
+def make_site(folder: Path, seed: bytes = b"both") -> InstallingSite:
     """A site whose store knows one car with three contracts, in both generations."""
     begin = NOW - datetime.timedelta(days=3)
-    older = make_hierarchy(not_before=begin, seed=b"both")
-    newer = make_iso20_hierarchy(not_before=begin, seed=b"both")
+    older = make_hierarchy(not_before=begin, seed=seed)
+    newer = make_iso20_hierarchy(not_before=begin, seed=seed)
     write_hierarchy(older, folder, NOW)
     write_hierarchy(newer, folder / "iso20", NOW)
     store = ContractStore(folder / "site.db")
