@@ -226,13 +226,13 @@ def _until(older: str | None, newer: str | None) -> str:
 def _expiring(arguments: argparse.Namespace) -> int:
     store, now = _open(arguments), datetime.datetime.now(datetime.UTC)
     found = store.certificates(ending_by=now + datetime.timedelta(days=arguments.within))
-    rows = []
+    rows: list[dict[str, object]] = []
     for one in found:
         contract = store.contract(one.emaid)
         waits = contract is not None and contract.pcid is not None and store.has_bundle(contract.pcid, now)
-        row = {"emaid": str(one.emaid), "until": one.not_after.isoformat()}
-        older = one.generation is Generation.ISO2
-        rows.append({**row, "generation": one.generation.value, "prepared": older and waits})
+        prepared = waits and one.generation is Generation.ISO2
+        shown = {"until": one.not_after.isoformat(), "generation": one.generation.value, "prepared": prepared}
+        rows.append({"emaid": str(one.emaid), **shown})
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
