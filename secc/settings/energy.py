@@ -39,8 +39,17 @@ class AcConfig(Settings, section="energy.ac"):
     """Hz, as sent to the EV in ISO 15118-20."""
     max_discharge_current: float = 0.0
     """A per phase that the outlet can take from the EV, ISO 15118-20; 0: none. See `iso20.discharge`."""
+    max_power_asymmetry: float | None = None
+    """W by which the power of two phases may differ, ISO 15118-20, as sent to the EV; None: any difference.
+    The set-points of each phase keep to it."""
+    power_ramp: float | None = None
+    """W/s by which the set-point of Dynamic mode may rise, ISO 15118-20; it falls at once. None: no limit."""
 
     def _check(self) -> None:
+        if self.max_power_asymmetry is not None:
+            check_range(self.max_power_asymmetry, "energy.ac.max_power_asymmetry", 0.0, 1_000_000.0)
+        if self.power_ramp is not None:
+            check_range(self.power_ramp, "energy.ac.power_ramp", 1.0, 1_000_000.0)
         check_range(self.nominal_frequency, "energy.ac.nominal_frequency", 16.0, 400.0)
         check_range(self.max_discharge_current, "energy.ac.max_discharge_current", 0.0, 1000.0)
         check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)

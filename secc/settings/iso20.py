@@ -154,6 +154,9 @@ class Iso20Config(Settings, section="iso20"):
     energy services. Needs a back end that derives from `secc.ports.PricesEnergy`."""
     receipts: bool = True
     """Send a Receipt with MeterInfo, with the costs by the absolute prices in force."""
+    power_ramp_limitation: float | None = None
+    """EVSEPowerRampLimitation, sent as it stands here; None leaves it out. The station itself keeps to
+    `energy.dc.current_ramp` and `energy.ac.power_ramp`."""
     power_tolerance: float | None = None
     """W by which the EV may be away from its profile; it must confirm this. None: nothing is asked."""
     tolerance_refused: ToleranceRefused = ToleranceRefused.RENEGOTIATE
@@ -215,6 +218,8 @@ class Iso20Config(Settings, section="iso20"):
         check_range(self.authorization_attempts, "iso20.authorization_attempts", 1, 100)
         check_range(self.installations, "iso20.installations", 1, 100)
         check_range(self.acknowledge_delay, "iso20.acknowledge_delay", 0, 3600)
+        if self.power_ramp_limitation is not None:
+            check_range(self.power_ramp_limitation, "iso20.power_ramp_limitation", 0.0, 1_000_000.0)
         if self.power_tolerance is not None:
             check_range(self.power_tolerance, "iso20.power_tolerance", 0.0, 1_000_000.0)
         check(set(self.internet) <= {1, 2, 3, 4}, "iso20.internet", "numbers from 1 to 4")

@@ -32,6 +32,46 @@ def said(source: object, name: str) -> Milli | None:
     )
 
 
+Each = tuple[int, int, int]
+"""mW of L1, L2 and L3; magnitudes."""
+
+
+def apart(source: object, name: str) -> Each | None:
+    """A limit of each phase; None where the EV has one for all together [V2G20-1817] [V2G20-1818]. A phase
+    that is not named has nothing."""
+    if getattr(source, f"{name}_l2", None) is None:
+        return None
+    first, second, third = (getattr(source, f"{name}{phase}", None) for phase in ("", "_l2", "_l3"))
+    return tuple(0 if one is None else wire.magnitude(one) for one in (first, second, third))  # type: ignore[return-value]
+
+
+def narrower(before: Each | None, now: Each | None) -> Each | None:
+    """Of two limits of each phase, the lower ones; a later one never widens an earlier one."""
+    if before is None or now is None:
+        return before
+    return tuple(map(min, before, now))  # type: ignore[return-value]
+
+
+def split(power: int, most: Each, asymmetry: int | None) -> Each:
+    """A power over the phases: even, as far as each has room, and with no more than `asymmetry` between two
+    of them [V2G20-1828]. The sum is at most `power`: what finds no room is left out."""
+    left, shares, still = power, [0, 0, 0], sorted(range(3), key=lambda phase: most[phase])
+    for at, phase in enumerate(still):
+        shares[phase] = min(most[phase], left // (3 - at))
+        left -= shares[phase]
+    if asymmetry is not None:
+        ceiling = min(shares) + asymmetry
+        shares = [min(share, ceiling) for share in shares]
+    return shares[0], shares[1], shares[2]
+
+
+def of_each(name: str, shares: Each, *, back: bool) -> dict[str, RationalNumber]:
+    """A set-point of each phase as the elements of a message; `back`: from the EV."""
+    numbers_of = (numbers.maximum(share) for share in shares)
+    signed = (wire.negated(one) if back else one for one in numbers_of)
+    return dict(zip((name, f"{name}_l2", f"{name}_l3"), signed, strict=True))
+
+
 def divided(name: str, power: int, *, per_phase: bool) -> dict[str, RationalNumber]:
     """A maximum as the elements of a message, by their names: a third for each phase, rounded down."""
     if not per_phase:

@@ -188,6 +188,8 @@ class Terms:
     positive_discharge: bool
     least_charge: int
     least_discharge: int
+    charge_phases: tuple[int, int, int] | None
+    discharge_phases: tuple[int, int, int] | None
     prices: PriceTerms
 
 
@@ -217,6 +219,12 @@ class Iso20Side:
     """EVMinimumChargePower, mW."""
     least_discharge: int = 0
     """EVMinimumDischargePower, a magnitude, mW."""
+    charge_phases: tuple[int, int, int] | None = None
+    """AC: what the EV takes of each phase at most, mW; None where it does not tell them apart."""
+    discharge_phases: tuple[int, int, int] | None = None
+    """The same for what it gives; magnitudes."""
+    target_at: float = 0.0
+    """AC: when the set-point was last allowed to rise."""
     wanted: int | None = None
     """mW that energy management asks for in Dynamic mode, signed; None: as much as the EV can take."""
     mobility: Mobility | None = None

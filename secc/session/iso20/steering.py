@@ -38,6 +38,12 @@ def target(wanted: int | None, room: Room) -> int:
     return power if -power >= room.least_discharge else 0
 
 
+def ramped(before: int, power: int, rise: int) -> int:
+    """The power to set after `before`, with at most `rise` more than that away from zero."""
+    most = (abs(before) if before * power >= 0 else 0) + max(0, rise)
+    return max(-most, min(power, most))
+
+
 def through_zero(before: int, power: int) -> int:
     """The power to set after `before`: a change of direction stops at zero for one step [V2G20-1468]."""
     turns = (before > 0 > power) or (before < 0 < power)

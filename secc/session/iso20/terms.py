@@ -68,6 +68,8 @@ def _read(session: Context) -> Terms:
         positive_discharge=room.positive_discharge,
         least_charge=room.least_charge,
         least_discharge=room.least_discharge,
+        charge_phases=room.charge_phases,
+        discharge_phases=room.discharge_phases,
         prices=room.prices,
     )
 
@@ -81,4 +83,5 @@ def _write(session: Context, terms: Terms) -> None:
     )
     room.per_phase, room.positive_discharge = terms.per_phase, terms.positive_discharge
     room.least_charge, room.least_discharge = terms.least_charge, terms.least_discharge
+    room.charge_phases, room.discharge_phases = terms.charge_phases, terms.discharge_phases
     room.prices = terms.prices

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secc.session.iso20.steering import Room, target, through_zero
+from secc.session.iso20.steering import Room, ramped, target, through_zero
 
 POWERS = st.integers(-100, 100)
 MAGNITUDES = st.integers(0, 50)
@@ -51,3 +51,13 @@ def test_a_change_of_direction_stops_at_zero(before: int, power: int) -> None:
     assert found in (0, power)
     assert found * before >= 0
     assert found == power or before * power < 0
+
+
+@given(POWERS, POWERS, st.integers(0, 10**8))
+def test_a_ramp_lets_power_rise_slowly_and_fall_at_once(before: int, power: int, rise: int) -> None:
+    found = ramped(before, power, rise)
+    assert found * power >= 0
+    assert abs(found) <= abs(power)
+    assert abs(found) <= (abs(before) if before * power >= 0 else 0) + rise
+    if abs(power) <= abs(before) and before * power >= 0:
+        assert found == power

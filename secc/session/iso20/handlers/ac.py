@@ -88,5 +88,6 @@ _new_profile = profile(S.WAIT_SESSION_STOP, S.WAIT_LOOP_AC)
 
 
 def _closed(session: Context) -> S:
-    side(session).resting = False
-    return delivered(session, S.WAIT_FIRST_LOOP_AC, side(session).start_code)
+    room = side(session)
+    room.resting, room.target_at = False, session.now
+    return delivered(session, S.WAIT_FIRST_LOOP_AC, room.start_code)

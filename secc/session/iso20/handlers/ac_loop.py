@@ -18,6 +18,7 @@ from secc.session.iso20.refusals import Elements, Iso20Refused
 from secc.session.iso20.side import selection, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.isolation import agreed
+from secc.session.quantities import milli
 
 Scheduled = ac.ScheduledACCLReqControlMode | ac.BPTScheduledACCLReqControlMode
 Dynamic = ac.DynamicACCLReqControlMode | ac.BPTDynamicACCLReqControlMode
@@ -60,7 +61,7 @@ def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) 
             evse_status=status,
             meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
             receipt=billing.receipt(session, status, asked=request.meter_info_requested),
-            cl_res_control_mode=_answer(session, bounds),
+            cl_res_control_mode=_answer(session, mode, bounds),
         )
     )
 
@@ -103,20 +104,49 @@ _Answer = (
 )
 
 
-def _answer(session: Context, bounds: steering.Room) -> _Answer:
+_TARGET = "evse_target_active_power"
+
+
+def _answer(session: Context, mode: Scheduled | Dynamic, bounds: steering.Room) -> _Answer:
     """The set-point: in Dynamic mode always, in Scheduled mode where less than the schedule can be had."""
     chosen, room = selection(session), side(session)
     both = chosen.service.bidirectional
     if not chosen.dynamic:
         lower = 0 if bounds is steering.NOTHING else _below_schedule(session)
-        name = "evse_target_active_power"
-        told = {} if lower is None else phases.target(name, lower, per_phase=room.per_phase)
+        told = {} if lower is None else _target(session, mode, lower)[1]
         return ac.BPTScheduledACCLResControlMode(**told) if both else ac.ScheduledACCLResControlMode(**told)
-    power = steering.through_zero(room.target_sent, steering.target(room.wanted, bounds))
-    room.target_sent = power
-    told = phases.target("evse_target_active_power", power, per_phase=room.per_phase)
+    wanted = steering.through_zero(room.target_sent, steering.target(room.wanted, bounds))
+    room.target_sent, told = _target(session, mode, _ramped(session, wanted))
     elements: Elements = {**told, **mobility(session)}
     return ac.BPTDynamicACCLResControlMode(**elements) if both else ac.DynamicACCLResControlMode(**elements)
+
+
+def _ramped(session: Context, wanted: int) -> int:
+    """Away from zero no faster than `energy.ac.power_ramp`; towards it at once."""
+    room, ramp = side(session), session.config.energy.ac.power_ramp
+    elapsed, room.target_at = session.now - room.target_at, session.now
+    return wanted if ramp is None else steering.ramped(room.target_sent, wanted, int(ramp * 1000 * elapsed))
+
+
+def _target(session: Context, mode: Scheduled | Dynamic, power: int) -> tuple[int, Elements]:
+    """The set-point as elements, and what it comes to, mW: each phase within what EV and outlet have there
+    [V2G20-1816] [V2G20-1818] [V2G20-1828]."""
+    room, ac_config = side(session), session.config.energy.ac
+    if not room.per_phase:
+        return power, phases.target(_TARGET, power, per_phase=False)
+    back = power < 0
+    name = "ev_maximum_discharge_power" if back else "ev_maximum_charge_power"
+    ev = phases.narrower(room.discharge_phases if back else room.charge_phases, phases.apart(mode, name))
+    current, now = (
+        ac_config.max_discharge_current if back else ac_config.max_current,
+        session.evse.max_current,
+    )
+    line = milli(ac_config.nominal_voltage) * milli(current if now is None else min(current, now)) // 1000
+    most = (line, line, line) if ev is None else (min(line, ev[0]), min(line, ev[1]), min(line, ev[2]))
+    apart = ac_config.max_power_asymmetry
+    shares = phases.split(abs(power), most, None if apart is None else milli(apart))
+    total = sum(shares)
+    return -total if back else total, phases.of_each(_TARGET, shares, back=back)
 
 
 def _below_schedule(session: Context) -> int | None:

@@ -12,7 +12,7 @@ from secc.session.agreed import ChargeParameters, EvLimits
 from secc.session.context import Context
 from secc.session.iso20 import discharge, numbers, phases, wire
 from secc.session.iso20.header import head
-from secc.session.iso20.refusals import wrong
+from secc.session.iso20.refusals import Elements, wrong
 from secc.session.iso20.side import selection, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.quantities import NO_DISCHARGE, ChargeLimit, DischargeLimit, Milli, milli, number
@@ -91,6 +91,7 @@ def _dc_offer(
         "evse_minimum_charge_current": numbers.minimum(milli(config.min_current)),
         "evse_maximum_voltage": numbers.maximum(can.voltage),
         "evse_minimum_voltage": numbers.minimum(can.lowest_voltage),
+        **ramp_limitation(session),
     }
     if not both:
         return dc.DCCPDResEnergyTransferMode(**charge)
@@ -141,6 +142,8 @@ def _ac(session: Context, request: ac.ACChargeParameterDiscoveryReq) -> None:
         if room.least_discharge > gives:
             raise wrong("the least discharge power is above the most")
     room.per_phase = three and ev.ev_maximum_charge_power_l2 is not None  # [V2G20-1822]
+    room.charge_phases = phases.apart(ev, "ev_maximum_charge_power") if three else None
+    room.discharge_phases = phases.apart(ev, "ev_maximum_discharge_power") if three else None
     room.least_charge = least
     nominal = milli(session.config.energy.ac.nominal_voltage)
     current = ChargeLimit(most * 1000 // (nominal * (3 if three else 1)))
@@ -167,6 +170,8 @@ def _ac_offer(
         **phases.divided("evse_maximum_charge_power", power, per_phase=room.per_phase),
         "evse_minimum_charge_power": wire.ZERO,
         "evse_nominal_frequency": numbers.nearest(milli(frequency)),
+        **_asymmetry(session),
+        **ramp_limitation(session),
     }
     if room.per_phase:
         charge |= {"evse_minimum_charge_power_l2": wire.ZERO, "evse_minimum_charge_power_l3": wire.ZERO}
@@ -179,7 +184,21 @@ def _ac_offer(
     return ac.BPTACCPDResEnergyTransferMode(**charge, **signed, evse_minimum_discharge_power=wire.ZERO)
 
 
+def _asymmetry(session: Context) -> Elements:
+    """MaximumPowerAsymmetry, on three phases [V2G20-1828]."""
+    most = session.config.energy.ac.max_power_asymmetry
+    if most is None or selection(session).parameters.phases != 3:
+        return {}
+    return {"maximum_power_asymmetry": numbers.maximum(milli(most))}
+
+
 # --- both --------------------------------------------------------------------------------------------------
+
+
+def ramp_limitation(session: Context) -> Elements:
+    """EVSEPowerRampLimitation, as it is configured."""
+    limit = session.config.iso20.power_ramp_limitation
+    return {} if limit is None else {"evse_power_ramp_limitation": numbers.nearest(milli(limit))}
 
 
 def _check_variant(session: Context, *, both: bool) -> None:

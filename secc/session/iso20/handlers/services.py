@@ -120,4 +120,5 @@ def _forget(session: Context) -> None:
     room.wishes.clear()
     room.metering = room.aside = room.next_terms = None
     room.least_charge = room.least_discharge = room.target_sent = 0
+    room.charge_phases = room.discharge_phases = None
     room.exceeded_at, room.metered, room.resting = None, False, False
