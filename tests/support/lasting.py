@@ -43,6 +43,15 @@ class Paused:
     schedule: Schedule | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Paused20:
+    """What a session of ISO 15118-20 was when its EV paused it. It is tied to the vehicle."""
+
+    session_id: bytes
+    service: int
+    until: float
+
+
 @dataclasses.dataclass
 class Lasting:
     """One per outlet; give it to the oracle of each of its sessions."""
@@ -51,6 +60,7 @@ class Lasting:
     reset: bool = False
     unplugged: bool = False
     paused: Paused | None = None
+    paused20: Paused20 | None = None
 
     def trip(self, fault: EvseFault | None) -> None:
         """A fault was seen; most do not outlive what they have interrupted."""
@@ -64,7 +74,7 @@ class Lasting:
         elif snapshot.control_pilot is ControlPilot.A:
             self.unplugged = True
         if snapshot.control_pilot is ControlPilot.A:
-            self.paused = None
+            self.paused = self.paused20 = None
         self._release()
 
     def reset_by_hand(self) -> None:

@@ -55,6 +55,8 @@ class Node:
     now: float
     began: bool = False
     """The way to the beginning of the search is behind us."""
+    stranger: bool = False
+    """The car is another one than the first."""
 
     @classmethod
     def beginning(cls, world: World) -> Node:
@@ -70,13 +72,14 @@ class Node:
         node.began = True
         return node
 
-    def next_car(self) -> None:
+    def next_car(self, *, stranger: bool) -> None:
         """The same outlet, another session."""
         self.now += 1.0
-        self.session = self.world.session(self.session.evse, self.now, self.latch, self.pauses)
-        self.oracle = self.world.oracle(
-            self.world.config, self.session.evse, self.session.session_id, self.oracle.lasting
-        )
+        self.stranger = stranger
+        evse, world = self.session.evse, self.world
+        self.session = world.session(evse, self.now, self.latch, self.pauses, stranger=stranger)
+        who = {"stranger": True} if stranger else {}
+        self.oracle = world.oracle(world.config, evse, self.session.session_id, self.oracle.lasting, **who)
 
     def fork(self) -> Node:
         """A copy that can be changed; what is frozen is shared."""
@@ -89,7 +92,8 @@ class Node:
                 setattr(session, name, _copied(value))
         latch, pauses, idle = _twin(self.latch), _twin(self.pauses), _twin(self.idle)
         idle._trip = latch.trip
-        return Node(self.world, session, self.oracle.fork(), latch, pauses, idle, self.now, self.began)
+        kept = (self.world, session, self.oracle.fork(), latch, pauses, idle, self.now)
+        return Node(*kept, self.began, self.stranger)
 
     def key(self) -> Key:
         """Everything that any of them decides by, without exact times and ids."""
@@ -99,7 +103,7 @@ class Node:
             return (session.state, oracle.ended, oracle.output_on, session.deadline, *outlives)
         due = None if session.stop is None else session.stop.due <= self.now
         parts = _named(session, _NOT_DECIDING)
-        return (due, _outlet(session.evse), *parts, *_named(oracle, _NOT_SEEING), *outlives)
+        return (due, self.stranger, _outlet(session.evse), *parts, *_named(oracle, _NOT_SEEING), *outlives)
 
     def _outlives(self) -> Key:
         latch = tuple(abstract(value) for value in vars(self.latch).values())
@@ -311,7 +315,7 @@ def _edges(node: Node, origin: Origin, key: Key) -> Iterator[_Edge]:
 
 def _make(move: Move, node: Node) -> tuple[Output, ...]:
     if move.next_car:
-        node.next_car()
+        node.next_car(stranger=move.stranger)
         return ()
     evse = dataclasses.replace(node.session.evse, **move.outlet)  # type: ignore[arg-type]
     if move.between:

@@ -68,6 +68,8 @@ class Move:
     """Between two sessions."""
     reset: bool = False
     next_car: bool = False
+    stranger: bool = False
+    """The next car is another one than the first."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,8 +108,16 @@ class World:
         meter = MeterReading("METER-1", 1000) if self.car is not None else None
         return EvseSnapshot(control_pilot=ControlPilot.B, utc=UTC, contactor_closed=feedback, meter=meter)
 
-    def session(self, snapshot: EvseSnapshot, now: float, latch: FaultLatch, pauses: PauseMemory) -> Session:
-        """The session of the next car."""
+    def session(
+        self,
+        snapshot: EvseSnapshot,
+        now: float,
+        latch: FaultLatch,
+        pauses: PauseMemory,
+        *,
+        stranger: bool = False,
+    ) -> Session:
+        """The session of the next car; here all cars are alike."""
         contract = {} if self.car is None else {"tls": True, "contracts": self.car.terms}
         made = Session(
             self.config,

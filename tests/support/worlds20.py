@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 class World20(World):
     """An outlet that speaks ISO 15118-20, and what happens around it."""
 
-    def session(self, snapshot: EvseSnapshot, now: float, latch: FaultLatch, pauses: PauseMemory) -> Session:
+    def session(
+        self,
+        snapshot: EvseSnapshot,
+        now: float,
+        latch: FaultLatch,
+        pauses: PauseMemory,
+        *,
+        stranger: bool = False,
+    ) -> Session:
         """The session of the next car."""
         made = Session(
             self.config,
@@ -40,7 +48,7 @@ class World20(World):
             paused=pauses.paused(now),
             tls=True,
             tls13=True,
-            vehicle=vehicle_identity(),
+            vehicle=vehicle_identity("WMIV0000000000ABCDEX") if stranger else vehicle_identity(),
         )
         made.speak(ISO20_DC if self.config.energy.offers_dc else ISO20_AC)
         return made
@@ -55,9 +63,18 @@ class World20(World):
             message = addressed(body, session.session_id)
             lawful = getattr(body, "charging_session", None) in (None, ChargingSession.TERMINATE)
             yield Move(f"{type(body).__name__} {number}", Received(message, session.evse), lawful=lawful)
+        paused = node.pauses.paused(node.now)
+        if paused is not None and session.state is session.dialect.begin:
+            joining = addressed(r.session_setup(), paused.session_id)
+            yield Move("the paused session again", Received(joining, session.evse))
         if self.hostile:
             foreign = addressed(self.good[-1], bytes(8))
             yield Move("another session id", Received(foreign, session.evse))
+
+    def _between(self, node: Node) -> Iterator[Move]:
+        yield from super()._between(node)
+        if node.session.evse.control_pilot.connected:
+            yield Move("another car", next_car=True, stranger=True)
 
 
 def _config(config: SeccConfig) -> SeccConfig:
@@ -73,6 +90,11 @@ _DC: tuple[Any, ...] = (r.cable_check(), r.pre_charge(), r.pre_charge(processing
 _END: tuple[Any, ...] = (r.stop(), r.session_stop(), r.session_stop(ChargingSession.SERVICE_RENEGOTIATION))
 _BACK: tuple[Input, ...] = (EnergyTargeted(-5000.0), EnergyTargeted(5000.0), DischargePermitted(0.0))
 _FULL = r.display(present_soc=20, minimum_soc=30)
+_PAUSE = r.session_stop(ChargingSession.PAUSE)
+_TO_SERVICE = (
+    "SessionSetupReq 0|AuthorizationSetupReq 1|AuthorizationReq 2|authorized True|AuthorizationReq 2|"
+    "ServiceDiscoveryReq 3|ServiceSelectionReq 4|"
+)
 
 WORLDS20: dict[str, World20] = {
     world.name: world
@@ -147,6 +169,36 @@ WORLDS20: dict[str, World20] = {
             decisions=(True,),
             orders=(StopRequested(),),
             patient=True,
+        ),
+        World20(
+            name="DC_BPT, paused",
+            config=_config(DC_BPT),
+            good=(
+                *(*_FEW, r.selection(6, 1), r.dc_bpt_parameters(), r.scheduled(), *_DC[:2], r.start()),
+                *(r.dc_bpt_loop(400, -20), r.stop(), r.welding(), _PAUSE),
+            ),
+            first=f"{_TO_SERVICE}DCChargeParameterDiscoveryReq 5|SessionStopReq 13|the next car",
+            pilots=(ControlPilot.C,),
+            voltages=(0.0, 380.0),
+            levels=(IsolationLevel.VALID,),
+            decisions=(True,),
+            orders=(),
+            patient=True,
+            sessions=True,
+        ),
+        World20(
+            name="AC, paused",
+            config=_config(AC_BPT),
+            good=(
+                *(*_FEW, r.selection(1, 1), r.ac_parameters(), r.scheduled(), r.start(), r.ac_loop()),
+                *(r.stop(), _PAUSE),
+            ),
+            first=f"{_TO_SERVICE}ACChargeParameterDiscoveryReq 5|SessionStopReq 10|the next car",
+            pilots=(ControlPilot.A, ControlPilot.C),
+            decisions=(True,),
+            orders=(),
+            patient=True,
+            sessions=True,
         ),
     )
 }

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from secc.session import ending, limits, output
+from secc.session import ending, limits, output, pre_charge
 from secc.session.agreed import SetPoint
-from secc.session.iso20 import discharge, steering
+from secc.session.iso20 import discharge, notifications, steering
+from secc.session.iso20.handlers import ac_loop, dc_loop, power, setup
+from secc.session.iso20.side import BatteryState
+from secc.session.pause import PauseMemory
 from secc.session.quantities import Milli
 from tests.support.outlet_rules import Broken
 from tests.support.search import search
@@ -19,7 +22,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.mark.timeout(600)
 @pytest.mark.inv("INV-01", "INV-03", "INV-04", "INV-05", "INV-06", "INV-07", "INV-10", "INV-15", "INV-16")
-@pytest.mark.inv("INV-18", "INV-29", "INV-31")
+@pytest.mark.inv("INV-08", "INV-11", "INV-12", "INV-13", "INV-18", "INV-29", "INV-30", "INV-31")
 @pytest.mark.parametrize("name", WORLDS20)
 def test_no_reachable_state_breaks_an_invariant(name: str) -> None:
     found = search(WORLDS20[name])
@@ -28,7 +31,7 @@ def test_no_reachable_state_breaks_an_invariant(name: str) -> None:
     assert f"WAIT_LOOP_{kind}" in found.states
 
 
-def _method(owner: Any, name: str, replacement: Any) -> Patch:
+def _method(owner: Any, name: str, replacement: Any = lambda *_, **__: None) -> Patch:
     return lambda patch: patch.setattr(owner, name, replacement)
 
 
@@ -39,6 +42,23 @@ def _mirrored(demand: Any, *rest: Any) -> SetPoint:
 
 _PLAN = limits.plan
 _TARGET = steering.target
+
+
+def _everywhere(name: str, replacement: Any) -> Patch:
+    """In each module that has imported it by its name."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (notifications, ac_loop, dc_loop, power):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, replacement)
+
+    return patch
+
+
+def _by_id_alone(session: Any) -> Any:
+    paused = session.names.paused
+    return paused if paused is not None and session.received_id == paused.session_id else None
+
 
 DEFECTS: dict[str, tuple[str, Patch]] = {
     "a set-point of the other sign": ("DC Scheduled", _method(limits, "plan", _mirrored)),
@@ -59,6 +79,26 @@ DEFECTS: dict[str, tuple[str, Patch]] = {
         _method(output, "_through_zero", lambda _, current: current),
     ),
     "a lease that is not looked at": ("AC_BPT Dynamic", _method(output, "watch_lease", lambda _: None)),
+    "a DC target of the other sign": (
+        "DC_BPT Dynamic",
+        _method(steering, "target", lambda wanted, room: -_TARGET(wanted, room)),
+    ),
+    "a target that is read with the other sign": (
+        "DC_BPT Dynamic",
+        _method(steering, "target", lambda wanted, room: _TARGET(None if wanted is None else -wanted, room)),
+    ),
+    "a battery below its least charge": (
+        "DC_BPT Dynamic",
+        _method(BatteryState, "may_discharge", property(lambda _: True)),
+    ),
+    "a battery below its least charge, AC": (
+        "AC_BPT Dynamic",
+        _method(BatteryState, "may_discharge", property(lambda _: True)),
+    ),
+    "a start at any voltage": ("DC_BPT Scheduled", _method(pre_charge, "reached", lambda _: True)),
+    "a stop that the EV is not informed of": ("AC Scheduled", _everywhere("evse_status", lambda _: None)),
+    "a session continued by another vehicle": ("AC, paused", _method(setup, "_verified", _by_id_alone)),
+    "a session continued after an unplugged cable": ("AC, paused", _method(PauseMemory, "observe")),
     "a stop that is not enforced": ("DC Scheduled", _method(ending, "overtaken", lambda _: False)),
 }
 
