@@ -93,6 +93,8 @@ class Oracle20(OutletRules20):
         self.dynamic = self.looping = False
         self.wanted: float | None = None
         """W by energy management in Dynamic mode, signed; None: as much as the EV takes."""
+        self.target: float | None = None
+        """That of the set-point."""
         self.planned_at = 0.0
         """V at which this power became a current."""
         self.told = 0.0
@@ -137,6 +139,7 @@ class Oracle20(OutletRules20):
                 self.evse = snapshot
                 if type(message) in PAIRS:
                     self.second, self.owed = self.owed, message
+                if isinstance(message, _LOOPS):
                     self._plan()
                 self.looping = self.started and (self.looping or isinstance(message, _LOOPS))
                 if message.header.session_id == self.session_id:
@@ -160,15 +163,17 @@ class Oracle20(OutletRules20):
             case EnergyTargeted(power):
                 self.wanted = power
                 self._plan()
-            case SchedulesOffered(ticket, DynamicOffer() as offer) if ticket == self.asked:
-                self.answer = offer
+            case SchedulesOffered(ticket, offer) if ticket == self.asked:
+                self.asked = None  # the first answer counts
+                self.answer = offer if isinstance(offer, DynamicOffer) else None
             case StopRequested():
                 self.stopped = True
             case _:
                 pass
 
     def _plan(self) -> None:
-        """A power becomes a current at the voltage of now."""
+        """With a request of the loop, and a new target: a power becomes a current at the voltage of now."""
+        self.target = self.wanted
         self.planned_at = max(self.evse.present_voltage, self.config.energy.dc.min_voltage)
 
     def _see_battery(self, message: Any) -> None:
@@ -250,6 +255,8 @@ class Oracle20(OutletRules20):
         before, self.current = self.current, current
         if voltage == 0:
             require(current == 0, "INV-07", "current without voltage")
+            if self.level is None:
+                self.testing = None  # off before there was a result: the test is broken off
             if not isinstance(self.owed, dc.DCChargeLoopReq) or self.second is not None:
                 self.output_on = False
             return
@@ -276,12 +283,12 @@ class Oracle20(OutletRules20):
         """In Dynamic mode the station decides: no other direction than energy management wants, nor more."""
         if not self.dynamic or not self.looping:
             return
-        if self.wanted is None:
+        if self.target is None:
             require(watts >= 0, "INV-07", f"{watts:g} W, and nobody wants energy from the EV")
             return
-        low, high = sorted((0.0, self.wanted))
+        low, high = sorted((0.0, self.target))
         fits = low * ROUNDING - 1 <= watts <= high * ROUNDING + 1
-        require(fits, "INV-07", f"{watts:g} W, {self.wanted:g} W are wanted")
+        require(fits, "INV-07", f"{watts:g} W, {self.target:g} W are wanted")
 
     def _check_charge(self, voltage: float, current: float) -> None:
         config, ev = self.config.energy.dc, self.ev
@@ -371,7 +378,7 @@ class Oracle20(OutletRules20):
                 self._check_dc_offer(message.cl_res_control_mode)
             case m.SessionStopReq():
                 require(not self.output_on, "INV-03", "SessionStop answered with energy at the output")
-                self.started, self.level = False, None
+                self.started, self.level, self.testing = False, None, None
             case _:
                 pass
 
@@ -379,7 +386,7 @@ class Oracle20(OutletRules20):
         match request.charge_progress:
             case ChargeProgress.STOP:
                 require(not self.output_on, "INV-03", "Stop answered with energy at the output")
-                self.started, self.level, self.followed = False, None, None
+                self.started, self.level, self.testing, self.followed = False, None, None, None
             case ChargeProgress.START if not self.started:
                 self._check_start(request)
             case _ if not self.stopped:

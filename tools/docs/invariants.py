@@ -15,7 +15,8 @@ INTRODUCTION = """# Invariants
 What must be true at every instant, whatever an EV, a back end or the environment does; the ids are used in
 code and tests. Besides the tests below, three proofs check many of them at once: a [search](model.md)
 through all reachable states; a random walk through one session after the other
-(`tests/session/test_walk.py`, `make walk` for a million steps); and the actuator trace
+(`tests/session/test_walk.py`, for ISO 15118-20 `tests/session/iso20/test_walk.py`; `make walk` for a million
+steps); and the actuator trace
 (`tests/support/actuator_trace.py`), a recorder between a real station and its controller; every line of it is
 judged after each attack."""
 

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).with_suffix(".json")
+NEWER = "-20 "
+"""Names of the worlds of ISO 15118-20 begin so."""
 
 INTRODUCTION = """# Model
 
 In addition to tests and random walks, the session is searched exhaustively: `tests/support/search.py` visits,
 breadth first, every state that the pure core can reach in a world, and applies every input of that world in
-each of them. Beside the core runs an oracle (`tests/support/safety.py`, `outlet_rules.py`, `lasting.py`) that
-knows the [invariants](invariants.md) and not the code; it has a separate model of grants, contactor, lease,
+each of them. Beside the core runs an oracle (`tests/support/safety.py`, `outlet_rules.py`, `lasting.py`; for
+ISO 15118-20 `safety20.py`, `rules20.py`) that knows the [invariants](invariants.md) and not the code; it has a separate model of grants, contactor, lease,
 limits, voltages, latched faults and paused sessions, and fails as soon as an output breaks a rule. The
 searched code is the code in production, not a model in another language.
 
 **Worlds.** All inputs together would give too many states, and most combinations are independent; so each
-world (`tests/support/worlds.py`) has all requests of its protocol and a selection of other changes. In some
+world (`tests/support/worlds.py`, `worlds20.py`) has all requests of its protocol and a selection of other changes. In some
 of them a world continues after the session: the cable is unplugged or not, the outlet is reset or not, the
 next car comes, or the same one continues its paused session.
 
@@ -28,7 +30,9 @@ to no battery; the contactor's feedback; limits of the outlet and of load manage
 answers of back end, contactor and isolation test: yes, no, and stale; stop, renegotiation, lost link,
 garbage, a driver that fails; each timer that runs; and silence for longer than the lease. A car with a
 contract presents real chains and signatures, valid and invalid ones; each is made and judged once
-(`tests/support/proofs.py`).
+(`tests/support/proofs.py`). In ISO 15118-20 also: both control modes and both directions; targets of energy
+management with either sign, a permission to discharge that is withdrawn, a battery below its least charge;
+and after a pause the same vehicle or another one.
 
 **Time** is symbolic. Any running timer may be the next one, so more orders are searched than can happen.
 Two states are the same if everything that affects a decision of core or oracle is the same; exact times and
@@ -63,19 +67,32 @@ def known() -> dict[str, Any]:
 def page() -> str:
     """docs/reference/model.md."""
     kept = known()
-    parts = [INTRODUCTION, "## Numbers"]
+    older = {name: one for name, one in kept.items() if not name.startswith(NEWER)}
+    newer = {name.removeprefix(NEWER): one for name, one in kept.items() if name not in older}
+    parts = [INTRODUCTION]
+    for title, worlds in (("ISO 15118-2 and DIN SPEC 70121", older), ("ISO 15118-20", newer)):
+        parts += [f"## {title}", _sizes(worlds)]
+        parts += ["### By state of the session" + _of(title), _table(worlds, "by_state", "state")]
+        parts += [
+            "### Ends" + _of(title),
+            "How many of the inputs lead to an end, by its reason.",
+            _table(worlds, "ends", "reason"),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _of(title: str) -> str:
+    """Headings of the second group differ from those of the first."""
+    return "" if title.endswith("70121") else f", {title}"
+
+
+def _sizes(worlds: dict[str, Any]) -> str:
     lines = ["| world | states | of them energised | inputs tried |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {name} | {one['states']:,} | {one['energised']:,} | {one['edges']:,} |"
-        for name, one in kept.items()
+        for name, one in worlds.items()
     ]
-    parts += ["\n".join(lines), "## By state of the session", _table(kept, "by_state", "state")]
-    parts += [
-        "## Ends",
-        "How many of the inputs lead to an end, by its reason.",
-        _table(kept, "ends", "reason"),
-    ]
-    return "\n\n".join(parts) + "\n"
+    return "\n".join(lines)
 
 
 def _table(kept: dict[str, Any], field: str, title: str) -> str:
