@@ -11,7 +11,6 @@ from tests.support.worlds import WORLDS, World
 from tests.support.worlds20 import WORLDS20
 from tools.docs import model
 
-
 ALL: dict[str, World] = {
     **WORLDS,
     **{f"{model.NEWER}{name}": world for name, world in WORLDS20.items()},

@@ -15,14 +15,15 @@ INTRODUCTION = """# Model
 In addition to tests and random walks, the session is searched exhaustively: `tests/support/search.py` visits,
 breadth first, every state that the pure core can reach in a world, and applies every input of that world in
 each of them. Beside the core runs an oracle (`tests/support/safety.py`, `outlet_rules.py`, `lasting.py`; for
-ISO 15118-20 `safety20.py`, `rules20.py`) that knows the [invariants](invariants.md) and not the code; it has a separate model of grants, contactor, lease,
-limits, voltages, latched faults and paused sessions, and fails as soon as an output breaks a rule. The
-searched code is the code in production, not a model in another language.
+ISO 15118-20 `safety20.py`, `rules20.py`) that knows the [invariants](invariants.md) and not the code; it has
+a separate model of grants, contactor, lease, limits, voltages, latched faults and paused sessions, and fails
+as soon as an output breaks a rule. The searched code is the code in production, not a model in another
+language.
 
 **Worlds.** All inputs together would give too many states, and most combinations are independent; so each
-world (`tests/support/worlds.py`, `worlds20.py`) has all requests of its protocol and a selection of other changes. In some
-of them a world continues after the session: the cable is unplugged or not, the outlet is reset or not, the
-next car comes, or the same one continues its paused session.
+world (`tests/support/worlds.py`, `worlds20.py`) has all requests of its protocol and a selection of other
+changes. In some of them a world continues after the session: the cable is unplugged or not, the outlet is
+reset or not, the next car comes, or the same one continues its paused session.
 
 **Inputs.** Each request with good values, the dangerous ones with bad values too, a foreign session id, a
 response instead of a request; control pilot A, B, C, F; voltages at the outlet, among them some that belong
@@ -34,9 +35,9 @@ contract presents real chains and signatures, valid and invalid ones; each is ma
 management with either sign, a permission to discharge that is withdrawn, a battery below its least charge;
 and after a pause the same vehicle or another one.
 
-**Time** is symbolic. Any running timer may be the next one, so more orders are searched than can happen.
-Two states are the same if everything that affects a decision of core or oracle is the same; exact times and
-ids are ignored.
+**Time** is symbolic. Any running timer may be the next one, so more orders are searched than can happen. Two
+states are the same if everything that affects a decision of core or oracle is the same; exact times and ids
+are ignored.
 
 **Checked on every edge**: INV-01 to 13, 15, 16, 20, 23, 24, 29 to 31 and 36; from every state: INV-17 and
 18, that silence leads to the end, and that a stop turns no OK into FAILED.

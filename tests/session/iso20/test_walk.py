@@ -37,6 +37,7 @@ from secc.session.latch import FaultLatch
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
 from secc.session.outputs import AskSchedules, Authorize, CloseContactor, EndSession, Send, StartCableCheck
 from secc.session.pause import PauseMemory
+from secc.session.quantities import Milli
 from secc.session.schedules import DynamicOffer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.states import Stage
 from secc.session.ticket import Ticket
@@ -132,7 +133,7 @@ def following(bench: Bench20, choice: int) -> list[Any]:
     service = {(False, False): 1, (True, False): 2, (False, True): 5, (True, True): 6}[
         dc, both and choice % 3 > 0
     ]
-    return {
+    known: dict[Stage, list[Any]] = {
         S.WAIT_SESSION_SETUP: [r.session_setup()],
         S.WAIT_AUTHORIZATION_SETUP: [r.authorization_setup()],
         S.WAIT_AUTHORIZATION: [r.authorization()],
@@ -163,7 +164,8 @@ def following(bench: Bench20, choice: int) -> list[Any]:
             r.session_stop(ChargingSession.PAUSE),
             r.session_stop(ChargingSession.SERVICE_RENEGOTIATION),
         ],
-    }.get(session.state, [])
+    }
+    return known.get(session.state, [])
 
 
 def _more(choice: int) -> dict[str, Any]:
@@ -495,7 +497,7 @@ _TARGET, _PLAN = steering.target, limits.plan
 
 def _mirrored(demand: Any, *rest: Any) -> Any:
     point = _PLAN(demand, *rest)
-    return dataclasses.replace(point, current=-point.current)
+    return dataclasses.replace(point, current=Milli(-point.current))
 
 
 DEFECTS: dict[str, tuple[Any, str, Any]] = {
