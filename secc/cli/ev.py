@@ -17,7 +17,7 @@ from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.settings.protocols import ProtocolName
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle, Wallet
-from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan
+from secc.sim.iso20 import ContractFault, Iso20Misbehaviour, Iso20Plan
 from secc.station.raw_modem import RawModem
 
 EXAMPLES = """examples:
@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   secc ev --interface eth1 --protocol iso20 --service DC_BPT --dynamic
   secc ev --interface eth1 --protocol iso20 --service AC --renegotiate-at 5
   secc ev --interface eth1 --protocol iso20 --tls --roots v2g_root.pem --vehicle vehicle_chain.pem
+  secc ev --interface eth1 --protocol iso20 --tls --vehicle vehicle_chain.pem --contract contract_chain.pem
   secc ev --host fe80::1%eth1 --port 54321 --ac   skip SDP
   secc ev --interface lo --ac --tls --wallet lab  pay by contract, and install one if it is missing
   secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
@@ -73,13 +74,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--wallet", type=Path, metavar="DIR", help="folder with certificates, to pay by contract"
     )
     parser.add_argument(
-        "--contract", type=Path, metavar="FILE", help="PEM of another contract chain, with its key beside it"
+        "--contract",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        help="PEM of another contract chain, with its key beside it; in iso20 may be repeated: each is tried "
+        "after the one before is refused",
     )
     parser.add_argument(
         "--misbehave",
         metavar="HOW",
         help=f"with --wallet, one of:  {', '.join(Misbehaviour)}; "
-        f"in iso20 one of: {', '.join(Iso20Misbehaviour)}",
+        f"in iso20 one of: {', '.join(Iso20Misbehaviour)}, with --contract also: {', '.join(ContractFault)}",
     )
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
     parser.add_argument(
@@ -99,14 +105,20 @@ def run(arguments: argparse.Namespace) -> int:
     if protocol is ProtocolName.ISO15118_20:
         if problem := ev_iso20.refusal(arguments):
             return misused(problem)
-        return _run(arguments, ev_iso20.plan(arguments), None)
+        try:
+            return _run(arguments, ev_iso20.plan(arguments), None)
+        except CertificateError as error:
+            return misused(str(error))
     beyond = arguments.ac or arguments.tls or arguments.pause or arguments.wallet is not None
     if protocol is ProtocolName.DIN70121 and beyond:
         return misused("din70121 has only DC, without TLS, contract and pause")
     if arguments.wallet is None and (arguments.contract or arguments.misbehave):
         return misused("--contract and --misbehave need --wallet")
+    if arguments.contract is not None and len(arguments.contract) > 1:
+        return misused("more than one --contract only in iso20")
+    contract = None if arguments.contract is None else arguments.contract[0]
     try:
-        wallet = None if arguments.wallet is None else open_wallet(arguments.wallet, arguments.contract)
+        wallet = None if arguments.wallet is None else open_wallet(arguments.wallet, contract)
     except CertificateError as error:
         return misused(str(error))
     if wallet is not None and arguments.misbehave is not None:

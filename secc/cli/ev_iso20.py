@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from secc.cli.wallets import key_beside
+from secc.cli.wallets import key_beside, open_contract
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.iso20 import Pricing
-from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan, misbehaving
+from secc.sim.iso20 import ContractFault, Iso20Contract, Iso20Misbehaviour, Iso20Plan, misbehaving
 from secc.tls.credentials import CredentialFiles
 
 
@@ -41,6 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--renegotiate-service", action="store_true", help="charge, choose the service again, charge"
     )
+    group.add_argument(
+        "--external-last", action="store_true", help="without a --contract that is accepted: pay externally"
+    )
+    group.add_argument(
+        "--message-grammar",
+        action="store_true",
+        help="encode SignedInfo with the schema set of the message, as one stack does",
+    )
     group.add_argument("--standby-at", type=int, metavar="N", help="ask for standby after N loops")
     group.add_argument("--standby-loops", type=int, metavar="N", default=3, help="loops in standby (3)")
 
@@ -50,14 +58,18 @@ def refusal(arguments: argparse.Namespace) -> str:
     if arguments.mode is not None:
         return "--mode is of ISO 15118-2; --service is of ISO 15118-20"
     if arguments.wallet is not None:
-        return "iso20 without --wallet: this EV pays by external identification there"
+        return "iso20 without --wallet: --contract names the contract"
     if arguments.vehicle is not None and not arguments.vehicle.exists():
         return f"--vehicle {arguments.vehicle}: no such file"
     if arguments.mobility_needs == 2 and not arguments.dynamic:
         return "--mobility-needs 2 needs --dynamic"
     if arguments.session_id and len(arguments.session_id) not in (1, 8):
         return "--session-id: 16 hexadecimal digits in ISO 15118-20"
+    for chain in arguments.contract or ():
+        if not chain.exists():
+            return f"--contract {chain}: no such file"
     known = [one.value for one in Iso20Misbehaviour]
+    known += [one.value for one in ContractFault] if arguments.contract else []
     if arguments.misbehave is not None and arguments.misbehave not in known:
         return f"--misbehave in ISO 15118-20 is one of: {', '.join(known)}"
     return ""
@@ -70,9 +82,10 @@ def certificate(arguments: argparse.Namespace) -> CredentialFiles | None:
 
 
 def plan(arguments: argparse.Namespace) -> Iso20Plan:
-    """What the EV is to do."""
+    """What the EV is to do. Raises CertificateError for a contract that cannot be read."""
     service = arguments.service or ("AC" if arguments.ac else "DC")
     how = arguments.misbehave
+    fault = ContractFault(how) if how in list(ContractFault) else None
     return Iso20Plan(
         service=Service[service],
         evcc_id=arguments.evccid,
@@ -92,5 +105,16 @@ def plan(arguments: argparse.Namespace) -> Iso20Plan:
         renegotiate_service=arguments.renegotiate_service,
         standby_at=arguments.standby_at,
         standby_loops=arguments.standby_loops,
-        tamper=None if how is None else misbehaving(Iso20Misbehaviour(how)),
+        contracts=_contracts(arguments, fault),
+        external_last=arguments.external_last,
+        tamper=None if how is None or fault is not None else misbehaving(Iso20Misbehaviour(how)),
     )
+
+
+def _contracts(arguments: argparse.Namespace, fault: ContractFault | None) -> tuple[Iso20Contract, ...]:
+    found = tuple(open_contract(chain) for chain in arguments.contract or ())
+    for one in found:
+        one.message_grammar = arguments.message_grammar
+    if found:
+        found[0].fault = fault
+    return found

@@ -8,8 +8,10 @@ from pathlib import Path
 from secc.errors import CertificateError
 from secc.pki.certificates import read_chain
 from secc.pki.issuing import Identity, key_pem, read_key
+from secc.pki.keys import read_private_key
 from secc.private_files import write_private
 from secc.sim import Wallet
+from secc.sim.iso20 import Iso20Contract
 
 
 def open_wallet(folder: Path, contract: Path | None = None) -> Wallet:
@@ -39,6 +41,11 @@ def keep_contract(folder: Path, wallet: Wallet) -> None:
     path = key_beside(folder / CONTRACT)
     path.unlink(missing_ok=True)
     write_private(path, key_pem(wallet.key))
+
+
+def open_contract(chain: Path) -> Iso20Contract:
+    """Return a contract of ISO 15118-20 with the key beside its chain; raises CertificateError."""
+    return Iso20Contract(read_chain(_read(chain)), read_private_key(_read(key_beside(chain))))
 
 
 CONTRACT = "car_contract.pem"

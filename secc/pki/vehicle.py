@@ -21,7 +21,7 @@ from secc.pki.identifiers import EMAID
 from secc.pki.kinds import Generation
 from secc.pki.trust import Role, TrustStore
 
-__all__ = ["VehicleIdentity", "identify", "identify_vehicle"]
+__all__ = ["VehicleIdentity", "identify", "identify_vehicle", "recorded_identity"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,6 +121,20 @@ def identify_vehicle(
         except ChainError:
             raise as_vehicle from None
     return _identity(verified)
+
+
+def recorded_identity(
+    *,
+    role: Role,
+    subject: str,
+    common_name: str,
+    fingerprint: str,
+    leaf_digest: bytes,
+    emaid: EMAID | None = None,
+) -> VehicleIdentity:
+    """Return an identity as a trace contains it, for a replay; nothing is proved, and no connection uses
+    it."""
+    return VehicleIdentity(role, subject, common_name, fingerprint, leaf_digest, _SEAL, emaid)
 
 
 _SEAL = object()

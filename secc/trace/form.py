@@ -23,6 +23,7 @@ import msgspec
 from secc.connection import ConnectionInput, ConnectionOutput, Heard, Write
 from secc.errors import SeccError
 from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.vehicle import VehicleIdentity, recorded_identity
 
 __all__ = [
     "Plain",
@@ -137,6 +138,8 @@ def _built(hint: typing.Any, value: Plain) -> typing.Any:
         return origin(_built(arguments[0], item) for item in value)
     if hint is Certificate:
         return read_certificate(bytes.fromhex(_text(value)))
+    if hint is VehicleIdentity:
+        return _dataclass(VehicleIdentity, value, recorded_identity)
     if dataclasses.is_dataclass(hint):
         return _dataclass(typing.cast(type, hint), value)
     return _scalar(hint, value)
@@ -149,14 +152,14 @@ def _meant(hints: list[typing.Any], value: Plain) -> typing.Any:
     return [*fitting, *hints][0]
 
 
-def _dataclass(cls: type, value: Plain) -> typing.Any:
+def _dataclass(cls: type, value: Plain, make: typing.Callable[..., object] | None = None) -> typing.Any:
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, found {value!r}")
     hints = _hints(cls)
     unknown = value.keys() - hints.keys()
     if unknown:
         raise ValueError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
-    return cls(**{name: _built(hints[name], item) for name, item in value.items()})
+    return (make or cls)(**{name: _built(hints[name], item) for name, item in value.items()})
 
 
 @functools.cache

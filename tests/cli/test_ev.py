@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from secc.cli import main
 from tests.support.serving import serving
+from tests.support.tls13 import OLD, PKI20
 
 QUICK = ["--pace", "0.02", "--loops", "3", "--patience", "8"]
 
@@ -77,6 +79,8 @@ def test_a_session_as_json_by_a_process_of_its_own() -> None:
         (["--mobility-needs", "2"], "--mobility-needs 2 needs --dynamic"),
         (["--session-id", "1234"], "16 hexadecimal digits"),
         (["--misbehave", "wrong-car"], "--misbehave in ISO 15118-20 is one of: wrong-session-id"),
+        (["--misbehave", "wrong-key"], "--misbehave in ISO 15118-20 is one of: wrong-session-id"),
+        (["--contract", "none.pem"], "--contract none.pem: no such file"),
     ],
 )
 def test_what_iso_15118_20_does_not_have_is_misuse(
@@ -97,3 +101,43 @@ def test_a_station_without_iso_15118_20_is_a_no(protocol: str, capsys: pytest.Ca
         arguments = ["--host", "::1", "--port", str(port), "--protocol", protocol, "--service", "DC_BPT"]
         assert main(["ev", *arguments, *QUICK]) == 1
     assert "no common protocol" in capsys.readouterr().out
+
+
+def iso20_site(folder: Path) -> Path:
+    """The file of a station that knows one contract, over TLS 1.3."""
+    assert main(["pnc", "init", str(folder / "site.db")]) == 0
+    assert main(["pnc", "add", str(folder / "site.db"), "DEABC000000001G"]) == 0
+    path = folder / "station.toml"
+    path.write_text(
+        f"""
+protocols = ["iso15118-2", "iso15118-20"]
+service.payment_options = ["Contract"]
+energy.modes = ["DC_extended"]
+pnc.revocation = "prefer"
+pnc.site.store = "{folder / "site.db"}"
+tls.policy = "required"
+tls.certificate_chain = "{OLD / "secc_chain.pem"}"
+tls.private_key = "{OLD / "secc_leaf_key.pem"}"
+iso20.tls.certificate_chain = "{PKI20 / "secc_chain.pem"}"
+iso20.tls.private_key = "{PKI20 / "secc_leaf_key.pem"}"
+trust.v2g_roots = ["{PKI20 / "v2g_root.pem"}"]
+trust.mo_roots = ["{PKI20 / "mo_root.pem"}"]
+trust.oem_roots = ["{PKI20 / "oem_root.pem"}"]
+"""
+    )
+    return path
+
+
+def test_an_ev_of_iso_15118_20_pays_by_contract_at_a_station_of_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = iso20_site(tmp_path)
+    ev = ["ev", "--host", "::1", "--protocol", "iso20", "--tls", "--roots", str(PKI20 / "v2g_root.pem")]
+    ev += ["--vehicle", str(PKI20 / "vehicle_chain.pem"), "--contract", str(PKI20 / "contract_chain.pem")]
+    with serving("--sim", "dc", "--config", str(settings), security="TLS") as (_, port):
+        assert main([*ev, "--port", str(port), *QUICK]) == 0
+        assert "charged" in capsys.readouterr().out
+        assert (
+            main([*ev, "--port", str(port), "--misbehave", "wrong-challenge", *QUICK]) == 0
+        )  # ended in order
+        assert "WARNING_ChallengeInvalid" in capsys.readouterr().out

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.iso20 import Pricing
+from secc.sim.iso20.contract import Iso20Contract
 from secc.sim.iso20.wallet import Iso20Wallet
 from secc.sim.moves import Move, Request
 
@@ -53,8 +54,13 @@ class Iso20Plan:
     """MaximumSupportingPoints of a schedule."""
     confirms_tolerance: bool = True
     """Scheduled: accept the power tolerance of the schedule; one station demands the element in any case."""
+    contracts: tuple[Iso20Contract, ...] = ()
+    """Contracts to authorize with, each after a warning about the one before; empty: by external
+    identification."""
+    external_last: bool = False
+    """Try external identification after the last contract."""
     authorization_tries: int = 1
-    """How often it asks for authorization after a warning."""
+    """How often it asks for external identification after a warning."""
     wallet: Iso20Wallet | None = None
     """Certificates for contracts; contracts are installed if the station offers it."""
     renegotiate_at: int | None = None

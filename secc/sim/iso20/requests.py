@@ -10,6 +10,7 @@ from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processi
 __all__ = [
     "HEADER",
     "authorization",
+    "contract_authorization",
     "power_delivery",
     "schedule_exchange",
     "service_discovery",
@@ -33,6 +34,15 @@ def authorization() -> common.AuthorizationReq:
         header=HEADER,
         selected_authorization_service=common.Authorization.EIM,
         eim_a_req_authorization_mode=common.EIMAReqAuthorizationMode(),
+    )
+
+
+def contract_authorization(mode: common.PnCAReqAuthorizationMode) -> common.AuthorizationReq:
+    """By contract; its signature goes into the header when it is sent."""
+    return common.AuthorizationReq(
+        header=HEADER,
+        selected_authorization_service=common.Authorization.PNC,
+        pnc_a_req_authorization_mode=mode,
     )
 
 

@@ -15,6 +15,8 @@ from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, Sup
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
 from secc.messages.numbers import number, rational_number
 from secc.sim.iso20 import requests
+from secc.sim.iso20.authorization import authorize, challenge_of
+from secc.sim.iso20.contract import Iso20Contract
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.installing import install
@@ -33,6 +35,8 @@ class Iso20Script(Iso20Exchanges):
         """`vehicle` is charged, or discharged, by running the script; `notes` gets what was odd."""
         super().__init__(plan, vehicle, notes)
         self.energy: Energy = (DcEnergy if plan.service.is_dc else AcEnergy)(self)
+        self.contract: Iso20Contract | None = None
+        """The contract that pays."""
         self.joined = False
         """The session continues a paused one."""
         self.end = plan.end
@@ -91,15 +95,38 @@ class Iso20Script(Iso20Exchanges):
         )
         if self.plan.wallet is not None:
             yield from install(self, self.plan.wallet, setup)
+        contracts = self._contracts(setup)
+        if contracts:
+            challenge = challenge_of(setup)
+            for one in contracts:
+                answer = yield from authorize(self, one, challenge)
+                if answer.response_code.value.startswith("OK"):
+                    self.contract = one
+                    return
+        external = not contracts or self.plan.external_last
+        if external and (yield from self._authorize_externally(setup)):
+            return
+        self.notes.append("not authorized")
+        raise Leaves
+
+    def _contracts(self, setup: common.AuthorizationSetupRes) -> tuple[Iso20Contract, ...]:
+        """Those of the plan, then those that were installed, if the station takes contracts at all."""
+        wallet = self.plan.wallet
+        installed = () if wallet is None else tuple(wallet.contracts)
+        if common.Authorization.PNC not in setup.authorization_services:
+            installed = ()
+        return (*self.plan.contracts, *(Iso20Contract(one.chain, one.key) for one in installed))
+
+    def _authorize_externally(self, setup: common.AuthorizationSetupRes) -> Generator[Move, Answer, bool]:
+        """Whether external identification has authorized."""
         if common.Authorization.EIM not in setup.authorization_services:
             raise EvGivesUp("external identification is not offered")
         request = requests.authorization()
         for _ in range(self.plan.authorization_tries):
             answer = yield from self.until_finished(request, common.AuthorizationRes)
             if answer.response_code.value.startswith("OK"):
-                return
-        self.notes.append("not authorized")
-        raise Leaves
+                return True
+        return False
 
     def _choose_service(self) -> Script:
         """Services, the parameter sets of the wanted one, and the choice."""
