@@ -17,7 +17,6 @@ After the end no input has any effect, and `Close` contains the time to close th
 `close_delay` when the EV still has a last response to read [V2G2-034], at once in all other cases.
 """
 
-import dataclasses
 import enum
 from collections.abc import Callable, Collection
 from typing import cast
@@ -102,38 +101,33 @@ FRAME_TIME = 5.0
 """Seconds from the first byte of a frame to its last (policy)."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """Bytes of the EV, after decryption."""
 
     data: bytes
     snapshot: EvseSnapshot
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EndOfStream:
+class EndOfStream(msgspec.Struct, frozen=True):
     """The EV has closed its side, or the connection is broken."""
 
     reason: str = "closed by the EV"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """For the record: a decoded message. No action is needed."""
 
     message: msgspec.Struct
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Send these bytes; `message` is their content, for the record."""
 
     data: bytes
     message: msgspec.Struct
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Close:
+class Close(msgspec.Struct, frozen=True):
     """Close the connection after this many seconds, or when the EV does. Further inputs have no effect."""
 
     after: float = 0.0
@@ -188,8 +182,7 @@ RandomBytes = Callable[[int], bytes]
 """Returns this number of random bytes, cryptographically secure."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a connection and its session, see `Session`; a trace stores them."""
 
     snapshot: EvseSnapshot

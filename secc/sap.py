@@ -5,8 +5,9 @@ another outlet, or that the transport does not allow. Then `choose` follows the 
 rest; the station has no preference.
 """
 
-import dataclasses
 import typing
+
+import msgspec
 
 from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.pki.transport import TlsVersion, Transport
@@ -17,8 +18,7 @@ from secc.settings.protocols import ProtocolName
 __all__ = ["DIN", "ISO2", "ISO20_AC", "ISO20_DC", "Offered", "Protocol", "choose", "supported"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Protocol:
+class Protocol(msgspec.Struct, frozen=True):
     """A protocol that the station supports."""
 
     namespace: str

@@ -15,12 +15,13 @@ and no failure of the station leads to an offer without TLS. The EV decides whet
 [V2G2-628].
 """
 
-import dataclasses
 import enum
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from ipaddress import IPv6Address
+
+import msgspec
 
 from secc.errors import FramingError
 from secc.settings.tls import TlsPolicy
@@ -60,8 +61,7 @@ class SdpTransport(enum.IntEnum):
     UDP = 0x10
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SdpRequest:
+class SdpRequest(msgspec.Struct, frozen=True):
     """Request of an EV."""
 
     security: Security = Security.TLS
@@ -79,8 +79,7 @@ class SdpRequest:
         return cls(security, transport)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SdpResponse:
+class SdpResponse(msgspec.Struct, frozen=True):
     """Address, port and security that the station offers."""
 
     address: IPv6Address
@@ -105,8 +104,7 @@ class SdpResponse:
         return cls(IPv6Address(address), port, security, transport)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Source of a datagram, as reported by the operating system."""
 
     address: IPv6Address
@@ -115,8 +113,7 @@ class Source:
     """Index of the interface; 0 on the loopback interface."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """The endpoint that the station announces during a setup phase; equal requests get equal answers."""
 
     address: IPv6Address

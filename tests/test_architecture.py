@@ -138,6 +138,9 @@ THIRD_PARTY = {
     "connection": {"msgspec"},
     "payloads": {"msgspec"},
     "records": {"msgspec"},
+    "sap": {"msgspec"},
+    "sdp": {"msgspec"},
+    **{room: {"msgspec"} for room in SESSIONS},
     "pki": {"asn1crypto", "cryptography"},
     "tls": {"OpenSSL", "cryptography"},
     "trace": {"cryptography", "dpkt", "msgspec"},  # captures are read, captured TLS is opened

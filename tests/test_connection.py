@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -344,7 +345,7 @@ def test_response_that_cannot_be_encoded_ends_the_session_with_the_output_off() 
     wire.data(packed(r.start()))
     asked = next(o for o in wire.outputs if isinstance(o, CloseContactor))
     wire.feed(ContactorReported(asked.ticket, True))
-    wire.evse = dataclasses.replace(wire.evse, meter=MeterReading("meter", 1, utc=2**70))
+    wire.evse = msgspec.structs.replace(wire.evse, meter=MeterReading("meter", 1, utc=2**70))
     assert wire.data(packed(r.charging_status())) == []
     assert OpenContactor() in wire.outputs
     assert wire.close == Close(0.0)

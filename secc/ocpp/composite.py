@@ -12,6 +12,8 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from secc.ocpp.profile_model import (
     ChargingProfile,
     OperationMode,
@@ -220,7 +222,7 @@ def offer(
         _power_schedule(number, one, supply, need, horizon) for number, one in enumerate((steps, *more[:2]))
     ]
     return ScheduleOffer(
-        tuple(dataclasses.replace(one, tariff=tariffs(number)) for number, one in enumerate(schedules))
+        tuple(msgspec.structs.replace(one, tariff=tariffs(number)) for number, one in enumerate(schedules))
     )
 
 

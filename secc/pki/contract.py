@@ -130,6 +130,16 @@ class _Contract:
         return self.chain.leaf.fingerprint
 
     @property
+    def not_revoked(self) -> bool:
+        """Every certificate of the chain is known to be good; never where the root is not known here."""
+        return False
+
+    @property
+    def root(self) -> str:
+        """The root of the chain, for people."""
+        return "validated centrally"
+
+    @property
     def pem(self) -> bytes:
         """Contract certificate and its Sub-CAs as PEM, leaf first, without the root."""
         return b"".join(certificate.pem for certificate in self.chain.certificates)
@@ -147,6 +157,11 @@ class PresentedContract(_Contract):
     def not_revoked(self) -> bool:
         """Every certificate of the chain is known to be good."""
         return self.revocation is not None and self.revocation.status is RevocationStatus.GOOD
+
+    @property
+    def root(self) -> str:
+        """Common name of the configured root that the chain ends in."""
+        return self.chain.anchor.certificate.subject.common_name
 
     @property
     def ocsp_request_data(self) -> tuple[OcspRequestData, ...]:

@@ -5,7 +5,6 @@ Times are those of the event loop, monotonic seconds. Records contain no keys an
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,7 @@ class Direction(enum.StrEnum):
     SENT = "sent"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MessageRecord:
+class MessageRecord(msgspec.Struct, frozen=True):
     """A decoded message on the wire."""
 
     at: float
@@ -49,8 +47,7 @@ class MessageRecord:
     """SessionID in hexadecimal, the one that the station has chosen for this session."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NoticeRecord:
+class NoticeRecord(msgspec.Struct, frozen=True):
     """A notice of the core."""
 
     at: float
@@ -58,8 +55,7 @@ class NoticeRecord:
     session: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OutputRecord:
+class OutputRecord(msgspec.Struct, frozen=True):
     """The session asked the outlet or the back end for something."""
 
     at: float
@@ -96,8 +92,7 @@ class LinkEvent(enum.StrEnum):
     """A call of the controller, the back end or a callback failed."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LinkRecord:
+class LinkRecord(msgspec.Struct, frozen=True):
     """The network side of things."""
 
     at: float
@@ -108,8 +103,7 @@ class LinkRecord:
     """SessionID in hexadecimal of the session in progress; empty without one and for other peers."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PlcRecord:
+class PlcRecord(msgspec.Struct, frozen=True):
     """Matching or control pilot; frames are never among them, as they may hold a key."""
 
     at: float

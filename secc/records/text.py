@@ -14,8 +14,6 @@ from typing import Any, cast
 
 import msgspec
 
-from secc.messages import din, iso2
-from secc.pki.contract import VerifiedContract
 from secc.records import (
     Direction,
     LinkRecord,
@@ -43,9 +41,7 @@ __all__ = ["as_json", "as_text", "detail_of", "milliseconds", "name_of", "said_a
 
 def name_of(message: msgspec.Struct) -> str:
     """SessionSetupReq, and so on."""
-    if isinstance(message, iso2.V2GMessage | din.V2GMessage):
-        return type(message.body).__name__
-    return type(message).__name__
+    return type(getattr(message, "body", message)).__name__
 
 
 def detail_of(message: msgspec.Struct) -> str:
@@ -194,11 +190,8 @@ def _contract_words(output: object) -> dict[str, Any] | None:
         case JudgeContract():
             return {}
         case ContractGranted(contract=contract, source=source, vehicle=vehicle):
-            root = "validated centrally"
-            if isinstance(contract, VerifiedContract):
-                root = contract.chain.anchor.certificate.subject.common_name
             seen = {} if vehicle is None else {"vehicle": vehicle.common_name}
-            return {"emaid": str(contract.emaid), "by": source.value, "root": root, **seen}
+            return {"emaid": str(contract.emaid), "by": source.value, "root": contract.root, **seen}
         case ContractDelivered(request=request, bundle=bundle):
             emaid = "not verified" if bundle is None else str(bundle.emaid)
             return {"action": request.action.value, "who": str(request.pcid or request.emaid), "emaid": emaid}
@@ -218,21 +211,18 @@ def _contract_words(output: object) -> dict[str, Any] | None:
             return None
 
 
-def _order(output: object) -> str:
+def _order(output: msgspec.Struct) -> str:
     """An output of the session in words: its class and its numbers, tickets left out."""
     words = [type(output).__name__]
-    if dataclasses.is_dataclass(output):
-        for field in dataclasses.fields(output):
-            value = getattr(output, field.name)
-            if isinstance(value, int | float):
-                words.append(f"{field.name} {value:g}")
+    for name in output.__struct_fields__:
+        value = getattr(output, name)
+        if isinstance(value, int | float):
+            words.append(f"{name} {value:g}")
     return " ".join(words)
 
 
 def _plain(value: Any) -> Any:
     """Data that JSON can hold; bytes as hexadecimal."""
-    if isinstance(value, iso2.V2GMessage | din.V2GMessage):
-        return {"session_id": value.header.session_id.hex().upper(), "body": _plain(value.body)}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, bytes) and len(value) > _LONGEST:  # certificates of persons do not belong in logs
@@ -240,14 +230,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex().upper()
     if isinstance(value, msgspec.Struct):
-        pairs = ((name, getattr(value, name)) for name in value.__struct_fields__)
-        told = {name: _plain(item) for name, item in pairs if item is not None}
-        return told | {name: "not told" for name in told if name in _SECRET}
+        return _plain_struct(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+def _plain_struct(value: Any) -> dict[str, Any]:
+    """A value of the session, or a message: what is not there is left out of messages.
+
+    Messages are recognized by their module: the classes of a protocol that is off are not loaded.
+    """
+    pairs = ((name, getattr(value, name)) for name in value.__struct_fields__)
+    if not type(value).__module__.startswith("secc.messages."):
+        return {name: _plain(item) for name, item in pairs}
+    if type(value).__name__ == "V2GMessage":
+        return {"session_id": value.header.session_id.hex().upper(), "body": _plain(value.body)}
+    found = {name: _plain(item) for name, item in pairs if item is not None}
+    return found | {name: "not told" for name in found if name in _SECRET}
 
 
 _LONGEST = 100  # bytes that are shown in full

@@ -5,8 +5,9 @@ A group is None, or complete; a handler replaces it as a whole after all checks 
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+
+import msgspec
 
 from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningRequest
@@ -19,8 +20,7 @@ from secc.settings.energy import EnergyMode
 from secc.settings.services import Payment
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """The question whether this person may charge, and the answer [INV-09] [INV-11]."""
 
     ticket: Ticket
@@ -31,48 +31,46 @@ class Grant:
     """Denied, or withdrawn: nothing in this session can grant again."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RevocationQuestion:
+class RevocationQuestion(msgspec.Struct, frozen=True):
     """A contract that has been shown, while its revocation is looked up."""
 
     ticket: Ticket
     contract: PresentedContract
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ProvisioningQuestion:
+class ProvisioningQuestion(msgspec.Struct, frozen=True):
     """The back end has been asked for a contract."""
 
     ticket: Ticket
     request: ProvisioningRequest
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A contract whose chain is good, and the challenge that its owner must sign [V2G2-697]."""
 
     contract: PresentedContract | UnanchoredContract
-    challenge: bytes = dataclasses.field(repr=False)
+    challenge: bytes
+
+    def __repr__(self) -> str:
+        """Without the challenge [INV-25]."""
+        return f"Claim({self.contract!r})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractPayer:
+class ContractPayer(msgspec.Struct, frozen=True):
     """Who pays, proved, and by whose word."""
 
     contract: VerifiedContract | ForwardedContract
     source: GrantSource | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ReceiptQuestion:
+class ReceiptQuestion(msgspec.Struct, frozen=True):
     """The reading that the EV must sign now."""
 
     reading: MeterReading
     schedule_id: int
 
 
-@dataclasses.dataclass(slots=True)
-class ContractSide:
+class ContractSide(msgspec.Struct):
     """The groups of Plug and Charge; all None in a session that pays another way."""
 
     revocation_question: RevocationQuestion | None = None
@@ -89,8 +87,7 @@ class ContractSide:
     """Wh on the meter where a grant without the back end ends."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EvLimits:
+class EvLimits(msgspec.Struct, frozen=True):
     """What the EV can take, and give. Set by the accepted charge parameters, never raised later."""
 
     voltage: Milli
@@ -103,8 +100,7 @@ class EvLimits:
     """Below it the EV gives nothing."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ChargeParameters:
+class ChargeParameters(msgspec.Struct, frozen=True):
     """The accepted ChargeParameterDiscoveryReq."""
 
     mode: EnergyMode
@@ -122,16 +118,14 @@ class ChargeParameters:
         return 3 if self.mode is EnergyMode.AC_THREE_PHASE_CORE else 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ScheduleQuestion:
+class ScheduleQuestion(msgspec.Struct, frozen=True):
     """The back end has been asked for schedules, and perhaps has answered."""
 
     ticket: Ticket
     answer: SchedulesOffered | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CableTest:
+class CableTest(msgspec.Struct, frozen=True):
     """The isolation test of this pass through CableCheck [INV-06]."""
 
     ticket: Ticket
@@ -147,8 +141,7 @@ class Purpose(enum.Enum):
     DC = "DC charging"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """What the EV asks for now (DC), with the lowest maxima it has announced."""
 
     voltage: Milli
@@ -157,8 +150,7 @@ class Demand:
     limits: EvLimits
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SetPoint:
+class SetPoint(msgspec.Struct, frozen=True):
     """What to deliver, and what kept it below what the EV asked for."""
 
     voltage: Milli = ZERO
@@ -169,8 +161,7 @@ class SetPoint:
     power_limited: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DcLimits:
+class DcLimits(msgspec.Struct, frozen=True):
     """What the outlet can deliver at this moment, DC."""
 
     seen: tuple[object, ...]
@@ -184,16 +175,14 @@ class DcLimits:
     """Schedule and load management included."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Energised:
+class Energised(msgspec.Struct, frozen=True):
     """The output is on; it stays so only while the lease is renewed [INV-31]."""
 
     purpose: Purpose
     demand: Demand | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """The output is, or was last, at the voltage of the battery."""
 
     voltage: Milli
@@ -202,8 +191,7 @@ class Match:
     """More current was read than pre-charge may have: the battery is there, and its voltage is this."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """The station has decided to end the charge; this is never taken back [INV-29]."""
 
     reason: str

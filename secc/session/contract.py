@@ -5,11 +5,11 @@ How an EV shows and proves its contract differs between the protocols and is up 
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Callable
 
-from secc.pki.contract import VerifiedContract
+import msgspec
+
 from secc.session.agreed import ContractPayer
 from secc.session.context import Context
 from secc.session.contract_events import (
@@ -70,7 +70,7 @@ def decide_alone(session: Context, denial: Denial = ends_the_session) -> None:
 
 def _chain_is_good(payer: ContractPayer) -> bool:
     """The chain ends in a configured root, and nothing on it is revoked."""
-    return isinstance(payer.contract, VerifiedContract) and payer.contract.not_revoked
+    return payer.contract.not_revoked
 
 
 def _grant(session: Context, source: GrantSource) -> None:
@@ -80,7 +80,7 @@ def _grant(session: Context, source: GrantSource) -> None:
     if source is GrantSource.BACK_END:
         session.pnc.last_energy = None  # the limit of a decision without the back end is gone
     session.timers.stop(Timer.CONTRACT_ANSWER)
-    session.grant = dataclasses.replace(grant, granted=True)
+    session.grant = msgspec.structs.replace(grant, granted=True)
     session.pnc.payer = ContractPayer(payer.contract, source)
     session.emit(ContractGranted(payer.contract, source, session.vehicle))
 
@@ -90,7 +90,7 @@ def _deny(session: Context, verdict: Verdict, denial: Denial) -> None:
     if grant is None or payer is None or grant.refused:
         return
     session.timers.stop(Timer.CONTRACT_ANSWER)
-    session.grant = dataclasses.replace(grant, granted=False, refused=True)
+    session.grant = msgspec.structs.replace(grant, granted=False, refused=True)
     why, identity = verdict.value, str(payer.contract.emaid)
     session.emit(ContractRefused("AuthorizationReq", denial(session, verdict), why, why, identity))
 

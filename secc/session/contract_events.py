@@ -8,9 +8,10 @@ about a person at the outlet, so that neither can pass for the other.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from secc.pki.contract import (
     ContractPolicy,
@@ -51,8 +52,7 @@ __all__ = [
 ]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ContractTerms:
+class ContractTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What a session must know to deal with contracts; without it none is offered."""
 
     trust: TrustStore
@@ -97,32 +97,28 @@ class GrantSource(enum.StrEnum):
 # --- inputs ------------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractDecided:
+class ContractDecided(msgspec.Struct, frozen=True):
     """Answer to `AuthorizeContract`. A refusal may come later too: it withdraws, finally [INV-11]."""
 
     ticket: Ticket
     verdict: Verdict
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RevocationReported:
+class RevocationReported(msgspec.Struct, frozen=True):
     """Answer to `AskRevocation`: what could be found, perhaps nothing."""
 
     ticket: Ticket
     evidence: Evidence
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractProvisioned:
+class ContractProvisioned(msgspec.Struct, frozen=True):
     """Answer to `Provision`."""
 
     ticket: Ticket
     answer: ProvisioningAnswer
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractJudged:
+class ContractJudged(msgspec.Struct, frozen=True):
     """Answer to `JudgeContract`: the judgement is made, or may as well be made by the session now."""
 
     ticket: Ticket
@@ -143,47 +139,45 @@ class Judgement(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class JudgeContract:
+class JudgeContract(msgspec.Struct, frozen=True):
     """Call `judge` away from the event loop, then answer with `ContractJudged`."""
 
     ticket: Ticket
-    judgement: Judgement = dataclasses.field(repr=False)
+    judgement: Judgement
+
+    def __repr__(self) -> str:
+        """Without what is judged [INV-25]."""
+        return f"JudgeContract({self.ticket!r})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AskRevocation:
+class AskRevocation(msgspec.Struct, frozen=True):
     """Is a certificate of this chain revoked? Answer with `RevocationReported`."""
 
     ticket: Ticket
     contract: PresentedContract
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AuthorizeContract:
+class AuthorizeContract(msgspec.Struct, frozen=True):
     """May the owner of this contract charge? Answer with `ContractDecided`."""
 
     ticket: Ticket
     contract: VerifiedContract | ForwardedContract
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Provision:
+class Provision(msgspec.Struct, frozen=True):
     """The car wants a contract. Answer with `ContractProvisioned`; a late answer is for its next try."""
 
     ticket: Ticket
     request: ProvisioningRequest | InstallationRequest
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StoreReceipt:
+class StoreReceipt(msgspec.Struct, frozen=True):
     """Keep this: a meter reading signed by the owner of the contract."""
 
     receipt: VerifiedReceipt
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractDelivered:
+class ContractDelivered(msgspec.Struct, frozen=True):
     """For the record: a car has been sent a contract, as the back end made it."""
 
     request: ProvisioningRequest | InstallationRequest
@@ -193,8 +187,7 @@ class ContractDelivered:
     """Why it did not verify."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractGranted:
+class ContractGranted(msgspec.Struct, frozen=True):
     """For the record: a contract may charge, by whose word, and under which root."""
 
     contract: VerifiedContract | ForwardedContract
@@ -203,8 +196,7 @@ class ContractGranted:
     """The vehicle that showed it, if the EV has proved in TLS which one it is."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractRefused:
+class ContractRefused(msgspec.Struct, frozen=True):
     """For the record: a step of Plug and Charge was refused, and why; none is refused without it."""
 
     step: str

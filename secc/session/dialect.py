@@ -12,6 +12,8 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
+import msgspec
+
 from secc.session.context import Context
 from secc.session.contract_events import ContractRefused
 from secc.session.facts import Message, ProtocolFacts
@@ -28,8 +30,7 @@ Key = type[object] | Timer
 Handler = Callable[[Context, Any], Stage]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class On:
+class On(msgspec.Struct, frozen=True):
     """One row."""
 
     state: Stage
@@ -61,8 +62,7 @@ def each(
     return tuple(On(state, key, handler, leads_to, ids, leniency) for state in states)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Anywhere:
+class Anywhere(msgspec.Struct, frozen=True):
     """What an input does in every state without a row for it; the state stays, or the session ends."""
 
     handler: Callable[[Context, Any], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.session import ending
 from secc.session.agreed import Grant
@@ -40,8 +40,8 @@ def decided(session: Context, decision: AuthorizationDecided) -> None:
         if grant.refused or session.stop is not None:
             session.notice(NoticeKind.IGNORED, "authorization after it was denied, withdrawn or stopped")
             return
-        session.grant = dataclasses.replace(grant, granted=True)
+        session.grant = msgspec.structs.replace(grant, granted=True)
         return
-    session.grant = dataclasses.replace(grant, granted=False, refused=True)
+    session.grant = msgspec.structs.replace(grant, granted=False, refused=True)
     reason = "authorization withdrawn" if grant.granted else "authorization denied"
     ending.order_stop(session, reason, at_once=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection
+
+import msgspec
 
 from secc.session.paused import PausedSession
 from secc.session.ticket import Ticket
@@ -11,8 +12,7 @@ from secc.session.ticket import Ticket
 __all__ = ["Names"]
 
 
-@dataclasses.dataclass(slots=True)
-class Names:
+class Names(msgspec.Struct):
     """Makes session ids and tickets, each new."""
 
     random_bytes: Callable[[int], bytes]

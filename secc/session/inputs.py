@@ -9,7 +9,7 @@ another ticket is late, belongs to an earlier session or to an earlier pass of t
 [INV-20].
 """
 
-import dataclasses
+import msgspec
 
 from secc.session.contract_events import ContractInput
 from secc.session.facts import Message
@@ -42,20 +42,22 @@ __all__ = [
 ]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """A complete, decoded message of the EV."""
 
     message: Message
     snapshot: EvseSnapshot
-    payload: bytes = dataclasses.field(default=b"", repr=False)
+    payload: bytes = b""
     """The same as it came, EXI: a back end that provisions gets it."""
     stream: Stream = Stream.MAIN
     """On which it came; the answer goes there too."""
 
+    def __repr__(self) -> str:
+        """Without the bytes, which say the same as the message."""
+        return f"Received({self.message!r}, {self.snapshot!r}, stream={self.stream!r})"
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tick:
+
+class Tick(msgspec.Struct, frozen=True):
     """Time has passed: hand it in at `Session.deadline` at the latest.
 
     Also the way to report a changed pilot, fault or limit at once: more ticks than needed do no harm.
@@ -64,75 +66,64 @@ class Tick:
     snapshot: EvseSnapshot
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContactorReported:
+class ContactorReported(msgspec.Struct, frozen=True):
     """Answer to `CloseContactor`, by the level of the feedback. `closed=False`: it failed."""
 
     ticket: Ticket
     closed: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CableCheckReported:
+class CableCheckReported(msgspec.Struct, frozen=True):
     """Answer to `StartCableCheck`: result of the isolation test that this request began."""
 
     ticket: Ticket
     level: IsolationLevel
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AuthorizationDecided:
+class AuthorizationDecided(msgspec.Struct, frozen=True):
     """Answer to `Authorize`. `granted=False` may come later too: it withdraws, finally [INV-11]."""
 
     ticket: Ticket
     granted: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SchedulesOffered:
+class SchedulesOffered(msgspec.Struct, frozen=True):
     """Answer to `AskSchedules`. None: the back end has none or failed; the outlet's own limit is offered."""
 
     ticket: Ticket
     offer: ScheduleOffer | DynamicOffer | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PricesOffered:
+class PricesOffered(msgspec.Struct, frozen=True):
     """Answer to `AskPrices`. None: the back end has none or failed; the schedules are offered without."""
 
     ticket: Ticket
     offer: PriceOffer | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(msgspec.Struct, frozen=True):
     """The station or the operator ends the charge; final for this session [INV-29]."""
 
     reason: str = "stop requested"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RenegotiationRequested:
+class RenegotiationRequested(msgspec.Struct, frozen=True):
     """The station wants other schedules: the EV is asked, it may decline [V2G2-680] [V2G2-841]."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ServiceRenegotiationRequested:
+class ServiceRenegotiationRequested(msgspec.Struct, frozen=True):
     """The station offers other services: the EV is asked to choose again, ISO 15118-20; it may decline."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PauseRequested:
+class PauseRequested(msgspec.Struct, frozen=True):
     """The station wants the EV to pause, ISO 15118-20."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StandbyExitRequested:
+class StandbyExitRequested(msgspec.Struct, frozen=True):
     """The station wants the EV to leave standby, ISO 15118-20; it may stay."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EnergyTargeted:
+class EnergyTargeted(msgspec.Struct, frozen=True):
     """Energy management asks for another power in Dynamic mode of ISO 15118-20."""
 
     power: float | None
@@ -140,39 +131,34 @@ class EnergyTargeted:
     sides still apply."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DischargePermitted:
+class DischargePermitted(msgspec.Struct, frozen=True):
     """The operator permits energy to flow from the EV to the station, or forbids it."""
 
     max_power: float | None
     """W; 0 forbids it, None leaves it to the configuration again."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PowerLimited:
+class PowerLimited(msgspec.Struct, frozen=True):
     """A limit from outside the outlet (load management); None lifts it."""
 
     max_power: float | None
     """W in total."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LinkLost:
+class LinkLost(msgspec.Struct, frozen=True):
     """TCP, TLS or the data link has ended."""
 
     reason: str = "link lost"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PeerMisbehaved:
+class PeerMisbehaved(msgspec.Struct, frozen=True):
     """Bytes came that are no message of this protocol, or no common protocol exists."""
 
     detail: str
     no_protocol: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ControllerFault:
+class ControllerFault(msgspec.Struct, frozen=True):
     """A call of the controller raised or never came back."""
 
     reason: str

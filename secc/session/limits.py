@@ -5,7 +5,7 @@ Every set-point and every announced maximum comes from here [INV-07] [INV-08]. T
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.session.agreed import DcLimits, Demand, Match, Purpose, SetPoint
 from secc.session.context import Agreed
@@ -135,7 +135,7 @@ def _plan_discharge(
     by_power = min(-can.power.lower, ev.discharge_power) * 1000 // max(present, 1)
     current = max(0, min(by_current, by_power))
     if current == 0 or match is None or present <= floor or present > can.voltage:
-        return plan(dataclasses.replace(demand, current=ZERO), can, config, match, present, None)
+        return plan(msgspec.structs.replace(demand, current=ZERO), can, config, match, present, None)
     return SetPoint(
         voltage=floor,
         current=Milli(-current),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.session import contract, ending, limits, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
@@ -52,4 +52,4 @@ def lowered(
         watts = power
     if (volts, amperes, watts) == (before.voltage, before.current, before.power):
         return before
-    return dataclasses.replace(before, voltage=volts, current=amperes, power=watts)
+    return msgspec.structs.replace(before, voltage=volts, current=amperes, power=watts)

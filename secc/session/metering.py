@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.session.context import Context
 from secc.session.outlet import EvseSnapshot, MeterReading
@@ -23,7 +23,7 @@ def checked(session: Context, snapshot: EvseSnapshot) -> EvseSnapshot:
         if trouble:
             session.notice(NoticeKind.IGNORED, f"meter: {trouble}")
     if trouble:
-        return dataclasses.replace(snapshot, meter=None)
+        return msgspec.structs.replace(snapshot, meter=None)
     session.first_reading = session.first_reading or reading
     session.reading = reading
     return snapshot

@@ -6,7 +6,7 @@ paused session goes on with what is left of the schedule it had.
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.session import limits
 from secc.session.agreed import ChargeParameters, ScheduleQuestion
@@ -52,7 +52,9 @@ def refreshed(session: Context, *, dc: bool) -> ScheduleOffer:
     if latest is None:
         raise RuntimeError("no schedules were offered")
     schedules, held = _within_limits(session, latest.schedules, dc=dc)
-    fresh = dataclasses.replace(latest, schedules=schedules, offered_at=session.now, held=held or latest.held)
+    fresh = msgspec.structs.replace(
+        latest, schedules=schedules, offered_at=session.now, held=held or latest.held
+    )
     if session.offer is latest:
         session.offer = fresh
     session.latest_offer = fresh
@@ -99,13 +101,13 @@ def _within_limits(session: Context, offer: ScheduleOffer, *, dc: bool) -> tuple
     if all(step.max_power <= most for one in offer.schedules for step in one.steps):
         return offer, None
     cut = tuple(
-        dataclasses.replace(
+        msgspec.structs.replace(
             one, steps=tuple(PowerStep(step.start, min(step.max_power, most)) for step in one.steps)
         )
         for one in offer.schedules
     )
     held = most if possible < limits.hardware_power(session, dc=dc) else None
-    return dataclasses.replace(offer, schedules=cut), held
+    return msgspec.structs.replace(offer, schedules=cut), held
 
 
 def watch(session: Context) -> None:
@@ -187,13 +189,15 @@ def _fitting(offer: ScheduleOffer, parameters: ChargeParameters) -> ScheduleOffe
     with the lowest power of all it replaces."""
     most = parameters.max_steps
     fitting = (one if len(one.steps) <= most else _shortened(one, most) for one in offer.schedules)
-    return dataclasses.replace(offer, schedules=tuple(fitting))
+    return msgspec.structs.replace(offer, schedules=tuple(fitting))
 
 
 def _shortened(schedule: PowerSchedule, most: int) -> PowerSchedule:
     kept, surplus = schedule.steps[: most - 1], schedule.steps[most - 1 :]
     last = PowerStep(surplus[0].start, min(step.max_power for step in surplus))
-    return dataclasses.replace(schedule, steps=(*kept, last), duration=min(schedule.end - last.start, _DAY))
+    return msgspec.structs.replace(
+        schedule, steps=(*kept, last), duration=min(schedule.end - last.start, _DAY)
+    )
 
 
 # --- after a pause -----------------------------------------------------------------------------------------
@@ -213,7 +217,7 @@ def _resumed(session: Context) -> ScheduleOffer | None:
     steps = [PowerStep(0, current.max_power), *(PowerStep(s.start - gone, s.max_power) for s in later)]
     duration = schedule.end - gone - steps[-1].start
     tariff, signature = session.dialect.continued(schedule, before.schedules, gone)
-    rest = dataclasses.replace(schedule, steps=tuple(steps), duration=duration, tariff=tariff)
+    rest = msgspec.structs.replace(schedule, steps=tuple(steps), duration=duration, tariff=tariff)
     return ScheduleOffer((rest,), signature)
 
 
@@ -230,5 +234,5 @@ def _completed(resumed: ScheduleOffer, answer: ScheduleOffer | None) -> Schedule
     (schedule,) = resumed.schedules
     if answer is None or schedule.schedule_id not in answer:
         return resumed
-    priced = dataclasses.replace(schedule, tariff=answer[schedule.schedule_id].tariff)
+    priced = msgspec.structs.replace(schedule, tariff=answer[schedule.schedule_id].tariff)
     return ScheduleOffer((priced,), answer.tariff_signature)

@@ -3,8 +3,9 @@
 Volts, amperes, watts, watt-hours, seconds.
 """
 
-import dataclasses
 import enum
+
+import msgspec
 
 __all__ = ["ControlPilot", "EvseFault", "EvseSnapshot", "IsolationLevel", "MeterReading"]
 
@@ -70,8 +71,7 @@ _LATCHED = frozenset(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MeterReading:
+class MeterReading(msgspec.Struct, frozen=True):
     """What the meter itself says. Put None into the snapshot when the meter is stale or silent [INV-33]."""
 
     meter_id: str
@@ -100,8 +100,7 @@ class MeterReading:
             raise ValueError(f"status is {self.status}, expected 16 bits signed")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EvseSnapshot:
+class EvseSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The outlet as its controller sees it at one moment; must cost nothing to take.
 
     A snapshot with a field of another type, out of range, NaN or infinite is refused as a whole: the session

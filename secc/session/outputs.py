@@ -4,8 +4,9 @@ A question to the outside (`Authorize`, `AskSchedules`, `StartCableCheck`, `Clos
 `Ticket`; its answer brings the ticket back (`secc.session.inputs`).
 """
 
-import dataclasses
 import enum
+
+import msgspec
 
 from secc.session.contract_events import ContractOutput
 from secc.session.costs import Costs
@@ -39,31 +40,31 @@ __all__ = [
 ]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """The response to the request at hand; exactly one per request [INV-15]."""
 
     message: Message
-    payload: bytes | None = dataclasses.field(default=None, repr=False)
+    payload: bytes | None = None
     """Send these bytes as they are: what is in them is signed by others. They say `message`."""
     stream: Stream = Stream.MAIN
     """On which the request came."""
 
+    def __repr__(self) -> str:
+        """Without the bytes, which say the same as the message."""
+        return f"Send({self.message!r}, stream={self.stream!r})"
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CloseContactor:
+
+class CloseContactor(msgspec.Struct, frozen=True):
     """AC: energise. Answer with `ContactorReported` when the feedback says so, or after giving up."""
 
     ticket: Ticket
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OpenContactor:
+class OpenContactor(msgspec.Struct, frozen=True):
     """Switch all energy off now. Emitted at every end, even if nothing was closed; needs no answer."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StartCableCheck:
+class StartCableCheck(msgspec.Struct, frozen=True):
     """DC: run a new isolation test now. Answer with `CableCheckReported`."""
 
     ticket: Ticket
@@ -71,8 +72,7 @@ class StartCableCheck:
     """V that the test may apply: the lower of the EV's and the outlet's maximum."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SetOutput:
+class SetOutput(msgspec.Struct, frozen=True):
     """DC: the set-point, already below every limit [INV-07]. (0, 0) switches the output off."""
 
     voltage: float
@@ -82,38 +82,33 @@ class SetOutput:
     """A, rounded towards 0 to mA; below 0 it flows from the EV to the station."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RenewLease:
+class RenewLease(msgspec.Struct, frozen=True):
     """The output may stay energised this long from now; unrenewed it must switch itself off [INV-31]."""
 
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Authorize:
+class Authorize(msgspec.Struct, frozen=True):
     """May the person at this outlet charge (external identification)? Answer with `AuthorizationDecided`."""
 
     ticket: Ticket
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AskSchedules:
+class AskSchedules(msgspec.Struct, frozen=True):
     """Which power, when? Answer with `SchedulesOffered`."""
 
     ticket: Ticket
     need: EnergyNeed
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AskPrices:
+class AskPrices(msgspec.Struct, frozen=True):
     """What do these schedules cost? Answer with `PricesOffered`."""
 
     ticket: Ticket
     need: PriceNeed
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OfferSent:
+class OfferSent(msgspec.Struct, frozen=True):
     """For the record: schedules with prices that the EV may choose from; needs no answer."""
 
     schedules: tuple[PowerSchedule, ...]
@@ -125,8 +120,7 @@ class OfferSent:
     """By the mobility operator."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OfferChosen:
+class OfferChosen(msgspec.Struct, frozen=True):
     """For the record: the prices in force from now on; needs no answer."""
 
     schedule_id: int | None
@@ -149,8 +143,7 @@ class NoticeKind(enum.StrEnum):
     IGNORED = "ignored"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something the log should say; the core itself never logs."""
 
     kind: NoticeKind
@@ -173,8 +166,7 @@ class EndReason(enum.StrEnum):
     LEASE_LAPSED = "lease lapsed"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EndSession:
+class EndSession(msgspec.Struct, frozen=True, kw_only=True):
     """The session is over and the output is off; call `make_safe`, close the connection."""
 
     reason: EndReason

@@ -1,6 +1,6 @@
 """What outlives a session: the one that the EV has paused and may continue."""
 
-import dataclasses
+import msgspec
 
 from secc.session.context import Agreed
 from secc.session.outlet import ControlPilot, EvseSnapshot
@@ -26,7 +26,7 @@ def kept(agreed: Agreed, session_id: bytes) -> PausedSession:
     )
     if before is None:
         return this
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         this,
         offer=this.offer or before.offer,
         emaid=this.emaid or before.emaid,

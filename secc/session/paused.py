@@ -1,6 +1,6 @@
 """What a paused session leaves to the next one."""
 
-import dataclasses
+import msgspec
 
 from secc.session.schedules import Offer
 from secc.session.service_events import ChosenService
@@ -10,8 +10,7 @@ from secc.settings.services import Payment
 __all__ = ["PausedSession"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PausedSession:
+class PausedSession(msgspec.Struct, frozen=True):
     """What is kept of a session that the EV has paused [V2G2-741]."""
 
     session_id: bytes

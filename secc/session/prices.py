@@ -9,10 +9,11 @@ A step holds until the next one, the last one until the end of the schedule that
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import itertools
 from collections.abc import Iterable
+
+import msgspec
 
 from secc.session.schedules import PowerSchedule
 from secc.settings.iso20 import Pricing
@@ -52,8 +53,7 @@ class PriceAlgorithm(enum.Enum):
     """The part of the power inside a band has the fee of that band."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriceBand:
+class PriceBand(msgspec.Struct, frozen=True):
     """A price from a power upwards, up to the next band (PriceRule)."""
 
     from_power: int
@@ -78,8 +78,7 @@ class PriceBand:
             _money(self.parking_fee, "parking_fee")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriceStep:
+class PriceStep(msgspec.Struct, frozen=True):
     """The bands that hold from a moment on (PriceRuleStack)."""
 
     start: int
@@ -93,8 +92,7 @@ class PriceStep:
         _rising([band.from_power for band in self.bands], "bands begin at", "W")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tax:
+class Tax(msgspec.Struct, frozen=True):
     """A tax and what it is raised on (TaxRule)."""
 
     number: int
@@ -116,8 +114,7 @@ class Tax:
         _exact(self.rate, "rate")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OverstayFee:
+class OverstayFee(msgspec.Struct, frozen=True):
     """What overstaying costs from a moment on (OverstayRule)."""
 
     start: int
@@ -134,8 +131,7 @@ class OverstayFee:
             raise ValueError(f"period is {self.period} s, expected 1 or more")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Overstay:
+class Overstay(msgspec.Struct, frozen=True):
     """When an EV overstays, and what that costs (OverstayRules)."""
 
     fees: tuple[OverstayFee, ...]
@@ -155,8 +151,7 @@ class Overstay:
             _power(self.below_power, "below_power")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AddedService:
+class AddedService(msgspec.Struct, frozen=True):
     """A service besides energy with one fee (AdditionalService)."""
 
     name: str
@@ -167,8 +162,7 @@ class AddedService:
         _money(self.fee, "fee")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AbsolutePrices:
+class AbsolutePrices(msgspec.Struct, frozen=True, kw_only=True):
     """Prices in a currency over time (AbsolutePriceSchedule)."""
 
     currency: str
@@ -209,8 +203,7 @@ class AbsolutePrices:
             raise ValueError(f"minimum_cost {least} is above maximum_cost {most}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LevelStep:
+class LevelStep(msgspec.Struct, frozen=True):
     """A price level from a moment on (PriceLevelScheduleEntry)."""
 
     start: int
@@ -219,8 +212,7 @@ class LevelStep:
     """0 is the cheapest."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriceLevels:
+class PriceLevels(msgspec.Struct, frozen=True):
     """Cheaper and dearer times, without a currency (PriceLevelSchedule)."""
 
     levels: tuple[LevelStep, ...]
@@ -238,8 +230,7 @@ class PriceLevels:
             raise ValueError(f"level {highest} of {self.count}, expected one below it, of at most 255")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SignedPrices:
+class SignedPrices(msgspec.Struct, frozen=True):
     """A price schedule as its mobility operator has signed it; sent as it is, byte for byte."""
 
     exi: bytes
@@ -250,8 +241,7 @@ class SignedPrices:
 Prices = AbsolutePrices | PriceLevels | SignedPrices
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TuplePrices:
+class TuplePrices(msgspec.Struct, frozen=True):
     """What one schedule costs, for each direction."""
 
     charging: Prices | None = None
@@ -261,8 +251,7 @@ class TuplePrices:
     """None: every schedule without separate prices; in Dynamic mode, where there are no schedules."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriceOffer:
+class PriceOffer(msgspec.Struct, frozen=True):
     """The answer of a back end to a question for prices."""
 
     prices: tuple[TuplePrices, ...]
@@ -290,8 +279,7 @@ class PriceOffer:
         return tuple(one for one in both if isinstance(one, SignedPrices))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PriceNeed:
+class PriceNeed(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be priced."""
 
     pricing: Pricing

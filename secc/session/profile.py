@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from secc.session.context import Context
 from secc.session.outputs import NoticeKind
@@ -35,7 +36,7 @@ def chosen_offer(session: Context, schedule_id: int, profile: Sequence[ProfileEn
         impossible = check_profile(profile, offer.schedules[schedule_id], lenient=lenient)
         if impossible and session.state.waits_for_ev:  # else the same request is looked at again
             session.notice(NoticeKind.LENIENT, "ChargingProfile by impossible_profile")
-    return dataclasses.replace(offer, schedule_id=schedule_id)
+    return msgspec.structs.replace(offer, schedule_id=schedule_id)
 
 
 def check_profile(profile: Sequence[ProfileEntry], schedule: PowerSchedule, *, lenient: bool = False) -> bool:

@@ -10,10 +10,11 @@ Currents and powers are signed: positive from the station to the car. A limit is
 direction is its type: `ChargeLimit` or `DischargeLimit`. `Bounds` makes both into one signed range.
 """
 
-import dataclasses
 import functools
 import math
 from typing import NewType, Protocol
+
+import msgspec
 
 __all__ = [
     "NO_DISCHARGE",
@@ -44,8 +45,7 @@ ZERO = Milli(0)
 NO_DISCHARGE = DischargeLimit(0)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """What a signed current or power may be: from `lower`, 0 or less, to `upper`, 0 or more."""
 
     lower: Milli

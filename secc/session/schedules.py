@@ -1,7 +1,8 @@
 """Power over time: what a back end offers to an EV, and what the EV says it needs."""
 
-import dataclasses
 import itertools
+
+import msgspec
 
 from secc.settings.energy import EnergyMode
 
@@ -16,8 +17,7 @@ __all__ = [
 ]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PowerStep:
+class PowerStep(msgspec.Struct, frozen=True):
     """From `start` on, and until the next step, at most `max_power`."""
 
     start: int
@@ -26,8 +26,7 @@ class PowerStep:
     """W, the total over all phases [V2G2-315]."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PowerSchedule:
+class PowerSchedule(msgspec.Struct, frozen=True):
     """One tuple to choose from; steps in rising order, the first at 0."""
 
     schedule_id: int
@@ -60,8 +59,7 @@ class PowerSchedule:
         return self.steps[-1].start + self.duration
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ScheduleOffer:
+class ScheduleOffer(msgspec.Struct, frozen=True):
     """One to three schedules; the first is the default one [V2G2-297]."""
 
     schedules: tuple[PowerSchedule, ...]
@@ -86,8 +84,7 @@ class ScheduleOffer:
         raise KeyError(schedule_id)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Mobility:
+class Mobility(msgspec.Struct, frozen=True):
     """When the driver departs and how full the battery must be, as the back end knows it."""
 
     departure: int | None = None
@@ -105,8 +102,7 @@ class Mobility:
                 raise ValueError(f"a state of charge is {soc} %, expected 0..100")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DynamicOffer:
+class DynamicOffer(msgspec.Struct, frozen=True):
     """The answer of a back end to the needs of an EV in Dynamic mode."""
 
     power: float | None = None
@@ -119,8 +115,7 @@ class DynamicOffer:
             raise ValueError(f"power is {self.power:g} W, expected -10 MW to 10 MW")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EnergyNeed:
+class EnergyNeed(msgspec.Struct, frozen=True, kw_only=True):
     """The needs of the EV for the coming charge."""
 
     mode: EnergyMode
@@ -152,8 +147,7 @@ class EnergyNeed:
     """MobilityNeedsMode 2: the back end may say departure and states of charge."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True):
     """Schedules that were sent to the EV, and which of them is followed."""
 
     schedules: ScheduleOffer

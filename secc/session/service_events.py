@@ -1,12 +1,11 @@
 """What comes out of a session when the EV has chosen value-added services."""
 
-import dataclasses
+import msgspec
 
 __all__ = ["ChosenService", "ServicesChosen"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ChosenService:
+class ChosenService(msgspec.Struct, frozen=True):
     """A value-added service that the EV wants to use."""
 
     service_id: int
@@ -14,8 +13,7 @@ class ChosenService:
     """None: the EV named none, as the service has one at most."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ServicesChosen:
+class ServicesChosen(msgspec.Struct, frozen=True):
     """Make these services available until the session ends; needs no answer."""
 
     services: tuple[ChosenService, ...]

@@ -1,12 +1,11 @@
 """The name of a question to the outside, so that its answer can be distinguished from others."""
 
-import dataclasses
+import msgspec
 
 __all__ = ["Ticket"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """Names one question of one session; equal tickets mean the same question."""
 
     generation: int

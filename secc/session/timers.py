@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Container
+
+import msgspec
 
 from secc.session.states import Timer
 from secc.settings.timing import TimingConfig
@@ -11,15 +12,14 @@ from secc.settings.timing import TimingConfig
 __all__ = ["Timers"]
 
 
-@dataclasses.dataclass(slots=True)
-class Timers:
+class Timers(msgspec.Struct):
     """One deadline per timer, in monotonic seconds. A timer that has run out is remembered until it is
     started or stopped."""
 
     timing: TimingConfig
-    due: dict[Timer, float] = dataclasses.field(default_factory=dict)
+    due: dict[Timer, float] = msgspec.field(default_factory=dict)
     """When each running timer runs out."""
-    expired: set[Timer] = dataclasses.field(default_factory=set)
+    expired: set[Timer] = msgspec.field(default_factory=set)
 
     def start(self, timer: Timer, now: float, seconds: float | None = None) -> None:
         """Run the timer from `now` on, for so many seconds or for its usual time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.ports import EvseController
 from secc.session.outlet import EvseSnapshot, IsolationLevel
@@ -26,7 +26,7 @@ class PilotFromCable(EvseController):
 
     def snapshot(self) -> EvseSnapshot:
         """As of the controller, with the pilot of the cable."""
-        return dataclasses.replace(self.controller.snapshot(), control_pilot=self._cable.pilot)
+        return msgspec.structs.replace(self.controller.snapshot(), control_pilot=self._cable.pilot)
 
     def lease(self, seconds: float) -> None:
         """As of the controller."""

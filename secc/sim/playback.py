@@ -189,7 +189,7 @@ class _Playback:
 
     def _act(self, cue: Cue) -> None:
         evse = self._evse
-        self._evse = dataclasses.replace(
+        self._evse = msgspec.structs.replace(
             evse,
             present_voltage=evse.present_voltage if cue.voltage is None else cue.voltage,
             present_current=evse.present_current if cue.current is None else cue.current,
@@ -213,10 +213,10 @@ class _Playback:
         """While an answer is owed the reading moves on, as the recorded station had it in later answers."""
         past = [volts for at, volts in self._readings if at + self._shift <= self._now]
         if past:
-            self._evse = dataclasses.replace(self._evse, present_voltage=past[-1])
+            self._evse = msgspec.structs.replace(self._evse, present_voltage=past[-1])
 
     def _show(self, pilot: ControlPilot) -> None:
-        self._evse = dataclasses.replace(self._evse, control_pilot=pilot)
+        self._evse = msgspec.structs.replace(self._evse, control_pilot=pilot)
         self._handle(Tick(self._evse))
 
     def _close_contactor(self, exchange: CarExchange) -> None:
@@ -226,7 +226,7 @@ class _Playback:
             return
         answered_at = exchange.at if exchange.answered_at is None else exchange.answered_at
         self._until(min(answered_at + self._shift, self._now + _CONTACTOR))
-        self._evse = dataclasses.replace(self._evse, contactor_closed=True)
+        self._evse = msgspec.structs.replace(self._evse, contactor_closed=True)
         self._handle(ContactorReported(ticket, closed=True))
 
     # --- time and the core ---
@@ -237,7 +237,7 @@ class _Playback:
             self._now = max(self._now, due)
             self._handle(Tick(self._evse))
         self._now = max(self._now, time)
-        self._evse = dataclasses.replace(self._evse, utc=1.7e9 + self._now)
+        self._evse = msgspec.structs.replace(self._evse, utc=1.7e9 + self._now)
 
     def _handle(self, event: ConnectionInput) -> None:
         for output in self._connection.handle(event, self._now):
@@ -253,10 +253,10 @@ class _Playback:
             case SetOutput(voltage, current):
                 self.energised = voltage != 0.0 or current != 0.0
                 if not self.energised:
-                    self._evse = dataclasses.replace(self._evse, present_voltage=0.0, present_current=0.0)
+                    self._evse = msgspec.structs.replace(self._evse, present_voltage=0.0, present_current=0.0)
             case OpenContactor():
                 self.energised = False
-                self._evse = dataclasses.replace(self._evse, contactor_closed=False)
+                self._evse = msgspec.structs.replace(self._evse, contactor_closed=False)
             case Notice(kind=NoticeKind.LENIENT, text=text):
                 self._count.leniencies.append(text)
             case EndSession():

@@ -23,6 +23,8 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from secc.connection import (
     Close,
     Connection,
@@ -327,7 +329,7 @@ class Conversation:
         try:
             self.seen = self.outlet.controller.snapshot()
         except Exception:
-            self.seen = dataclasses.replace(self.seen, fault=EvseFault.MALFUNCTION, ready=False)
+            self.seen = msgspec.structs.replace(self.seen, fault=EvseFault.MALFUNCTION, ready=False)
         self._observe(self.seen)
         return self.seen
 
@@ -349,7 +351,7 @@ class Conversation:
         if not self._changes:
             return [Tick(now)]
         passed, self._changes = self._changes, []
-        moments = [dataclasses.replace(now, **_urgent_fields(one)) for one in passed]
+        moments = [msgspec.structs.replace(now, **_urgent_fields(one)) for one in passed]
         return [Tick(one) for one in (*moments, now)]
 
     def queue_look(self) -> None:

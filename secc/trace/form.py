@@ -62,7 +62,7 @@ def plain(value: object) -> Plain:
             return str(value)
         case Certificate():
             return value.der.hex()
-        case msgspec.Struct():
+        case msgspec.Struct() if _is_message(value):
             return typing.cast(Plain, msgspec.to_builtins(value))
         case set() | frozenset():
             return sorted((plain(item) for item in value), key=repr)
@@ -70,13 +70,31 @@ def plain(value: object) -> Plain:
             return {str(key): plain(item) for key, item in value.items()}
         case Collection():
             return [plain(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if getattr(value, field.name) != field.default
-        }
+    if _has_fields(value) and not isinstance(value, type):
+        defaults = _defaults(type(value))  # type: ignore[arg-type]  # a class is hashable
+        found = ((name, getattr(value, name)) for name in defaults)
+        return {name: plain(item) for name, item in found if item != defaults[name]}
     return type(value).__name__
+
+
+def _is_message(value: msgspec.Struct) -> bool:
+    """A message of an EV or for one; other structs are values of the session."""
+    return type(value).__module__.startswith("secc.messages.")
+
+
+def _has_fields(kind: object) -> bool:
+    """A struct or a dataclass, or an object of one."""
+    return hasattr(kind, "__struct_fields__") or dataclasses.is_dataclass(kind)
+
+
+@functools.cache
+def _defaults(cls: type) -> dict[str, object]:
+    """The fields of a struct or a dataclass, each with its default, or with what equals nothing."""
+    names: tuple[str, ...] | None = getattr(cls, "__struct_fields__", None)
+    if names is None:
+        return {field.name: field.default for field in dataclasses.fields(cls)}
+    defaults = cls.__struct_defaults__  # type: ignore[attr-defined]  # of the last fields
+    return dict(zip(names, (*[msgspec.NODEFAULT] * (len(names) - len(defaults)), *defaults), strict=True))
 
 
 def plain_config(config: object) -> Plain:
@@ -148,7 +166,7 @@ def _built(hint: typing.Any, value: Plain) -> typing.Any:
 def _meant(hints: list[typing.Any], value: Plain) -> typing.Any:
     """The first type that has all the fields of the value; what fits nothing is an error of the first."""
     names = value.keys() if isinstance(value, dict) else frozenset()
-    fitting = [one for one in hints if dataclasses.is_dataclass(one) and names <= _hints(one).keys()]  # type: ignore[arg-type]
+    fitting = [one for one in hints if _has_fields(one) and names <= _hints(one).keys()]
     return [*fitting, *hints][0]
 
 

@@ -7,11 +7,12 @@ draws the same. What is in a trace is as private as the sessions are: contracts 
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import json
 import platform
 from collections.abc import Callable, Collection, Iterable
+
+import msgspec
 
 from secc.connection import Beginning, Connection, ConnectionInput, ConnectionOutput, RandomBytes
 from secc.session.machine import Session
@@ -68,7 +69,7 @@ class Recorder:
         tap = _Tap(random_bytes)
         session = beginning.session(self._config, tap)
         drawn = tap.taken()
-        begun = dataclasses.replace(beginning, recent_ids=_those(drawn, beginning.recent_ids))
+        begun = msgspec.structs.replace(beginning, recent_ids=_those(drawn, beginning.recent_ids))
         self._cut = None
         self._of(
             beginning.generation,

@@ -1,9 +1,9 @@
 """Recorded cars over real TCP, at a whole station, several times faster than they were."""
 
 import asyncio
-import dataclasses
 import os
 
+import msgspec
 import pytest
 
 from secc.records import OutputRecord
@@ -29,7 +29,7 @@ class FollowingOutlet(RecordingOutlet):
         self.tested = asyncio.Event()
 
     def snapshot(self) -> EvseSnapshot:
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             super().snapshot(), present_voltage=self.voltage, present_current=self.current
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -224,7 +223,7 @@ def test_an_ev_gets_steps_from_now_capped_by_the_outlet() -> None:
 
 def test_what_does_not_fit_into_the_memory_of_the_ev_becomes_the_lowest_step() -> None:
     steps = tuple(LimitStep(NOW + 100 * number, watts) for number, watts in enumerate((9e3, 8e3, 2e3, 7e3)))
-    (schedule,) = offer(steps, SUPPLY, dataclasses.replace(NEED, max_steps=2), DAY).schedules
+    (schedule,) = offer(steps, SUPPLY, msgspec.structs.replace(NEED, max_steps=2), DAY).schedules
     assert [(step.start, step.max_power) for step in schedule.steps] == [(0, 9000.0), (100, 2000.0)]
 
 
@@ -266,7 +265,7 @@ def test_the_composite_says_at_each_moment_what_the_profiles_say(
 @given(st.lists(PROFILES, max_size=5), st.integers(1, 8))
 def test_no_ev_is_ever_offered_more_than_a_profile_allows(profiles: list[ChargingProfile], room: int) -> None:
     steps = composite(profiles, SUPPLY, NOW, DAY, RUNNING)
-    (schedule,) = offer(steps, SUPPLY, dataclasses.replace(NEED, max_steps=room), DAY).schedules
+    (schedule,) = offer(steps, SUPPLY, msgspec.structs.replace(NEED, max_steps=room), DAY).schedules
     assert len(schedule.steps) <= room
     ends = [*(one.start for one in schedule.steps[1:]), DAY]
     for one, end in zip(schedule.steps, ends, strict=True):

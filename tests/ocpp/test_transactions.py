@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from secc.ocpp.model import (
@@ -22,11 +21,11 @@ from secc.session.outputs import EndReason, EndSession
 
 CARD = IdToken("CARD")
 PLUGGED = EvseSnapshot(control_pilot=ControlPilot.B, meter=MeterReading("M", 1000))
-CHARGING = dataclasses.replace(
+CHARGING = msgspec.structs.replace(
     PLUGGED, control_pilot=ControlPilot.C, contactor_closed=True, meter=MeterReading("M", 1100)
 )
-PAUSED = dataclasses.replace(CHARGING, contactor_closed=False, control_pilot=ControlPilot.B)
-GONE = dataclasses.replace(PLUGGED, control_pilot=ControlPilot.A)
+PAUSED = msgspec.structs.replace(CHARGING, contactor_closed=False, control_pilot=ControlPilot.B)
+GONE = msgspec.structs.replace(PLUGGED, control_pilot=ControlPilot.A)
 TERMINATED = EndSession(reason=EndReason.TERMINATED)
 
 
@@ -142,7 +141,7 @@ def test_a_clock_that_is_set_back_never_puts_an_event_before_another() -> None:
 
 
 def test_a_silent_meter_leaves_the_last_reading_of_the_transaction() -> None:
-    silent = dataclasses.replace(CHARGING, meter=None)
+    silent = msgspec.structs.replace(CHARGING, meter=None)
     assert reading_of(silent) is None
     transactions, _ = begun()
     (event,) = transactions.observe(silent, 110.0, offline=False)
@@ -187,22 +186,22 @@ def test_the_end_of_a_session_in_the_words_of_ocpp(end: EndSession, reason: Stop
         (PLUGGED, ChargingState.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EV),
         (CHARGING, ChargingState.CHARGING, ConnectorStatus.CHARGING),
         (
-            dataclasses.replace(CHARGING, contactor_closed=False),
+            msgspec.structs.replace(CHARGING, contactor_closed=False),
             ChargingState.SUSPENDED_EVSE,
             ConnectorStatus.SUSPENDED_EVSE,
         ),
         (
-            dataclasses.replace(PLUGGED, present_voltage=400.0, present_current=10.0),
+            msgspec.structs.replace(PLUGGED, present_voltage=400.0, present_current=10.0),
             ChargingState.CHARGING,
             ConnectorStatus.CHARGING,
         ),
         (
-            dataclasses.replace(CHARGING, fault=EvseFault.MALFUNCTION),
+            msgspec.structs.replace(CHARGING, fault=EvseFault.MALFUNCTION),
             ChargingState.CHARGING,
             ConnectorStatus.FAULTED,
         ),
         (
-            dataclasses.replace(GONE, control_pilot=ControlPilot.F),
+            msgspec.structs.replace(GONE, control_pilot=ControlPilot.F),
             ChargingState.IDLE,
             ConnectorStatus.FAULTED,
         ),
@@ -233,7 +232,7 @@ def test_status_without_a_transaction(
 
 
 def test_the_power_of_a_reading_is_told_where_it_is_known() -> None:
-    reading = reading_of(dataclasses.replace(CHARGING, present_voltage=400.0, present_current=10.0))
+    reading = reading_of(msgspec.structs.replace(CHARGING, present_voltage=400.0, present_current=10.0))
     assert reading is not None
     assert reading.power == 4000.0
     reading = reading_of(CHARGING)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 import msgspec
@@ -533,7 +532,7 @@ def test_a_grant_by_the_chain_ends_at_its_limit_of_energy() -> None:
     bench.request(requests.start())
     bench.contactor()
     assert code(bench.request(requests.charging_status())) == "OK"
-    bench.outlet(meter=dataclasses.replace(METER, energy=1500))
+    bench.outlet(meter=msgspec.structs.replace(METER, energy=1500))
     found = bench.request(requests.charging_status())
     assert isinstance(found, iso2.ChargingStatusRes)
     assert found.ac_evse_status.evse_notification is iso2.EVSENotification.STOP_CHARGING

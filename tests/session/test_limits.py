@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.messages.iso2 import CurrentDemandRes
@@ -188,7 +189,7 @@ def with_schedule(*steps: tuple[int, float]) -> Bench:
     bench = Bench(DC).to_demand()
     schedule = PowerSchedule(1, tuple(PowerStep(start, watts) for start, watts in steps), 3600)
     assert bench.session.offer is not None
-    bench.session.offer = dataclasses.replace(
+    bench.session.offer = msgspec.structs.replace(
         bench.session.offer, offered_at=bench.clock.now, schedule_id=1, schedules=ScheduleOffer((schedule,))
     )
     return bench
@@ -259,14 +260,14 @@ def test_the_energy_is_that_of_all_steps_but_no_more_than_the_ev_wants() -> None
     assert session.parameters is not None
     assert session.latest_offer is not None
     schedule = PowerSchedule(1, (PowerStep(0, 8000.0), PowerStep(1800, 4000.0)), 3600)
-    session.latest_offer = dataclasses.replace(
+    session.latest_offer = msgspec.structs.replace(
         session.latest_offer, schedule_id=1, schedules=ScheduleOffer((schedule,))
     )
-    session.parameters = dataclasses.replace(session.parameters, energy=milli(50_000))
+    session.parameters = msgspec.structs.replace(session.parameters, energy=milli(50_000))
     assert limits.deliverable(session) == milli(8000)
-    session.parameters = dataclasses.replace(session.parameters, energy=milli(7_999))
+    session.parameters = msgspec.structs.replace(session.parameters, energy=milli(7_999))
     assert limits.deliverable(session) == milli(7999)
-    session.parameters = dataclasses.replace(session.parameters, energy=None)
+    session.parameters = msgspec.structs.replace(session.parameters, energy=None)
     assert limits.deliverable(session) is None
     session.parameters = None
     assert limits.deliverable(session) is None
@@ -275,6 +276,6 @@ def test_the_energy_is_that_of_all_steps_but_no_more_than_the_ev_wants() -> None
 def test_without_an_offer_the_energy_is_not_known() -> None:
     session = Bench(DC).to_cable_check().session
     assert session.parameters is not None
-    session.parameters = dataclasses.replace(session.parameters, energy=milli(50_000))
+    session.parameters = msgspec.structs.replace(session.parameters, energy=milli(50_000))
     session.latest_offer = None
     assert limits.deliverable(session) is None

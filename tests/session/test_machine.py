@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from secc.messages.iso2 import CurrentDemandReq, DCEVErrorCode, EVSENotification
@@ -397,7 +398,7 @@ def test_renegotiation_outside_a_loop_is_ignored() -> None:
 @pytest.mark.inv("INV-08")
 def test_a_lower_limit_acts_with_the_next_renewal_of_the_lease() -> None:
     bench = Bench(DC).to_demand()
-    bench.evse = dataclasses.replace(bench.evse, max_power=10_000.0)
+    bench.evse = msgspec.structs.replace(bench.evse, max_power=10_000.0)
     assert SetOutput(400.0, 25.0) in bench.tick(0.25)
 
 

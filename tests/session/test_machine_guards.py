@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.messages import iso2
@@ -331,10 +332,10 @@ def test_a_handler_that_leaves_the_table_is_a_defect() -> None:
     bench = Bench(AC).to_power_on_ac()
     rule = ISO2.find(bench.session.state, type(r.start()), AC.compat)
     assert rule is not None
-    lost = dataclasses.replace(rule, handler=lambda session, _: session.state)
+    lost = msgspec.structs.replace(rule, handler=lambda session, _: session.state)
     with pytest.raises(RuntimeError, match="the table says"):
         bench.session._apply(lost, None)
-    silent = dataclasses.replace(lost, leads_to=frozenset({bench.session.state}))
+    silent = msgspec.structs.replace(lost, leads_to=frozenset({bench.session.state}))
     bench.session.owed = r.start()
     with pytest.raises(RuntimeError, match="with the answer"):
         bench.session._apply(silent, None)
@@ -350,7 +351,7 @@ def test_what_a_refusing_handler_has_emitted_is_dropped() -> None:
         bench.session.emit(RenewLease(9.0))
         raise Refused(Cause.FAILED, "no reason")
 
-    bench.session._apply(dataclasses.replace(rule, handler=refusing), None)
+    bench.session._apply(msgspec.structs.replace(rule, handler=refusing), None)
     assert RenewLease(9.0) not in bench.session._outputs
     assert bench.session.state.ended
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from secc.session import limits, output
@@ -53,7 +54,7 @@ def test_a_signed_demand_is_kept_within_the_limits_of_its_direction(current: int
 
 @pytest.mark.inv("INV-07")
 def test_an_outlet_that_takes_nothing_from_a_car_has_a_set_point_of_zero() -> None:
-    none = dataclasses.replace(CAN, current=Bounds.of(ChargeLimit(125_000), DischargeLimit(0)))
+    none = msgspec.structs.replace(CAN, current=Bounds.of(ChargeLimit(125_000), DischargeLimit(0)))
     assert planned(-10_000, can=none) == SetPoint(milli(400.0))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from secc.messages import din, iso2
@@ -140,7 +141,7 @@ def test_din_answers_a_start_within_1500_ms_whatever_the_voltage_does(
     answer = None
     while answer is None:
         if arrives is not None and bench.clock.now - asked >= arrives:
-            bench.evse = dataclasses.replace(bench.evse, present_voltage=380.0)
+            bench.evse = msgspec.structs.replace(bench.evse, present_voltage=380.0)
         answer = d.answer(bench.tick(0.05))
     assert bench.clock.now - asked < 1.5
     assert str(getattr(answer, "response_code", "")) == code

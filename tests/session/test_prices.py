@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from secc.session.prices import (
@@ -56,12 +56,12 @@ def test_a_fee_with_too_many_digits_is_refused_and_the_nearest_one_is_named() ->
         (lambda: OverstayFee(0, 1, 0), "period is 0 s"),
         (lambda: Overstay(()), "0 overstay fees"),
         (lambda: Overstay((OverstayFee(5, 1, 1), OverstayFee(5, 1, 1))), "a rising order"),
-        (lambda: dataclasses.replace(DAY, currency="eur"), "ISO 4217"),
-        (lambda: dataclasses.replace(DAY, language="EN"), "ISO 639"),
-        (lambda: dataclasses.replace(DAY, steps=()), "0 price steps"),
-        (lambda: dataclasses.replace(DAY, steps=(PriceStep(5, (FEE,)),)), "expected 0 and then rising"),
-        (lambda: dataclasses.replace(DAY, taxes=(Tax(1, 0), Tax(1, 0))), "repeat"),
-        (lambda: dataclasses.replace(DAY, minimum_cost=60_000_000), "above maximum_cost"),
+        (lambda: msgspec.structs.replace(DAY, currency="eur"), "ISO 4217"),
+        (lambda: msgspec.structs.replace(DAY, language="EN"), "ISO 639"),
+        (lambda: msgspec.structs.replace(DAY, steps=()), "0 price steps"),
+        (lambda: msgspec.structs.replace(DAY, steps=(PriceStep(5, (FEE,)),)), "expected 0 and then rising"),
+        (lambda: msgspec.structs.replace(DAY, taxes=(Tax(1, 0), Tax(1, 0))), "repeat"),
+        (lambda: msgspec.structs.replace(DAY, minimum_cost=60_000_000), "above maximum_cost"),
         (lambda: PriceLevels((LevelStep(0, 3),), 3), "level 3 of 3"),
         (lambda: PriceLevels((), 3), "0 price levels"),
         (lambda: PriceOffer(()), "prices of 0 schedules"),

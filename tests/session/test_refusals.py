@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.messages import din, iso2
@@ -49,7 +50,7 @@ def warned(state: Stage | None = None) -> tuple[Bench, tuple[Any, ...]]:
         raise Warned(iso2.ResponseCode.FAILED_CHALLENGE_INVALID, "not this time", state)
 
     row = ISO2.index[State.WAIT_STATUS, iso2.ChargingStatusReq]
-    row = dataclasses.replace(row, handler=warns, leads_to={State.WAIT_STATUS, State.WAIT_RECEIPT_AC})
+    row = msgspec.structs.replace(row, handler=warns, leads_to={State.WAIT_STATUS, State.WAIT_RECEIPT_AC})
     rules = (*(one for one in ISO2.rules if (one.state, one.input) != (row.state, row.input)), row)
     bench = Bench(AC).to_status()
     bench.session.dialect = dataclasses.replace(ISO2, rules=rules)
@@ -87,4 +88,4 @@ def test_a_warning_without_a_request_is_a_defect() -> None:
         raise Warned(iso2.ResponseCode.FAILED, "nothing was asked")
 
     with pytest.raises(RuntimeError, match="nothing is owed"):
-        bench.session._apply(dataclasses.replace(row, handler=warns), None)
+        bench.session._apply(msgspec.structs.replace(row, handler=warns), None)

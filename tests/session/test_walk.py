@@ -1,10 +1,10 @@
 """Random walks: for any messages in any order, the safety oracle finds no violation."""
 
-import dataclasses
 import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -202,7 +202,7 @@ class Walk(RuleBasedStateMachine):
         if not self.bench.session.state.ended:
             return
         self.safe()
-        snapshot = dataclasses.replace(self.bench.evse, control_pilot=ControlPilot.A, fault=None)
+        snapshot = msgspec.structs.replace(self.bench.evse, control_pilot=ControlPilot.A, fault=None)
         if reset:
             self.latch.reset()
             self.lasting.reset_by_hand()

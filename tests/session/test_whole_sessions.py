@@ -1,7 +1,6 @@
 """Whole sessions as folds over their inputs, with everything that comes out written down."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from secc.messages.iso2 import ChargingSession, EVSEProcessing, PhysicalValue, SAScheduleList, UnitSymbol
@@ -174,7 +173,7 @@ def test_dc_renegotiation_switches_off_and_tests_the_isolation_again() -> None:
     assert bench.stands_in(State.WAIT_CABLE_CHECK)
     bench.request(r.cable_check())
     assert said(bench.last) == [SetOutput(0.0, 0.0), ("CableCheckRes", "OK")]  # 380 V still
-    bench.evse = dataclasses.replace(bench.evse, present_voltage=12.0)
+    bench.evse = msgspec.structs.replace(bench.evse, present_voltage=12.0)
     bench.request(r.cable_check())
     assert said(bench.last) == [
         RenewLease(0.5),

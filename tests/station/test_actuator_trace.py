@@ -1,8 +1,8 @@
 """The actuator trace as the oracle: it takes what is lawful, and sees each fault that a shell has had."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from secc.messages import iso2
@@ -15,10 +15,10 @@ from tests.support.outlet_rules import Broken
 
 Line = tuple[object, ...]
 C = EvseSnapshot(control_pilot=ControlPilot.C)
-OPEN = dataclasses.replace(C, contactor_closed=False)
-CLOSED = dataclasses.replace(C, contactor_closed=True)
-STOPPED = dataclasses.replace(OPEN, fault=EvseFault.EMERGENCY_STOP)
-LIVE = dataclasses.replace(C, present_voltage=380.0)
+OPEN = msgspec.structs.replace(C, contactor_closed=False)
+CLOSED = msgspec.structs.replace(C, contactor_closed=True)
+STOPPED = msgspec.structs.replace(OPEN, fault=EvseFault.EMERGENCY_STOP)
+LIVE = msgspec.structs.replace(C, present_voltage=380.0)
 
 
 def answered(bench: Bench, body: iso2.BodyElement) -> list[Line]:

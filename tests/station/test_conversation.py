@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from secc.connection import Close, Connection, ConnectionInput, ConnectionOutput, Data, EndOfStream, Write
@@ -269,7 +269,7 @@ async def test_a_defect_ends_the_session_with_the_outlet_released(waits: bool) -
     scene = Scene()
     running = scene.loop.create_task(scene.made.run([]))
     await asyncio.sleep(0)
-    scene.core.answers[Data] = [dataclasses.replace(ANSWER, data=cast(Any, None))]
+    scene.core.answers[Data] = [msgspec.structs.replace(ANSWER, data=cast(Any, None))]
     if waits:
         scene.hardware.heard.clear()
     scene.bytes()

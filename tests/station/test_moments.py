@@ -7,9 +7,9 @@ messages may have passed when the session reads.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
@@ -27,7 +27,7 @@ class _Momentary(RecordingOutlet):
 
     def snapshot(self) -> EvseSnapshot:
         moment, self.moment = self.moment, None
-        return dataclasses.replace(super().snapshot(), **(moment or {}))
+        return msgspec.structs.replace(super().snapshot(), **(moment or {}))
 
 
 class _AcOutlet(_Momentary): ...

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from certs.testpki import make
@@ -963,4 +964,4 @@ class _Stopped(RecordingOutlet):
     """The emergency stop button has been pressed."""
 
     def snapshot(self) -> EvseSnapshot:
-        return dataclasses.replace(super().snapshot(), fault=EvseFault.EMERGENCY_STOP)
+        return msgspec.structs.replace(super().snapshot(), fault=EvseFault.EMERGENCY_STOP)

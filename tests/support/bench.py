@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
+import msgspec
+
 from secc import exi
 from secc.messages.iso2 import BodyElement, DCEVSEStatus, V2GMessage
 from secc.messages.xmldsig import Signature
@@ -99,7 +101,7 @@ class Bench:
 
     def outlet(self, **changes: object) -> tuple[Output, ...]:
         """The outlet changes, and says so at once."""
-        self.evse = dataclasses.replace(self.evse, **changes)  # type: ignore[arg-type]
+        self.evse = msgspec.structs.replace(self.evse, **changes)
         return self.feed(Tick(self.evse))
 
     def follow(self) -> None:
@@ -133,7 +135,7 @@ class Bench:
         self.feed(AuthorizationDecided(self.ticket(Authorize), granted))
 
     def contactor(self, closed: bool = True) -> BodyElement | None:
-        self.evse = dataclasses.replace(self.evse, contactor_closed=closed)
+        self.evse = msgspec.structs.replace(self.evse, contactor_closed=closed)
         return sent(self.feed(ContactorReported(self.ticket(CloseContactor), closed)))
 
     def isolation(self, level: IsolationLevel = IsolationLevel.VALID) -> None:

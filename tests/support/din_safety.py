@@ -2,7 +2,6 @@
 in the words of ISO 15118-2. What DIN does not say is filled in as the specification has it: an EV without a
 charging profile follows the first schedule, and PMax at its highest value says nothing."""
 
-import dataclasses
 from fractions import Fraction
 
 import msgspec
@@ -38,7 +37,7 @@ class DinOracle(SafetyOracle):
 
     def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
         if isinstance(event, Received) and isinstance(event.message, din.V2GMessage):
-            event = dataclasses.replace(event, message=self._message(event.message))
+            event = msgspec.structs.replace(event, message=self._message(event.message))
         super().step(now, event, tuple(self._output(output) for output in outputs))
 
     def _output(self, output: Output) -> Output:
@@ -49,7 +48,7 @@ class DinOracle(SafetyOracle):
         if isinstance(body, din.ChargeParameterDiscoveryRes):
             finished = body.evse_processing is din.EVSEProcessing.FINISHED
             self._default = body.sa_schedules.sa_schedule_tuple[0].sa_schedule_tuple_id if finished else 1
-        return dataclasses.replace(output, message=self._message(output.message))
+        return msgspec.structs.replace(output, message=self._message(output.message))
 
     def _check_shutdown(self, body: object) -> None:
         """DIN announces a stop by the status code only [V2G-DC-500]."""

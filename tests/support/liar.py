@@ -13,6 +13,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
+
 from secc import exi
 from secc.messages import app_protocol, iso2
 from secc.sdp import SdpRequest, SdpResponse, Security
@@ -89,7 +91,7 @@ class _Between(asyncio.DatagramProtocol):
     async def _discover(self, data: bytes, to: tuple[str | Any, int]) -> None:
         answer = await _ask(data, self._sdp_port)
         if answer is not None:
-            answer = dataclasses.replace(SdpResponse.parse(answer), port=self.port).to_bytes()
+            answer = msgspec.structs.replace(SdpResponse.parse(answer), port=self.port).to_bytes()
         answer = self._lie.discovery(data, answer)
         if answer is not None:
             self._transport.sendto(answer, to)

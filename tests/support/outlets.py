@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import math
 import time
 from collections.abc import Callable
+
+import msgspec
 
 from secc.ports import EvseController, ReportsChanges
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
@@ -192,7 +193,7 @@ class KeepsLock(AcOutlet):
 
 class NotANumber(AcOutlet):
     def snapshot(self) -> EvseSnapshot:
-        return dataclasses.replace(super().snapshot(), max_power=math.nan)
+        return msgspec.structs.replace(super().snapshot(), max_power=math.nan)
 
 
 class SlowSnapshot(AcOutlet):

@@ -36,6 +36,7 @@ from secc.session.schedules import PowerSchedule
 from secc.session.states import Timer
 from secc.session.ticket import Ticket
 from tests.support.safety import Broken, SafetyOracle
+from tests.support.values import frozen, has_fields, names
 from tests.support.worlds import Move, World
 
 BEGINNING = 1000.0
@@ -175,10 +176,10 @@ def _twin(one: Any) -> Any:
 def _copied(part: Any) -> Any:
     """A part of the session that is changed in place, with its containers."""
     twin = copy.copy(part)
-    for field in dataclasses.fields(part):
-        value = getattr(twin, field.name)
+    for name in names(type(part)):
+        value = getattr(twin, name)
         if type(value) in _CONTAINERS:
-            setattr(twin, field.name, value.copy())
+            setattr(twin, name, value.copy())
     return twin
 
 
@@ -194,8 +195,7 @@ def _named(one: object, without: frozenset[str]) -> list[tuple[str, object]]:
 @functools.cache
 def _changes(kind: Any) -> bool:
     """Objects of this type are changed in place."""
-    frozen: Any = getattr(kind, "__dataclass_params__", None)
-    return frozen is not None and not frozen.frozen
+    return has_fields(kind) and not frozen(kind)
 
 
 _NOT_DECIDING = frozenset(
@@ -241,10 +241,10 @@ def _abstraction(kind: Any) -> Callable[[Any], object]:
     if kind is PowerSchedule:
         return lambda value: (value.schedule_id, *[step.max_power for step in value.steps])
     judged = kind.__module__.startswith("secc.pki")
-    if judged or issubclass(kind, msgspec.Struct) or not dataclasses.is_dataclass(kind):
+    if judged or not has_fields(kind):
         return lambda _: kind
-    names = [field.name for field in dataclasses.fields(kind)]
-    return lambda value: (kind, *[abstract(getattr(value, name)) for name in names])
+    fields = names(kind)
+    return lambda value: (kind, *[abstract(getattr(value, name)) for name in fields])
 
 
 # --- the search --------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def _make(move: Move, node: Node) -> tuple[Output, ...]:
     if move.next_car:
         node.next_car(stranger=move.stranger)
         return ()
-    evse = dataclasses.replace(node.session.evse, **move.outlet)  # type: ignore[arg-type]
+    evse = msgspec.structs.replace(node.session.evse, **move.outlet)
     if move.between:
         node.now += 10.0 if move.late else 0.001
         return node.between(evse, reset=move.reset)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import threading
 import time
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.session.outlet import EvseSnapshot, IsolationLevel
@@ -169,7 +169,7 @@ CONFIG = SeccConfig(timing=TimingConfig(cable_check=5.0))
 
 class NoFeedback(AcOutlet):
     def snapshot(self) -> EvseSnapshot:
-        return dataclasses.replace(super().snapshot(), contactor_closed=None)
+        return msgspec.structs.replace(super().snapshot(), contactor_closed=None)
 
 
 def test_an_outlet_without_feedback_gets_a_warning_and_no_failure() -> None:
@@ -263,7 +263,7 @@ class ThreadDriver:
     def snapshot(self) -> EvseSnapshot:
         with self.lock:
             self.shut = self.shut and time.monotonic() < self.until
-            return dataclasses.replace(_AT_REST, utc=time.time(), contactor_closed=self.shut)
+            return msgspec.structs.replace(_AT_REST, utc=time.time(), contactor_closed=self.shut)
 
     def lease(self, seconds: float) -> None:
         with self.lock:

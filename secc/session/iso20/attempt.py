@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.messages.iso20_common import PnCAReqAuthorizationMode, ResponseCode
 from secc.session.contract_events import ContractRefused
@@ -10,8 +10,7 @@ from secc.session.iso20.judgement import ContractJudgement
 from secc.session.ticket import Ticket
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Objection:
+class Objection(msgspec.Struct, frozen=True):
     """Why an attempt to authorize fails."""
 
     code: ResponseCode
@@ -20,8 +19,7 @@ class Objection:
     """For the record, where it is not written yet."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A contract that the EV has shown."""
 
     ticket: Ticket

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
+
+import msgspec
 
 from secc.messages.iso20_common import DisplayParameters, RationalNumber
 from secc.session.iso20 import numbers
@@ -25,7 +26,9 @@ def seen(before: BatteryState, display: DisplayParameters | None, mode: object) 
             "target_soc": display.target_soc,
             "complete": bool(display.charging_complete),
         }
-    return dataclasses.replace(before, **{name: value for name, value in found.items() if value is not None})
+    return msgspec.structs.replace(
+        before, **{name: value for name, value in found.items() if value is not None}
+    )
 
 
 def _energy(mode: object, name: str) -> int | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.session.agreed import ContractPayer
 from secc.session.context import Agreed
 from secc.session.iso20.side import Iso20Side, Selection, ServiceOffer
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """Services as they were offered and selected [V2G20-1644] [V2G20-1956]."""
 
     dc: bool

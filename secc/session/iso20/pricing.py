@@ -8,8 +8,9 @@ prices is complete.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
+
+import msgspec
 
 from secc.errors import SignatureError
 from secc.messages.xmldsig import Signature
@@ -32,12 +33,12 @@ def settled(session: Context, schedules: tuple[PowerSchedule, ...], *, end: int,
     """
     room, pricing = side(session), selection(session).parameters.pricing
     if pricing is None:
-        room.prices = dataclasses.replace(room.prices, priced=None)
+        room.prices = msgspec.structs.replace(room.prices, priced=None)
         return True
     question = room.prices.question
     if question is None:
         question = PriceQuestion(session.names.ticket())
-        room.prices = dataclasses.replace(room.prices, question=question)
+        room.prices = msgspec.structs.replace(room.prices, question=question)
         need = PriceNeed(
             pricing=pricing,
             schedules=schedules,
@@ -55,7 +56,7 @@ def settled(session: Context, schedules: tuple[PowerSchedule, ...], *, end: int,
         session.notice(NoticeKind.IGNORED, "prices are left out: the back end has not answered in time")
     offer = None if answer is None else answer.offer
     found = None if offer is None else _fitting(session, offer, points)
-    room.prices = dataclasses.replace(room.prices, question=None, priced=found)
+    room.prices = msgspec.structs.replace(room.prices, question=None, priced=found)
     return True
 
 
@@ -66,8 +67,8 @@ def answered(session: Context, event: PricesOffered) -> Stage:
     if question is None or event.ticket != question.ticket or question.answer is not None:
         session.notice(NoticeKind.STALE, f"prices for {event.ticket}")
     else:
-        question = dataclasses.replace(question, answer=event)
-        room.prices = dataclasses.replace(room.prices, question=question)
+        question = msgspec.structs.replace(question, answer=event)
+        room.prices = msgspec.structs.replace(room.prices, question=question)
     return session.state
 
 
@@ -83,7 +84,7 @@ def _fitting(session: Context, offer: PriceOffer, points: int) -> PriceOffer | N
     except SignatureError as error:
         session.notice(NoticeKind.IGNORED, f"prices are left out: {error}")
         return None
-    found = dataclasses.replace(offer, prices=kept)
+    found = msgspec.structs.replace(offer, prices=kept)
     if len(found.signed) not in (0, len(offer.signed)):
         session.notice(NoticeKind.IGNORED, "prices are left out: one signature covers all, and not all fit")
         return None
@@ -92,7 +93,7 @@ def _fitting(session: Context, offer: PriceOffer, points: int) -> PriceOffer | N
 
 def _tuple(session: Context, prices: TuplePrices, points: int) -> TuplePrices:
     back = prices.discharging if session.may_discharge else None
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         prices,
         charging=_one(session, prices.charging, points),
         discharging=_one(session, back, points),
@@ -140,9 +141,9 @@ def sent(session: Context, schedules: tuple[PowerSchedule, ...], anchor: int) ->
     room = side(session)
     offer = room.prices.priced
     if offer is None:
-        room.prices = dataclasses.replace(room.prices, sent=None)
+        room.prices = msgspec.structs.replace(room.prices, sent=None)
         return
-    room.prices = dataclasses.replace(room.prices, sent=PricesSent(offer, session.now, anchor))
+    room.prices = msgspec.structs.replace(room.prices, sent=PricesSent(offer, session.now, anchor))
     discharge = number(session.may_discharge)
     session.emit(OfferSent(schedules, offer.prices, discharge, signed=bool(offer.signed)))
 
@@ -152,6 +153,6 @@ def chosen(session: Context, schedule_id: int | None) -> None:
     room = side(session)
     found = room.prices.sent
     tariff = None if found is None else Tariff(found.offer.of(schedule_id), found.at, found.anchor)
-    room.prices = dataclasses.replace(room.prices, tariff=tariff)
+    room.prices = msgspec.structs.replace(room.prices, tariff=tariff)
     if tariff is not None:
         session.emit(OfferChosen(schedule_id, tariff.prices))

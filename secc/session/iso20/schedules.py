@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.session.iso20 import numbers, price_schedules
@@ -15,8 +16,7 @@ DAY = 86_400
 """Seconds that a schedule covers where the EV names no departure [V2G20-1563]."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class Form(msgspec.Struct, frozen=True, kw_only=True):
     """How an offer is written for one EV."""
 
     anchor: int

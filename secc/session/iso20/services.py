@@ -7,8 +7,9 @@ control modes [V2G20-2656]. The first set is the safest: an EV that does not cho
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.session.context import SessionConfig
@@ -60,8 +61,7 @@ class MobilityNeeds(enum.IntEnum):
     """The station may [V2G20-2663] [V2G20-2666]."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EnergySet:
+class EnergySet(msgspec.Struct, frozen=True):
     """One parameter set of an energy service."""
 
     number: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
 from typing import TYPE_CHECKING
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from secc.session.context import Context
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ServiceOffer:
+class ServiceOffer(msgspec.Struct, frozen=True):
     """The services of this session. It is fixed with the first ServiceDiscoveryRes and kept across a pause
     [V2G20-1644] [V2G20-1932]."""
 
@@ -43,8 +41,7 @@ class ServiceOffer:
         return parameter_set in self.added.get(service_id, ())
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """The energy service in use, with its parameter set."""
 
     service: Service
@@ -61,8 +58,7 @@ class Selection:
         return self.parameters.needs is MobilityNeeds.STATION
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class BatteryState:
+class BatteryState(msgspec.Struct, frozen=True):
     """Last report of the EV about its battery; None if not reported. Percent and mWh."""
 
     present_soc: int | None = None
@@ -88,16 +84,14 @@ class BatteryState:
         return soc and not (needed or exhausted or outside)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriceQuestion:
+class PriceQuestion(msgspec.Struct, frozen=True):
     """The back end has been asked for prices, and perhaps has answered."""
 
     ticket: Ticket
     answer: PricesOffered | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PricesSent:
+class PricesSent(msgspec.Struct, frozen=True):
     """Prices that the EV has been sent."""
 
     offer: PriceOffer
@@ -107,8 +101,7 @@ class PricesSent:
     """The same as TimeAnchor."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tariff:
+class Tariff(msgspec.Struct, frozen=True):
     """The prices in force."""
 
     prices: TuplePrices
@@ -118,8 +111,7 @@ class Tariff:
     """The same as TimeAnchor."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PriceTerms:
+class PriceTerms(msgspec.Struct, frozen=True):
     """How far EV and station have come with prices."""
 
     unpriced: ScheduleOffer | None = None
@@ -132,8 +124,7 @@ class PriceTerms:
     """In force."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """The usage of one direction, by its prices."""
 
     prices: AbsolutePrices
@@ -142,8 +133,7 @@ class Account:
     usage: Usage = NOTHING_USED
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(msgspec.Struct, frozen=True):
     """What the session costs, counted in the charge loop."""
 
     tariff: Tariff | None = None
@@ -163,8 +153,7 @@ class Wish(enum.Enum):
     EXIT_STANDBY = "exit standby"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MeteringQuestion:
+class MeteringQuestion(msgspec.Struct, frozen=True):
     """The reading that the EV must confirm with its signature."""
 
     meter_info: MeterInfo
@@ -177,8 +166,7 @@ class MeteringQuestion:
     """Sent with it; None without absolute prices."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """What a renegotiation of the schedule may change."""
 
     parameters: ChargeParameters | None
@@ -193,8 +181,7 @@ class Terms:
     prices: PriceTerms
 
 
-@dataclasses.dataclass(slots=True)
-class Iso20Side:
+class Iso20Side(msgspec.Struct):
     """The groups of ISO 15118-20."""
 
     dc: bool
@@ -207,7 +194,7 @@ class Iso20Side:
     """Contracts that are delivered to the vehicle."""
     denials: int = 0
     """How many attempts to authorize have failed."""
-    challenge: bytes | None = dataclasses.field(default=None, repr=False)
+    challenge: bytes | None = None
     """GenChallenge of AuthorizationSetupRes; None before it, and after the first grant."""
     attempt: Attempt | None = None
     """The contract at hand; None in external identification."""
@@ -238,7 +225,7 @@ class Iso20Side:
     """As they were reported to the back end last."""
     needs_at: float = -math.inf
     """When that was."""
-    wishes: dict[Wish, float] = dataclasses.field(default_factory=dict)
+    wishes: dict[Wish, float] = msgspec.field(default_factory=dict)
     """Wish to the moment, monotonic seconds, by which the EV must have followed it."""
     start_code: ResponseCode = ResponseCode.OK
     """AC: the code of the answer to a start, while the contactor closes."""
@@ -254,6 +241,10 @@ class Iso20Side:
     """What has been agreed on the side stream so far; it counts for nothing yet."""
     next_terms: Terms | None = None
     """What the EV has chosen there; it counts from the next ChargeLoopReq on [V2G20-1050]."""
+
+    def __repr__(self) -> str:
+        """Without the challenge [INV-25]."""
+        return f"Iso20Side(dc={self.dc}, selection={self.selection!r})"
 
 
 def side(session: Context) -> Iso20Side:

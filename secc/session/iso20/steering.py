@@ -6,11 +6,10 @@ become a target of the other direction.
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class Room(msgspec.Struct, frozen=True, kw_only=True):
     """What may flow, in mW; magnitudes."""
 
     charge: int

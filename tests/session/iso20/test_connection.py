@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc import payloads
@@ -74,7 +75,7 @@ class Car:
         for output in outputs:
             match output:
                 case SetOutput(voltage, current):
-                    self.evse = dataclasses.replace(
+                    self.evse = msgspec.structs.replace(
                         self.evse, present_voltage=380.0 if voltage else 0.0, present_current=current
                     )
                 case Authorize(ticket):
@@ -83,7 +84,7 @@ class Car:
                     report = CableCheckReported(ticket, IsolationLevel.VALID)
                     self._take(self.connection.handle(report, self.now))
                 case CloseContactor(ticket):
-                    self.evse = dataclasses.replace(self.evse, contactor_closed=True)
+                    self.evse = msgspec.structs.replace(self.evse, contactor_closed=True)
                     self._take(self.connection.handle(ContactorReported(ticket, True), self.now))
                 case _:
                     pass

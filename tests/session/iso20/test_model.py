@@ -1,9 +1,9 @@
 """Every reachable state of a session of ISO 15118-20, searched world by world, and planted sign errors."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.session import ending, limits, output, pre_charge
@@ -37,7 +37,7 @@ def _method(owner: Any, name: str, replacement: Any = lambda *_, **__: None) -> 
 
 def _mirrored(demand: Any, *rest: Any) -> SetPoint:
     point = _PLAN(demand, *rest)
-    return dataclasses.replace(point, current=Milli(-point.current))
+    return msgspec.structs.replace(point, current=Milli(-point.current))
 
 
 _PLAN = limits.plan

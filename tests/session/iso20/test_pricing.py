@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.messages import iso20_common as m
@@ -168,7 +169,7 @@ def test_late_prices_are_left_out() -> None:
         (for_all(LEVELS), "levels prices, the EV has selected absolute"),
         (
             for_all(
-                dataclasses.replace(DAY, steps=tuple(PriceStep(i, DAY.steps[0].bands) for i in range(13)))
+                msgspec.structs.replace(DAY, steps=tuple(PriceStep(i, DAY.steps[0].bands) for i in range(13)))
             ),
             "they have 13 entries, the EV stores 12",
         ),

@@ -1,7 +1,6 @@
 """Schedules on the wire."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from secc.messages.iso20_common import PowerScheduleEntry
@@ -29,7 +28,7 @@ def test_steps_become_durations() -> None:
 
 @pytest.mark.req("V2G20-1563")
 def test_without_a_departure_the_last_step_lasts_to_the_end_of_the_day() -> None:
-    found = entries(dataclasses.replace(FORM, departure=None))
+    found = entries(msgspec.structs.replace(FORM, departure=None))
     assert sum(entry.duration for entry in found) == 86_400
 
 
@@ -41,7 +40,7 @@ def test_steps_that_do_not_fit_become_the_lowest_of_them() -> None:
 
 @pytest.mark.req("V2G20-1818")
 def test_each_phase_gets_a_third_rounded_down() -> None:
-    found = entries(dataclasses.replace(FORM, per_phase=True))[0]
+    found = entries(msgspec.structs.replace(FORM, per_phase=True))[0]
     assert found == PowerScheduleEntry(
         duration=600, power=number(3000), power_l2=number(3000), power_l3=number(3000)
     )
@@ -50,7 +49,7 @@ def test_each_phase_gets_a_third_rounded_down() -> None:
 @pytest.mark.req("V2G20-1213")
 @pytest.mark.parametrize(("positive", "sign"), [(False, -1), (True, 1)])
 def test_a_discharging_schedule_has_the_sign_of_the_session(positive: bool, sign: int) -> None:
-    form = dataclasses.replace(FORM, discharge=5_000_000, positive=positive, prices=True)
+    form = msgspec.structs.replace(FORM, discharge=5_000_000, positive=positive, prices=True)
     (one,) = schedules.tuples(ONE, form).schedule_tuple
     assert one.discharging_schedule is not None
     back = one.discharging_schedule.power_schedule.power_schedule_entries.power_schedule_entry
@@ -66,5 +65,5 @@ def test_without_discharge_there_is_no_discharging_schedule() -> None:
 
 
 def test_the_tolerance_is_told() -> None:
-    (one,) = schedules.tuples(ONE, dataclasses.replace(FORM, tolerance=500_000)).schedule_tuple
+    (one,) = schedules.tuples(ONE, msgspec.structs.replace(FORM, tolerance=500_000)).schedule_tuple
     assert one.charging_schedule.power_schedule.power_tolerance == number(500)

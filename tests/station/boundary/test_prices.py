@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.errors import ConfigError, IntegrationError
@@ -26,6 +26,7 @@ from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.start import check_prices
 from secc.station.boundary.values import accept
 from tests.support.prices import BACK, DAY, LEVELS, for_all, fragment, message, signature
+from tests.support.values import forced, names
 
 
 def offer(prices: Any) -> PriceOffer:
@@ -34,10 +35,7 @@ def offer(prices: Any) -> PriceOffer:
 
 def forged(thing: Any, **fields: Any) -> Any:
     """The object with other fields, without its own rules."""
-    made = object.__new__(type(thing))
-    for field in dataclasses.fields(thing):
-        object.__setattr__(made, field.name, fields.get(field.name, getattr(thing, field.name)))
-    return made
+    return forced(thing, fields)
 
 
 def refused(value: Any) -> str:
@@ -112,9 +110,9 @@ def test_the_number_of_schedules_is_bounded() -> None:
 def test_signed_prices_need_a_signature_over_them() -> None:
     signed = PriceOffer((TuplePrices(SignedPrices(fragment(message()))),), signature(message()))
     assert accept("prices", rules.PRICES, signed) == signed
-    assert "a signature over the signed prices" in refused(dataclasses.replace(signed, signature=None))
+    assert "a signature over the signed prices" in refused(msgspec.structs.replace(signed, signature=None))
     other = signature(message("id1", 5))
-    assert "digest of #id1" in refused(dataclasses.replace(signed, signature=other))
+    assert "digest of #id1" in refused(msgspec.structs.replace(signed, signature=other))
 
 
 @pytest.mark.parametrize("value", [7, "offer", [], types.SimpleNamespace(prices=())])
@@ -132,7 +130,7 @@ def test_what_is_no_offer_is_refused(value: Any) -> None:
     ],
 )
 def test_every_field_has_a_rule(kind: Any, rule: Any) -> None:
-    assert rule.fields == {field.name for field in dataclasses.fields(kind)}
+    assert rule.fields == set(names(kind))
 
 
 def test_prices_in_the_settings_need_a_back_end_that_has_prices() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -11,6 +10,7 @@ import inspect
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +26,7 @@ from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
 from secc.station.boundary import results, values
 from secc.station.boundary.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE
+from tests.support.values import forced, has_fields, names
 
 MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -120,9 +121,26 @@ CHECKED = {
 }
 
 
+_STEP = PowerStep(0, 1.0)
+_SCHEDULE = PowerSchedule(1, (_STEP,), 60)
+EXAMPLES: dict[type[Any], Any] = {
+    EvseSnapshot: EvseSnapshot(control_pilot=ControlPilot.B),
+    MeterReading: MeterReading("M1", 1000),
+    ScheduleOffer: ScheduleOffer((_SCHEDULE,)),
+    PowerSchedule: _SCHEDULE,
+    PowerStep: _STEP,
+    ValueAddedService: ValueAddedService(id=60_000),
+    ServiceParameterSet: ServiceParameterSet(id=1, parameters=(ServiceParameter(name="P", number=1),)),
+    ServiceParameter: ServiceParameter(name="P", number=1),
+    Evidence: Evidence(),
+    ProvisioningAnswer: ProvisioningAnswer(b"1"),
+    Expiry: Expiry("root", "R", datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC), 1),
+}
+
+
 @pytest.mark.parametrize("kind", CHECKED, ids=lambda kind: kind.__name__)
 def test_each_field_is_checked(kind: type[Any]) -> None:
-    assert CHECKED[kind].fields == {field.name for field in dataclasses.fields(kind)}  # type: ignore[attr-defined]
+    assert CHECKED[kind].fields == set(names(kind))  # type: ignore[attr-defined]
 
 
 def test_each_method_of_each_port_has_a_check_for_its_result() -> None:
@@ -155,13 +173,12 @@ def test_a_good_snapshot_is_passed_on_as_it_is() -> None:
 
 
 def test_whole_numbers_in_a_snapshot_become_floats() -> None:
-    found = snapshot(dataclasses.replace(GOOD, present_voltage=400, max_power=11_000))
+    found = snapshot(msgspec.structs.replace(GOOD, present_voltage=400, max_power=11_000))
     assert (found.present_voltage, found.max_power) == (400.0, 11_000.0)
     assert type(found.present_voltage) is type(found.max_power) is float
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Wider(EvseSnapshot):
+class Wider(EvseSnapshot, frozen=True, kw_only=True):
     """With something for the integrator alone."""
 
     temperature: float = 20.0
@@ -180,10 +197,8 @@ def test_a_snapshot_of_a_subclass_with_a_bad_field_is_refused() -> None:
 
 def spoiled(meter: MeterReading, **fields: object) -> MeterReading:
     """A reading whose own rules were got round."""
-    made = object.__new__(MeterReading)
-    for field in dataclasses.fields(MeterReading):
-        object.__setattr__(made, field.name, fields.get(field.name, getattr(meter, field.name)))
-    return made
+    spoiled_one: MeterReading = forced(meter, fields)
+    return spoiled_one
 
 
 METER = MeterReading("M1", 1000)
@@ -216,7 +231,7 @@ BAD_FIELDS: list[tuple[str, object]] = [
 @pytest.mark.parametrize(("field", "value"), BAD_FIELDS, ids=range(len(BAD_FIELDS)))
 def test_a_snapshot_with_a_bad_field_is_refused_and_the_field_named(field: str, value: object) -> None:
     with pytest.raises(IntegrationError, match=rf"^snapshot: {field}(\.\w+)? is .*, expected "):
-        snapshot(dataclasses.replace(GOOD, **{field: value}))  # type: ignore[arg-type]
+        snapshot(msgspec.structs.replace(GOOD, **{field: value}))
 
 
 @pytest.mark.parametrize("value", [None, 5, "B", object(), Angry(), {"control_pilot": "B"}, EvseSnapshot])
@@ -230,15 +245,7 @@ def test_what_is_no_snapshot_is_refused(value: object) -> None:
 
 def offer(**fields: object) -> ScheduleOffer:
     """One schedule, whose own rules are got round."""
-    made = object.__new__(PowerSchedule)
-    good: dict[str, object] = {
-        "schedule_id": 1,
-        "steps": (PowerStep(0, 11_000.0),),
-        "duration": 3600,
-        "tariff": None,
-    }
-    for name, value in {**good, **fields}.items():
-        object.__setattr__(made, name, value)
+    made = forced(PowerSchedule(1, (PowerStep(0, 11_000.0),), 3600), fields)
     return ScheduleOffer((made,))
 
 
@@ -334,16 +341,10 @@ SCALARS = st.one_of(
 
 
 def lying(kind: type[Any], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Objects of a dataclass with anything in their fields."""
-
-    def make(fields: list[Any]) -> Any:
-        made = object.__new__(kind)
-        for field, value in zip(dataclasses.fields(kind), fields, strict=True):
-            object.__setattr__(made, field.name, value)
-        return made
-
-    number = len(dataclasses.fields(kind))
-    return st.lists(values, min_size=number, max_size=number).map(make)
+    """Objects of a class of values with anything in their fields."""
+    return st.fixed_dictionaries(dict.fromkeys(names(kind), values)).map(
+        lambda fields: forced(EXAMPLES[kind], fields)
+    )
 
 
 PARTS = st.recursive(
@@ -362,8 +363,8 @@ def sound(value: object) -> bool:
     """Nothing in it could surprise the session."""
     if isinstance(value, float):
         return type(value) is float and math.isfinite(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return all(sound(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if has_fields(type(value)):
+        return all(sound(getattr(value, name)) for name in names(type(value)))
     if isinstance(value, tuple):
         return all(map(sound, value))
     plain = type(value) in (bool, int, str, bytes, datetime.datetime, type(None))

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from secc.errors import ConfigError, IntegrationError
@@ -22,7 +23,7 @@ class Outlet(RecordingOutlet):
     current = 0.0
 
     def snapshot(self) -> EvseSnapshot:
-        return dataclasses.replace(super().snapshot(), present_current=self.current)
+        return msgspec.structs.replace(super().snapshot(), present_current=self.current)
 
 
 class BothWays(Outlet, Discharges):

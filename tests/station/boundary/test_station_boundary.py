@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.errors import ConfigError, IntegrationError
@@ -148,14 +149,14 @@ SPOILED: dict[str, Callable[[EvseSnapshot], object]] = {
     "raises": raising,
     "none": lambda good: None,
     "text": lambda good: "snapshot",
-    "pilot": lambda good: dataclasses.replace(good, control_pilot="C"),  # type: ignore[arg-type]
-    "nan": lambda good: dataclasses.replace(good, max_power=math.nan),
-    "infinite": lambda good: dataclasses.replace(good, present_voltage=math.inf),
-    "negative": lambda good: dataclasses.replace(good, max_current=-1.0),
-    "huge": lambda good: dataclasses.replace(good, max_current=10**400),
-    "meter": lambda good: dataclasses.replace(good, meter=5),  # type: ignore[arg-type]
-    "fault": lambda good: dataclasses.replace(good, fault="no"),  # type: ignore[arg-type]
-    "clock": lambda good: dataclasses.replace(good, utc=math.nan),
+    "pilot": lambda good: msgspec.structs.replace(good, control_pilot="C"),
+    "nan": lambda good: msgspec.structs.replace(good, max_power=math.nan),
+    "infinite": lambda good: msgspec.structs.replace(good, present_voltage=math.inf),
+    "negative": lambda good: msgspec.structs.replace(good, max_current=-1.0),
+    "huge": lambda good: msgspec.structs.replace(good, max_current=10**400),
+    "meter": lambda good: msgspec.structs.replace(good, meter=5),
+    "fault": lambda good: msgspec.structs.replace(good, fault="no"),
+    "clock": lambda good: msgspec.structs.replace(good, utc=math.nan),
 }
 
 

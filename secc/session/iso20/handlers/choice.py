@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, PowerToleranceAcceptance, ResponseCode
@@ -36,7 +36,7 @@ def chosen_offer(session: Context, request: m.PowerDeliveryReq) -> Offer | None:
     excess = profile.excess(found, offer.schedules[number], session.may_discharge)
     if excess:
         raise _invalid(f"{excess} [V2G20-478] [V2G20-1559]")
-    return dataclasses.replace(offer, schedule_id=number)
+    return msgspec.structs.replace(offer, schedule_id=number)
 
 
 def follow(session: Context, offer: Offer | None) -> None:

@@ -10,8 +10,9 @@ are verified beside the event loop (`JudgeContract`), and the first answer waits
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
+
+import msgspec
 
 from secc.errors import CertificateError
 from secc.messages import iso20_common as m
@@ -109,7 +110,7 @@ def judged(session: Context, event: ContractJudged) -> S:
     if attempt is None or attempt.ticket != event.ticket or attempt.judged:
         session.notice(NoticeKind.STALE, f"judgement of a contract for {event.ticket}")
         return _stay(session)
-    side(session).attempt = dataclasses.replace(attempt, judged=True)
+    side(session).attempt = msgspec.structs.replace(attempt, judged=True)
     try:
         _accept_proof(session, attempt.judgement.contract)
     except CertificateError as error:
@@ -195,7 +196,7 @@ def answer_late(session: Context, _: None) -> S:
 def _denied(session: Context, verdict: Verdict) -> ResponseCode:
     room, code, payer = side(session), code_of_verdict(verdict), session.pnc.payer
     if room.attempt is not None:
-        room.attempt = dataclasses.replace(room.attempt, objection=Objection(code, verdict.value))
+        room.attempt = msgspec.structs.replace(room.attempt, objection=Objection(code, verdict.value))
     if payer is not None and payer.source is not None:  # it had been granted
         order_stop(session, f"contract: {verdict.value}", at_once=True)
     return code
@@ -210,7 +211,7 @@ def _object(session: Context, error: CertificateError, identity: str = "") -> No
     if room.attempt is not None:
         later = None if session.owed is None else record
         objection = Objection(code, f"contract: {error.rule}", later)
-        room.attempt = dataclasses.replace(room.attempt, objection=objection)
+        room.attempt = msgspec.structs.replace(room.attempt, objection=objection)
 
 
 # --- the answer --------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import RationalNumber, ResponseCode
@@ -99,9 +99,11 @@ def _tightened(before: EvLimits, mode: Scheduled | Dynamic) -> EvLimits:
     )
     floor = mode.ev_minimum_voltage
     if floor is not None:
-        found = dataclasses.replace(found, lowest_voltage=max(found.lowest_voltage, Milli(numbers.up(floor))))
+        found = msgspec.structs.replace(
+            found, lowest_voltage=max(found.lowest_voltage, Milli(numbers.up(floor)))
+        )
     if isinstance(mode, dc.BPTScheduledDCCLReqControlMode | dc.BPTDynamicDCCLReqControlMode):
-        found = dataclasses.replace(
+        found = msgspec.structs.replace(
             found,
             discharge_power=_less(found.discharge_power, mode.ev_maximum_discharge_power),
             discharge_current=_less(found.discharge_current, mode.ev_maximum_discharge_current),
@@ -173,7 +175,7 @@ def demand_aged(session: Context, _: None) -> S:
     """No request for a while: no current in either direction until the next one."""
     energised = session.energised
     if energised is not None and energised.demand is not None and energised.purpose is Purpose.DC:
-        _deliver(session, dataclasses.replace(energised.demand, current=ZERO))
+        _deliver(session, msgspec.structs.replace(energised.demand, current=ZERO))
     return session_state(session)
 
 

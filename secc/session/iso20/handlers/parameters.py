@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.messages import iso20_ac as ac
 from secc.messages import iso20_dc as dc
@@ -48,7 +48,7 @@ def _dc(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> None:
         wire.settle_sign(session, *maxima)
         side(session).least_discharge = wire.magnitude(ev.ev_minimum_discharge_power)
     if ev.target_soc is not None:
-        side(session).battery = dataclasses.replace(side(session).battery, target_soc=ev.target_soc)
+        side(session).battery = msgspec.structs.replace(side(session).battery, target_soc=ev.target_soc)
     discharge.update(session)
     session.answer(
         dc.DCChargeParameterDiscoveryRes(

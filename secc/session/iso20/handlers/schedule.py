@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import Processing, RationalNumber, ResponseCode
@@ -58,7 +59,7 @@ def _scheduled(session: Context, request: m.ScheduleExchangeReq, ev: m.Scheduled
     found = _needs(session, request, ev.departure_time, ev.ev_target_energy_request)
     room = side(session)
     least = ev.ev_minimum_energy_request
-    room.battery = dataclasses.replace(
+    room.battery = msgspec.structs.replace(
         room.battery, minimum_energy=None if least is None else numbers.down(least)
     )
     discharge.update(session)
@@ -79,11 +80,11 @@ def _priced_offer(
     latest = max(schedule.end for schedule in offer.schedules)
     end = latest if found.departure is not None else max(latest, schedules.DAY)
     if not pricing.settled(session, offer.schedules, end=end, points=request.maximum_supporting_points):
-        room.prices = dataclasses.replace(room.prices, unpriced=offer)
+        room.prices = msgspec.structs.replace(room.prices, unpriced=offer)
         return None
     if room.prices.unpriced is not None:  # limits may have changed while the back end was asked
         offer = offering.refreshed(session, dc=found.mode.is_dc)
-        room.prices = dataclasses.replace(room.prices, unpriced=None)
+        room.prices = msgspec.structs.replace(room.prices, unpriced=None)
     pricing.sent(session, offer.schedules, _anchor(session))
     return offer
 
@@ -148,7 +149,7 @@ def _dynamic(session: Context, request: m.ScheduleExchangeReq, ev: m.DynamicSERe
 
 def _battery(before: BatteryState, ev: m.DynamicSEReqControlMode) -> BatteryState:
     least, most = ev.ev_minimum_v2_x_energy_request, ev.ev_maximum_v2_x_energy_request
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         before,
         minimum_soc=before.minimum_soc if ev.minimum_soc is None else ev.minimum_soc,
         target_soc=before.target_soc if ev.target_soc is None else ev.target_soc,
@@ -222,7 +223,7 @@ def _needs(
     if before is None:
         raise Iso20Refused(ResponseCode.FAILED, "no charge parameters")
     leaving = departure if departure else None
-    session.parameters = dataclasses.replace(
+    session.parameters = msgspec.structs.replace(
         before,
         departure=leaving,
         max_steps=request.maximum_supporting_points,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import Authorization, Processing, ResponseCode
@@ -180,9 +181,9 @@ def decided(session: Context, decision: AuthorizationDecided) -> None:
     elif decision.granted and (grant.refused or session.stop is not None):
         session.notice(NoticeKind.IGNORED, "authorization after it was denied, withdrawn or stopped")
     elif decision.granted:
-        session.grant = dataclasses.replace(grant, granted=True)
+        session.grant = msgspec.structs.replace(grant, granted=True)
     else:
-        session.grant = dataclasses.replace(grant, granted=False, refused=True)
+        session.grant = msgspec.structs.replace(grant, granted=False, refused=True)
         if grant.granted:
             ending.order_stop(session, "authorization withdrawn", at_once=True)
 

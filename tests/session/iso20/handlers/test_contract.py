@@ -107,7 +107,7 @@ def test_contracts_alone_are_offered_where_nothing_else_is_accepted() -> None:
     ("config", "extra"),
     [
         (with_iso20(PNC_DC, contracts=False), {}),
-        (PNC_DC, {"contracts": dataclasses.replace(terms(), trust=TrustStore())}),
+        (PNC_DC, {"contracts": msgspec.structs.replace(terms(), trust=TrustStore())}),
         (PNC_DC, {"contracts": terms(KeyType.SECP256R1)}),
     ],
     ids=["switched off", "no root", "only roots of ISO 15118-2"],
