@@ -56,7 +56,7 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
     else:
         demand = planned(session, ev)
     if standby:
-        demand = dataclasses.replace(demand, current=ZERO)
+        demand = msgspec.structs.replace(demand, current=ZERO)
     point = _deliver(session, demand)
     if not standby:
         session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)

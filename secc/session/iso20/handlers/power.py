@@ -5,9 +5,10 @@ What differs is the states that follow; each function here makes the handler for
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, ResponseCode
@@ -127,7 +128,7 @@ def _stand_by(session: Context) -> None:
     if energised.demand is None:
         output.off(session)
     else:
-        output.deliver(session, Purpose.DC, dataclasses.replace(energised.demand, current=ZERO))
+        output.deliver(session, Purpose.DC, msgspec.structs.replace(energised.demand, current=ZERO))
 
 
 def _stop(session: Context, stopped: S) -> S:
