@@ -20,8 +20,9 @@ How the text is read where it leaves room:
 from __future__ import annotations
 
 import bisect
-import dataclasses
 import itertools
+
+import msgspec
 
 from secc.session.prices import AbsolutePrices, Overstay, PriceAlgorithm, PriceBand, PriceStep
 
@@ -30,8 +31,7 @@ __all__ = ["NOTHING_USED", "Costs", "MeterSample", "TaxCost", "Usage", "costs", 
 _PER_KWH = 1_000_000  # mWh in a kWh
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MeterSample:
+class MeterSample(msgspec.Struct, frozen=True):
     """A reading of the meter, of one direction."""
 
     at: float
@@ -42,8 +42,7 @@ class MeterSample:
     """mW now, 0 or more; None: the mean since the register has changed."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What has been used and counted up to a reading."""
 
     first: MeterSample | None = None
@@ -76,8 +75,7 @@ class Usage:
 NOTHING_USED = Usage()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TaxCost:
+class TaxCost(msgspec.Struct, frozen=True):
     """The amount of one tax."""
 
     number: int
@@ -86,8 +84,7 @@ class TaxCost:
     """Millionths of the currency."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """Amounts in millionths of the currency."""
 
     currency: str
@@ -122,7 +119,7 @@ class Costs:
 
 def counted(prices: AbsolutePrices, before: Usage, sample: MeterSample) -> Usage:
     """The usage with one more reading, which is not earlier than the last one."""
-    usage = before if before.first is not None else dataclasses.replace(before, first=sample, last=sample)
+    usage = before if before.first is not None else msgspec.structs.replace(before, first=sample, last=sample)
     last = usage.last
     assert last is not None  # set together with `first`
     step = _step_at(prices, sample.at)
@@ -181,7 +178,7 @@ def _with_energy(usage: Usage, prices: AbsolutePrices, sample: MeterSample, step
     energy, bands = sample.energy - usage.last.energy, prices.steps[step].bands
     if prices.algorithm is PriceAlgorithm.PEAK_POWER:
         same = step == usage.step
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             usage,
             last=sample,
             step=step,
@@ -193,7 +190,7 @@ def _with_energy(usage: Usage, prices: AbsolutePrices, sample: MeterSample, step
         cost = _stacked(bands, energy, power)
     else:
         cost = _band(bands, power).energy_fee * energy
-    return dataclasses.replace(usage, last=sample, step=step, energy_cost=usage.energy_cost + cost)
+    return msgspec.structs.replace(usage, last=sample, step=step, energy_cost=usage.energy_cost + cost)
 
 
 def _peak_cost(prices: AbsolutePrices, usage: Usage) -> int:
@@ -224,11 +221,11 @@ def _parked(usage: Usage, step: PriceStep, at: float, power: int) -> Usage:
     band = _band(step.bands, max(0, power))
     fee, period = band.parking_fee, band.parking_period
     if fee is None or period is None:  # free: a period with a fee begins when there is one again
-        return dataclasses.replace(usage, parked_until=max(usage.parked_until, at))
+        return msgspec.structs.replace(usage, parked_until=max(usage.parked_until, at))
     if at < usage.parked_until:
         return usage
     periods = int(at - usage.parked_until) // period + 1
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         usage,
         parking_cost=usage.parking_cost + periods * fee,
         parked_until=usage.parked_until + periods * period,
@@ -243,9 +240,9 @@ def _idle(usage: Usage, overstay: Overstay | None, at: float, power: int) -> Usa
     if idle is (usage.idle_since is not None):
         return usage
     if idle:
-        return dataclasses.replace(usage, idle_since=at)
+        return msgspec.structs.replace(usage, idle_since=at)
     cost = usage.overstay_cost + _overstayed(overstay, usage.idle_since, at)
-    return dataclasses.replace(usage, idle_since=None, overstay_cost=cost)
+    return msgspec.structs.replace(usage, idle_since=None, overstay_cost=cost)
 
 
 def _overstayed(overstay: Overstay | None, since: float | None, at: float) -> int:

@@ -3,13 +3,12 @@
 Wh, W, percent, seconds. None: the EV does not say. What an EV says is never proved; it changes no limit.
 """
 
-import dataclasses
+import msgspec
 
 __all__ = ["EnergyOffer", "FeedInFee", "NeedsReported", "OfferedPower", "VehicleNeeds"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OfferedPower:
+class OfferedPower(msgspec.Struct, frozen=True):
     """From `start` on, and until the next entry, the EV would feed back this power."""
 
     start: int
@@ -18,8 +17,7 @@ class OfferedPower:
     """W, 0 or more."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FeedInFee:
+class FeedInFee(msgspec.Struct, frozen=True):
     """From `start` on, energy that is fed back with at least `from_power` costs this much."""
 
     start: int
@@ -30,8 +28,7 @@ class FeedInFee:
     """Per kWh, in the currency of the offer."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EnergyOffer:
+class EnergyOffer(msgspec.Struct, frozen=True, kw_only=True):
     """EVEnergyOffer: energy that an EV offers to feed back, and what it wants for it."""
 
     power: tuple[OfferedPower, ...]
@@ -45,8 +42,7 @@ class EnergyOffer:
     fees: tuple[FeedInFee, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VehicleNeeds:
+class VehicleNeeds(msgspec.Struct, frozen=True, kw_only=True):
     """The last report of an EV."""
 
     departure: int | None = None
@@ -67,8 +63,7 @@ class VehicleNeeds:
     """With the negotiation of a schedule only."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NeedsReported:
+class NeedsReported(msgspec.Struct, frozen=True):
     """For the back end: the EV has new needs; needs no answer."""
 
     needs: VehicleNeeds

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from secc.session.costs import NOTHING_USED, Costs, MeterSample, TaxCost, Usage, costs, counted
@@ -37,7 +36,7 @@ def cost(prices: AbsolutePrices, *samples: tuple[float, int] | tuple[float, int,
 
 
 def banded(algorithm: PriceAlgorithm) -> AbsolutePrices:
-    return dataclasses.replace(FLAT, algorithm=algorithm, steps=(PriceStep(0, BANDS),))
+    return msgspec.structs.replace(FLAT, algorithm=algorithm, steps=(PriceStep(0, BANDS),))
 
 
 def test_energy_costs_its_fee() -> None:
@@ -54,13 +53,13 @@ def test_energy_before_the_prices_is_not_counted() -> None:
 
 
 def test_a_fee_below_zero_pays_the_driver() -> None:
-    paid = dataclasses.replace(FLAT, steps=(PriceStep(0, (PriceBand(0, -250_000),)),))
+    paid = msgspec.structs.replace(FLAT, steps=(PriceStep(0, (PriceBand(0, -250_000),)),))
     assert cost(paid, (0, 0), (60, 2 * KWH)).total == -500_000
 
 
 def test_each_step_has_its_fee() -> None:
     steps = (PriceStep(0, (PriceBand(0, 400_000),)), PriceStep(3600, (PriceBand(0, 200_000),)))
-    prices = dataclasses.replace(FLAT, steps=steps)
+    prices = msgspec.structs.replace(FLAT, steps=steps)
     found = cost(prices, (0, 0), (3599, 10 * KWH), (3600, 11 * KWH), (90_000, 20 * KWH))
     assert found.energy == 10 * 400_000 + 10 * 200_000
 
@@ -72,7 +71,7 @@ def test_power_the_band_of_the_moment_decides() -> None:
 
 def test_peak_power_the_highest_power_of_the_step_decides_for_all_its_energy() -> None:
     steps = (PriceStep(0, BANDS), PriceStep(3600, BANDS))
-    prices = dataclasses.replace(banded(PriceAlgorithm.PEAK_POWER), steps=steps)
+    prices = msgspec.structs.replace(banded(PriceAlgorithm.PEAK_POWER), steps=steps)
     first = ((0, 0, 0), (600, 2 * KWH, 7_000_000), (1200, 5 * KWH, 22_000_000), (1800, 6 * KWH, 3_000_000))
     assert cost(prices, *first).energy == 6 * 500_000
     second = (3600, 7 * KWH, 4_000_000)
@@ -84,7 +83,7 @@ def test_stacked_energy_each_band_gets_its_part_of_the_power() -> None:
     assert cost(prices, (0, 0, 0), (3600, 22 * KWH, 22_000_000)).energy == 11 * 300_000 + 11 * 500_000
     assert cost(prices, (0, 0, 0), (3600, 10 * KWH, 10_000_000)).energy == 10 * 300_000
     three = (PriceBand(0, 100_000), PriceBand(5_000, 200_000), PriceBand(10_000, 300_000))
-    prices = dataclasses.replace(prices, steps=(PriceStep(0, three),))
+    prices = msgspec.structs.replace(prices, steps=(PriceStep(0, three),))
     found = cost(prices, (0, 0, 0), (3600, 20 * KWH, 20_000_000)).energy
     assert found == 5 * 100_000 + 5 * 200_000 + 10 * 300_000
 
@@ -97,7 +96,7 @@ def test_without_a_power_the_mean_since_the_last_change_of_the_register_counts()
 
 def test_each_parking_period_that_has_begun_is_paid() -> None:
     band = PriceBand(0, 0, parking_fee=500_000, parking_period=900)
-    prices = dataclasses.replace(FLAT, steps=(PriceStep(0, (band,)), PriceStep(3600, (PriceBand(0, 0),))))
+    prices = msgspec.structs.replace(FLAT, steps=(PriceStep(0, (band,)), PriceStep(3600, (PriceBand(0, 0),))))
     assert cost(prices, (0, 0)).occupancy == 500_000
     assert cost(prices, (0, 0), (899, 0)).occupancy == 500_000
     assert cost(prices, (0, 0), (900, 0)).occupancy == 1_000_000
@@ -107,7 +106,7 @@ def test_each_parking_period_that_has_begun_is_paid() -> None:
 
 def test_overstay_begins_after_its_time_below_its_power() -> None:
     fees = (OverstayFee(0, 100_000, 60), OverstayFee(600, 1_000_000, 300))
-    prices = dataclasses.replace(FLAT, overstay=Overstay(fees, after=300, below_power=500))
+    prices = msgspec.structs.replace(FLAT, overstay=Overstay(fees, after=300, below_power=500))
     charge = ((0, 0, 11_000_000), (100, KWH, 11_000_000), (200, KWH, 0))
     assert cost(prices, *charge, (499, KWH, 0)).overstay == 0
     assert cost(prices, *charge, (500, KWH, 0)).overstay == 100_000
@@ -119,19 +118,19 @@ def test_overstay_begins_after_its_time_below_its_power() -> None:
 
 
 def test_an_ev_that_charges_again_does_not_overstay_any_more() -> None:
-    prices = dataclasses.replace(FLAT, overstay=Overstay((OverstayFee(0, 100_000, 60),), below_power=500))
+    prices = msgspec.structs.replace(FLAT, overstay=Overstay((OverstayFee(0, 100_000, 60),), below_power=500))
     charge = ((0, 0, 11_000_000), (100, KWH, 11_000_000), (200, KWH, 0), (230, 2 * KWH, 9_000_000))
     assert cost(prices, *charge, (9999, 3 * KWH, 9_000_000)).overstay == 100_000
 
 
 def test_an_ev_that_has_not_charged_yet_does_not_overstay() -> None:
-    prices = dataclasses.replace(FLAT, overstay=Overstay((OverstayFee(0, 100_000, 60),)))
+    prices = msgspec.structs.replace(FLAT, overstay=Overstay((OverstayFee(0, 100_000, 60),)))
     assert cost(prices, (0, 0, 0), (5000, 0, 0)).overstay == 0
 
 
 def test_a_tax_is_added_to_what_it_is_raised_on() -> None:
     band = PriceBand(0, 400_000, parking_fee=1_000_000, parking_period=3600)
-    prices = dataclasses.replace(
+    prices = msgspec.structs.replace(
         FLAT,
         steps=(PriceStep(0, (band,)),),
         taxes=(Tax(1, 19_000), Tax(2, 5_000, on_parking=False)),
@@ -144,7 +143,7 @@ def test_a_tax_is_added_to_what_it_is_raised_on() -> None:
 
 
 def test_a_tax_in_the_price_is_stated_and_not_added() -> None:
-    prices = dataclasses.replace(FLAT, taxes=(Tax(1, 19_000, included=True),))
+    prices = msgspec.structs.replace(FLAT, taxes=(Tax(1, 19_000, included=True),))
     found = cost(prices, (0, 0), (60, 10 * KWH))
     assert found.taxes == (TaxCost(1, 638_655),)  # 4 EUR * 19 / 119
     assert found.total == 4_000_000
@@ -154,7 +153,7 @@ def test_a_tax_in_the_price_is_stated_and_not_added() -> None:
     ("energy", "total"), [(KWH, 2_380_000), (10 * KWH, 4_760_000), (100 * KWH, 11_900_000)]
 )
 def test_minimum_and_maximum_bound_the_total_with_their_tax(energy: int, total: int) -> None:
-    prices = dataclasses.replace(
+    prices = msgspec.structs.replace(
         FLAT, taxes=(Tax(1, 19_000),), minimum_cost=2_000_000, maximum_cost=10_000_000
     )
     assert cost(prices, (0, 0), (60, energy)).total == total

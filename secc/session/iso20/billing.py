@@ -7,7 +7,7 @@ A receipt goes with MeterInfo [V2G20-1919]. It is no bill: what is billed the ba
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.pki.signed_prices import price_schedule
@@ -31,7 +31,7 @@ def update(session: Context) -> None:
     if bill.tariff is None or (bill.charging is None and bill.discharging is None) or reading is None:
         return
     at, power = session.now - bill.tariff.at, _power(session)
-    room.bill = bill = dataclasses.replace(
+    room.bill = bill = msgspec.structs.replace(
         bill,
         charging=_counted(bill.charging, at, reading.energy, power),
         discharging=_counted(bill.discharging, at, reading.exported, None if power is None else -power),
@@ -120,7 +120,7 @@ def _counted(account: Account | None, at: float, energy: int | None, power: int 
     if account is None or energy is None:
         return account
     sample = MeterSample(at + account.shift, energy * 1000, None if power is None else max(0, power))
-    return dataclasses.replace(account, usage=counted(account.prices, account.usage, sample))
+    return msgspec.structs.replace(account, usage=counted(account.prices, account.usage, sample))
 
 
 def _total(bill: Bill, at: float, *, whole: bool = True) -> Costs | None:
@@ -139,7 +139,7 @@ def _total(bill: Bill, at: float, *, whole: bool = True) -> Costs | None:
 
 
 def _running(prices: AbsolutePrices) -> AbsolutePrices:
-    return dataclasses.replace(prices, services=(), minimum_cost=None, maximum_cost=None)
+    return msgspec.structs.replace(prices, services=(), minimum_cost=None, maximum_cost=None)
 
 
 def _power(session: Context) -> int | None:

@@ -3,8 +3,9 @@ the charge loop."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import RationalNumber
@@ -20,7 +21,7 @@ def negotiated(session: Context, request: m.ScheduleExchangeReq) -> None:
     mode = request.dynamic_se_req_control_mode or request.scheduled_se_req_control_mode
     offered = getattr(request.scheduled_se_req_control_mode, "ev_energy_offer", None)
     offer = None if offered is None else energy_offer(offered)
-    found = dataclasses.replace(_said(session, mode), offer=offer)
+    found = msgspec.structs.replace(_said(session, mode), offer=offer)
     if found != side(session).needs:
         _report(session, found)
 
@@ -32,7 +33,7 @@ def watch(session: Context, mode: object) -> None:
         return
     found = _said(session, mode)
     before = room.needs
-    if before is None or found != dataclasses.replace(before, offer=None):
+    if before is None or found != msgspec.structs.replace(before, offer=None):
         _report(session, found)
 
 

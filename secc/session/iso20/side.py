@@ -6,6 +6,8 @@ import enum
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from secc.messages.iso20_common import MeterInfo, Receipt, ResponseCode
 from secc.session.agreed import ChargeParameters
 from secc.session.costs import NOTHING_USED, Costs, Usage

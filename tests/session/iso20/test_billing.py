@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from secc.messages import iso20_common as m
@@ -101,7 +101,7 @@ def test_parking_and_services_are_items_of_the_receipt() -> None:
 
 def test_energy_that_was_given_is_paid_by_its_prices() -> None:
     config = with_iso20(AC_BPT, discharge=True, prices=(Pricing.ABSOLUTE,))
-    offer = PriceOffer((TuplePrices(dataclasses.replace(FLAT, taxes=()), BACK),))
+    offer = PriceOffer((TuplePrices(msgspec.structs.replace(FLAT, taxes=()), BACK),))
     bench = charging(offer, config, service=5, exported=500)
     meter(bench, 3000, 6500)
     found = asked(bench, r.ac_bpt_loop(meter_info_requested=True))
@@ -130,7 +130,7 @@ def test_a_silent_meter_costs_nothing_and_stops_nothing() -> None:
 
 
 def test_new_prices_count_from_the_next_reading_on() -> None:
-    bench = charging(dataclasses.replace(FLAT, taxes=()))
+    bench = charging(msgspec.structs.replace(FLAT, taxes=()))
     meter(bench, 2000)
     bench.ask(r.ac_loop())
     bench.beside(r.ac_parameters())
