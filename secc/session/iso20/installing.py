@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from secc.messages import iso20_common as m
 from secc.pki.identifiers import EMAID
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from secc.session.context import Context
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class InstallationQuestion:
+class InstallationQuestion(msgspec.Struct, frozen=True):
     """The back end has been asked for a contract, and perhaps has answered."""
 
     ticket: Ticket
@@ -36,8 +36,7 @@ class InstallationQuestion:
         )
 
 
-@dataclasses.dataclass(slots=True)
-class Installing:
+class Installing(msgspec.Struct):
     """Installation of contracts in one session."""
 
     question: InstallationQuestion | None = None

@@ -9,7 +9,7 @@ Chains and signatures are verified right here: two milliseconds for a request, t
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from secc.errors import CertificateError
 from secc.messages import iso20_common as m
@@ -81,7 +81,7 @@ def provisioned(session: Context, event: ContractProvisioned) -> S:
         session.notice(NoticeKind.STALE, f"provisioning answer for {event.ticket}")
     else:
         session.timers.stop(Timer.PROVISIONING)
-        room.question = dataclasses.replace(room.question, answer=event.answer)
+        room.question = msgspec.structs.replace(room.question, answer=event.answer)
     return S.WAIT_CERTIFICATE
 
 
@@ -212,7 +212,7 @@ def _warning(
     room.warned += 1
     session.timers.stop(Timer.PROVISIONING)
     if room.warned >= session.config.iso20.authorization_attempts:
-        final = dataclasses.replace(record, code=ResponseCode.FAILED)
+        final = msgspec.structs.replace(record, code=ResponseCode.FAILED)
         return Iso20Refused(ResponseCode.FAILED, f"{why}, {room.warned} warnings", final)
     return Iso20Warned(code, why, S.WAIT_AUTHORIZATION, record)
 
