@@ -192,7 +192,7 @@ class Iso20Side(msgspec.Struct):
     """The last time stamp sent."""
     offer: ServiceOffer | None = None
     selection: Selection | None = None
-    installing: Installing = dataclasses.field(default_factory=Installing)
+    installing: Installing = msgspec.field(default_factory=Installing)
     """Contracts that are delivered to the vehicle."""
     denials: int = 0
     """How many attempts to authorize have failed."""
