@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -228,7 +229,7 @@ class Walk20(RuleBasedStateMachine):
         if not self.bench.session.state.ended:
             return
         self.safe()
-        snapshot = dataclasses.replace(self.bench.evse, control_pilot=ControlPilot.A, fault=None)
+        snapshot = msgspec.structs.replace(self.bench.evse, control_pilot=ControlPilot.A, fault=None)
         if reset:
             self.latch.reset()
             self.lasting.reset_by_hand()
@@ -497,7 +498,7 @@ _TARGET, _PLAN = steering.target, limits.plan
 
 def _mirrored(demand: Any, *rest: Any) -> Any:
     point = _PLAN(demand, *rest)
-    return dataclasses.replace(point, current=Milli(-point.current))
+    return msgspec.structs.replace(point, current=Milli(-point.current))
 
 
 DEFECTS: dict[str, tuple[Any, str, Any]] = {
