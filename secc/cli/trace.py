@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import math
+from collections.abc import Callable
 from pathlib import Path
 
-from secc.cli import misused
-from secc.sdp import SdpRequest, SdpResponse
-from secc.trace import Trace, TracedSession, TraceError, power_line, read
+from secc.cli import misused, trace_live
+from secc.trace import Trace, TracedSession, TraceError, export, power_line, read
 from secc.trace.as_test import write_capture_test, write_test
 from secc.trace.capture import conversations, discovery, is_capture, matching
-from secc.trace.chart import chart
+from secc.trace.chart import chart, discovery_line
 from secc.trace.curve import svg
 from secc.trace.offer_picture import offer_svg
 from secc.trace.offers import offers
@@ -29,15 +29,28 @@ EXAMPLES = """examples:
   secc trace field.pcapng --keys keys.log              decrypt TLS with a key log (SSLKEYLOGFILE)
   secc trace field.pcapng --session 1 --as-test tests/traces/test_field_report.py
   secc trace session.trace --as-test tests/traces/test_field_report.py
+  secc trace session.trace --pcapng session.pcapng     for Wireshark, with made-up TCP; TLS content in clear
+  secc trace field.pcap --keys keys.log --pcapng field.pcapng    for Wireshark, with the secrets inside
+  sudo secc trace --live eth1 --keys keys.log          show a session as it happens
+  sudo secc trace --live eth1 --html live.html --pcapng today.pcapng
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "trace", type=Path, help="a file that `secc serve --trace` wrote, or a capture (pcap, pcapng)"
+        "trace", type=Path, nargs="?", help="file that `secc serve --trace` wrote, or capture (pcap, pcapng)"
     )
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="key log to decrypt TLS in a capture")
+    parser.add_argument(
+        "--live", metavar="INTERFACE", help="show packets as they arrive (Linux, CAP_NET_RAW)"
+    )
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="key log to decrypt TLS")
+    parser.add_argument(
+        "--pcapng", type=Path, metavar="OUT", help="write a capture for Wireshark, with the keys"
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="OUT", help="with --live: write a page that renews itself"
+    )
     parser.add_argument("--session", type=int, metavar="N", help="only this session, as the station counts")
     parser.add_argument("--all", action="store_true", help="fold nothing")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the charging curve of one session")
@@ -53,14 +66,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show, draw or write a test."""
+    """Show, draw, or write a test or a capture."""
+    if (arguments.trace is None) == (arguments.live is None):
+        return misused("expected a file or --live INTERFACE")
+    if arguments.html is not None and arguments.live is None:
+        return misused("--html needs --live INTERFACE")
     try:
+        if arguments.live is not None:
+            return trace_live.run(arguments)
         with arguments.trace.open("rb") as file:
             if is_capture(file.read(4)):
                 return _capture(arguments)
         trace = read(arguments.trace)
         chosen = _chosen(trace, arguments.session)
-        if arguments.as_test is not None:
+        if arguments.pcapng is not None:
+            _write(arguments.pcapng, lambda write: export.of_trace(write, trace, chosen))
+        elif arguments.as_test is not None:
             for path in write_test(trace, arguments.trace, arguments.as_test):
                 print(f"{path} written")
         elif arguments.svg is not None or arguments.offers is not None:
@@ -101,6 +122,10 @@ def _chosen(trace: Trace, number: int | None) -> list[TracedSession]:
 def _capture(arguments: argparse.Namespace) -> int:
     """Show a capture of the network, as far as it can be read."""
     data = arguments.trace.read_bytes()
+    if arguments.pcapng is not None:
+        log = "" if arguments.keys is None else arguments.keys.read_text("utf-8", errors="replace")
+        _write(arguments.pcapng, lambda write: export.of_capture(write, data, log))
+        return 0
     keys = {} if arguments.keys is None else read_keys(arguments.keys.read_text("utf-8", errors="replace"))
     found = conversations(data, keys)
     chosen = [talk for number, talk in enumerate(found, 1) if arguments.session in (None, number)]
@@ -135,16 +160,16 @@ def _before(data: bytes) -> None:
         print()
     asked = discovery(data)
     for datagram in asked:
-        print(f"{datagram.at - asked[0].at:9.3f}  SDP {datagram.source}  {_words(datagram.message)}")
+        print(f"{datagram.at - asked[0].at:9.3f}  SDP {datagram.source}  {discovery_line(datagram.message)}")
     if asked:
         print()
 
 
-def _words(message: SdpRequest | SdpResponse) -> str:
-    security = message.security.name.replace("NONE", "no TLS")
-    if isinstance(message, SdpResponse):
-        return f"◀── [{message.address}]:{message.port}, {security}"
-    return f"──▶ wants {security}"
+def _write(path: Path, fill: Callable[[Callable[[bytes], object]], int]) -> None:
+    """Write a capture; an existing file is never overwritten."""
+    with path.open("xb") as file:
+        packets = fill(file.write)
+    print(f"{path} written, packets: {packets}")
 
 
 def _draw(arguments: argparse.Namespace, summary: SessionSummary, title: str) -> None:

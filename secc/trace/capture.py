@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from secc.sdp import SDP_PORT, SdpRequest, SdpResponse
 from secc.slac.frames import redacted
 from secc.trace.form import TraceError
 from secc.trace.power_line import TracedFrame
-from secc.trace.tls_records import Keys, opened
+from secc.trace.tls_records import Keys, TlsReader
 from secc.v2gtp import FrameAssembler, PayloadType, V2gtpFrame
 
 if TYPE_CHECKING:
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CapturedConversation",
     "CapturedDiscovery",
+    "CapturedSegment",
+    "CapturedStream",
     "Payload",
     "conversations",
     "discovery",
+    "discovery_of",
     "frames",
     "is_capture",
     "matching",
+    "segment_of",
 ]
 
 
@@ -99,16 +103,18 @@ def matching(data: bytes) -> tuple[TracedFrame, ...]:
 
 def discovery(data: bytes) -> tuple[CapturedDiscovery, ...]:
     """The requests and answers of discovery in a capture; raises TraceError."""
-    found = []
-    for datagram in _reader().datagrams(data):
-        udp = datagram.content
-        if datagram.protocol != _UDP or SDP_PORT not in (udp.sport, udp.dport):
-            continue
-        for message in (SdpRequest, SdpResponse):
-            with contextlib.suppress(FramingError):
-                source = _text((datagram.source, udp.sport))
-                found.append(CapturedDiscovery(datagram.at, source, message.parse(udp.data)))
-    return tuple(found)
+    return tuple(found for datagram in _reader().datagrams(data) for found in discovery_of(datagram))
+
+
+def discovery_of(datagram: Datagram) -> Iterator[CapturedDiscovery]:
+    """The message of discovery in a datagram, if it has one."""
+    udp = datagram.content
+    if datagram.protocol != _UDP or SDP_PORT not in (udp.sport, udp.dport):
+        return
+    for message in (SdpRequest, SdpResponse):
+        with contextlib.suppress(FramingError):
+            source = _text((datagram.source, udp.sport))
+            yield CapturedDiscovery(datagram.at, source, message.parse(udp.data))
 
 
 def _reader() -> ModuleType:
@@ -130,13 +136,12 @@ def conversations(data: bytes, keys: Keys | None = None) -> tuple[CapturedConver
 
     `keys` open TLS, see `secc.trace.tls_records`.
     """
-    found: dict[frozenset[_End], _Pair] = {}
+    found: dict[frozenset[_End], CapturedStream] = {}
     for datagram in _reader().datagrams(data):
-        if datagram.protocol == _TCP:
-            segment = _segment(datagram)
-            pair = found.setdefault(frozenset((segment.source, segment.target)), _Pair())
-            pair.take(segment, datagram.at)
-    return tuple(pair.conversation(keys or {}) for pair in found.values() if pair.chunks)
+        if (segment := segment_of(datagram)) is not None:
+            stream = found.setdefault(segment.ends, CapturedStream(keys or {}))
+            stream.take(segment, datagram.at)
+    return tuple(stream.conversation() for stream in found.values() if stream.spoken)
 
 
 # --- segments -----------------------------------------------------------------------------------------------
@@ -145,32 +150,54 @@ _End = tuple[bytes, int]  # address and port
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Segment:
+class CapturedSegment:
+    """One TCP segment."""
+
     source: _End
     target: _End
     number: int
+    """Sequence number of its first byte."""
     syn: bool
     answers: bool
+    """Has an acknowledgement."""
     data: bytes
 
+    @property
+    def ends(self) -> frozenset[_End]:
+        """The same for both directions of a connection."""
+        return frozenset((self.source, self.target))
 
-def _segment(datagram: Datagram) -> _Segment:
+
+def segment_of(datagram: Datagram) -> CapturedSegment | None:
+    """The segment in a datagram; None where it is not TCP."""
+    if datagram.protocol != _TCP:
+        return None
     tcp = datagram.content
     source, target = (datagram.source, tcp.sport), (datagram.target, tcp.dport)
-    return _Segment(source, target, tcp.seq, bool(tcp.flags & 2), bool(tcp.flags & 16), tcp.data)
+    return CapturedSegment(source, target, tcp.seq, bool(tcp.flags & 2), bool(tcp.flags & 16), tcp.data)
 
 
-class _Pair:
-    """Both directions of a connection, put in order."""
+class CapturedStream:
+    """Both directions of one TCP connection, put in order; payloads as they become complete."""
 
-    def __init__(self) -> None:
-        self.chunks: list[tuple[float, _End, bytes]] = []
+    def __init__(self, keys: Keys) -> None:
+        self.payloads: list[Payload] = []
+        self.tls = False
+        self.closed = ""
+        """Why TLS could not be opened."""
+        self.spoken = False
+        """Some bytes have been read."""
+        self._keys = keys
         self._ends: list[_End] = []
         self._client: _End | None = None
         self._next: dict[_End, int] = {}
         self._early: dict[_End, dict[int, bytes]] = {}
+        self._sides = {side: FrameAssembler(max_payload=_LARGEST, more=_TYPES) for side in (True, False)}
+        self._opener: TlsReader | None = None
+        self._over = False
 
-    def take(self, segment: _Segment, at: float) -> None:
+    def take(self, segment: CapturedSegment, at: float) -> list[Payload]:
+        """Read one segment; the payloads that it completes."""
         source = segment.source
         if source not in self._ends:
             self._ends.append(source)
@@ -178,7 +205,11 @@ class _Pair:
             self._next[source] = (segment.number + 1) % _WRAP
             if not segment.answers:
                 self._client = source
-            return
+            return []
+        return [payload for data in self._in_order(segment) for payload in self._read(at, source, data)]
+
+    def _in_order(self, segment: CapturedSegment) -> Iterator[bytes]:
+        source = segment.source
         if not segment.data:
             return
         expected = self._next.setdefault(source, segment.number)
@@ -190,28 +221,40 @@ class _Pair:
             if behind < _WRAP // 2:  # all or a part of it has been seen, or is next
                 data = early.pop(number)[behind:]
                 if data:
-                    self.chunks.append((at, source, data))
                     self._next[source] = (self._next[source] + len(data)) % _WRAP
+                    yield data
 
-    def conversation(self, keys: Keys) -> CapturedConversation:
-        """The one who connected is the EV; without a beginning, the one who spoke first."""
-        client = self._client or self.chunks[0][1]
-        server = next((end for end in self._ends if end != client), client)
-        tls = self.chunks[0][2][:1] == b"\x16"
-        chunks: Iterable[tuple[float, bool, bytes]] = [
-            (at, end == client, data) for at, end, data in self.chunks
-        ]
-        sides = {side: FrameAssembler(max_payload=_LARGEST, more=_TYPES) for side in (True, False)}
-        payloads: list[Payload] = []
-        closed = ""
+    def _read(self, at: float, source: _End, data: bytes) -> list[Payload]:
+        if not self.spoken:
+            self.spoken = True
+            self._client = self._client or source  # without a beginning, the one who spoke first
+            self.tls = data[:1] == b"\x16"
+            self._opener = TlsReader(self._keys) if self.tls else None
+        if self._over:
+            return []
+        from_ev = source == self._client
+        found: list[Payload] = []
         try:
-            for at, from_ev, data in opened(chunks, keys) if tls else chunks:
-                payloads += [Payload(at, from_ev, frame) for frame in sides[from_ev].feed(data)]
+            parts = [data] if self._opener is None else self._opener.take(data, client=from_ev)
+            for part in parts:
+                found += [Payload(at, from_ev, frame) for frame in self._sides[from_ev].feed(part)]
         except FramingError:
-            pass  # no V2GTP from there on
+            self._over = True  # no V2GTP from there on
         except TraceError as error:
-            closed = str(error)
-        return CapturedConversation(_text(client), _text(server), tuple(payloads), tls, closed)
+            self._over, self.closed = True, str(error)
+        self.payloads += found
+        return found
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Address and port of the EV, which is the side that connected, and of the station."""
+        client = self._client or self._ends[0]
+        server = next((end for end in self._ends if end != client), client)
+        return _text(client), _text(server)
+
+    def conversation(self) -> CapturedConversation:
+        """What has been read so far."""
+        return CapturedConversation(*self.ends, tuple(self.payloads), self.tls, self.closed)
 
 
 _LARGEST = 131_072  # bytes of a payload

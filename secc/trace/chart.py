@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from secc.sdp import SdpRequest, SdpResponse
+from secc.trace.reader import TracedMessage
 from secc.trace.summary import SessionSummary, name_of, remark_of
 
-__all__ = ["chart"]
+__all__ = ["HEAD", "chart", "discovery_line", "message_line"]
+
+HEAD = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} outlet, back end"
+"""The line above a chart."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,22 +26,32 @@ class _Line:
 def chart(summary: SessionSummary, *, fold: bool = True) -> str:
     """Lines of text. `fold` makes one line of exchanges that repeat each other."""
     lines = sorted(_lines(summary), key=lambda line: line.at)
-    head = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} outlet, back end"
     return "\n".join(
-        [head, *(_folded(lines) if fold else (f"{line.at:9.3f}  {line.text}" for line in lines))]
+        [HEAD, *(_folded(lines) if fold else (f"{line.at:9.3f}  {line.text}" for line in lines))]
     )
+
+
+def message_line(message: TracedMessage) -> str:
+    """An arrow from the EV, or from the station, with what a reader wants to see of the message."""
+    name, remark = name_of(message.message), remark_of(message.message)
+    if message.from_ev:
+        return f"{name} {'─' * max(1, 34 - len(name))}▶  {remark}".rstrip()
+    return f"   ◀{'─' * max(1, 31 - len(name))} {name}  {remark}".rstrip()
+
+
+def discovery_line(message: SdpRequest | SdpResponse) -> str:
+    """What a message of discovery asks or answers."""
+    security = message.security.name.replace("NONE", "no TLS")
+    if isinstance(message, SdpResponse):
+        return f"◀── [{message.address}]:{message.port}, {security}"
+    return f"──▶ wants {security}"
 
 
 def _lines(summary: SessionSummary) -> Iterator[_Line]:
     for message in summary.messages:
-        at, name = message.at - summary.began, name_of(message.message)
-        remark = remark_of(message.message)
-        if message.from_ev:
-            yield _Line(at, f"{name} {'─' * max(1, 34 - len(name))}▶  {remark}".rstrip(), name)
-        else:
-            arrow = f"   ◀{'─' * max(1, 31 - len(name))} {name}"
-            code = remark if remark.startswith("FAILED") else ""
-            yield _Line(at, f"{arrow}  {remark}".rstrip(), f"{name} {code}")
+        name, remark = name_of(message.message), remark_of(message.message)
+        code = f" {remark}" if remark.startswith("FAILED") else ""
+        yield _Line(message.at - summary.began, message_line(message), f"{name}{code}")
     for band in summary.bands[1:]:
         yield _Line(band.start, f"{_OUTLET}[{band.state.name}]")
     for at, output in summary.orders:

@@ -17,7 +17,7 @@ from dpkt import ethernet, ip6, pcap, pcapng, sll, sll2
 
 from secc.trace.form import TraceError
 
-__all__ = ["Datagram", "Packet", "datagrams", "packets"]
+__all__ = ["Datagram", "Packet", "datagram_of", "datagrams", "packet_of", "packets", "recorded"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,29 +59,41 @@ def packets(data: bytes) -> Iterator[Packet]:
 
     A packet that makes no sense is left out, and a file that was cut off ends with its last whole packet.
     """
-    for at, link, packet in _recorded(data):
-        read = _LINKS.get(link)
-        if read is None:
-            raise TraceError(f"a capture of link layer {link}, which is not known here")
-        try:
-            found = read(packet)
-        except dpkt.UnpackError:
-            continue
-        if found is not None:
-            yield Packet(at, *found)
+    for at, link, data_of_packet in recorded(data):
+        if (packet := packet_of(at, link, data_of_packet)) is not None:
+            yield packet
+
+
+def packet_of(at: float, link: int, data: bytes) -> Packet | None:
+    """One packet; None where it makes no sense. Raises TraceError for a link layer not known here."""
+    read = _LINKS.get(link)
+    if read is None:
+        raise TraceError(f"a capture of link layer {link}, which is not known here")
+    try:
+        found = read(data)
+    except dpkt.UnpackError:
+        return None
+    return None if found is None else Packet(at, *found)
 
 
 def datagrams(data: bytes) -> Iterator[Datagram]:
     """TCP and UDP over IPv6; raises TraceError like `packets`."""
     for packet in packets(data):
-        if packet.kind != ethernet.ETH_TYPE_IP6:
-            continue
-        try:
-            found = ip6.IP6(packet.content)
-        except (dpkt.UnpackError, UnboundLocalError, AttributeError):  # dpkt on extension headers cut short
-            continue
-        if found.v == 6 and isinstance(found.data, dpkt.tcp.TCP | dpkt.udp.UDP):
-            yield Datagram(packet.at, found.src, found.dst, found.p, found.data)
+        if (datagram := datagram_of(packet)) is not None:
+            yield datagram
+
+
+def datagram_of(packet: Packet) -> Datagram | None:
+    """What a packet carries, if that is TCP or UDP over IPv6."""
+    if packet.kind != ethernet.ETH_TYPE_IP6:
+        return None
+    try:
+        found = ip6.IP6(packet.content)
+    except (dpkt.UnpackError, UnboundLocalError, AttributeError):  # dpkt on extension headers cut short
+        return None
+    if found.v == 6 and isinstance(found.data, dpkt.tcp.TCP | dpkt.udp.UDP):
+        return Datagram(packet.at, found.src, found.dst, found.p, found.data)
+    return None
 
 
 # --- link layers --------------------------------------------------------------------------------------------
@@ -138,7 +150,8 @@ _LINKS: dict[int, Callable[[bytes], _Found | None]] = {
 _Recorded = tuple[float, int, bytes]  # seconds, link layer, packet
 
 
-def _recorded(data: bytes) -> Iterator[_Recorded]:
+def recorded(data: bytes) -> Iterator[_Recorded]:
+    """(seconds, link layer, packet as it was captured); raises TraceError when it is no capture."""
     if data[:4] == b"\n\r\r\n":
         yield from _pcapng(data)
         return

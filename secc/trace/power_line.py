@@ -13,7 +13,7 @@ from secc.slac.attenuation import mean
 from secc.slac.frames import LOCAL_MODEM, Deviation, Frame, OtherMessage, decode
 from secc.slac.messages import Message
 
-__all__ = ["TracedFrame", "chart", "name_of", "remark_of"]
+__all__ = ["MANY", "TracedFrame", "chart", "frame_line", "kind_of", "name_of", "remark_of"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,21 +40,21 @@ def _folded(frames: list[TracedFrame], began: float) -> Iterator[str]:
     at = 0
     while at < len(frames):
         length = 1
-        kinds = {_kind(frames[at])}
-        if kinds <= _MANY:
-            while at + length < len(frames) and _kind(frames[at + length]) in _MANY:
+        kinds = {kind_of(frames[at])}
+        if kinds <= MANY:
+            while at + length < len(frames) and kind_of(frames[at + length]) in MANY:
                 length += 1
         if length > _LEAST:
-            counts = [_kind(frame) for frame in frames[at : at + length]]
+            counts = [kind_of(frame) for frame in frames[at : at + length]]
             words = ", ".join(f"{counts.count(kind)} {kind}" for kind in dict.fromkeys(counts))
             yield f"{frames[at].at - began:9.3f}  {words}"
         else:
-            yield from (f"{one.at - began:9.3f}  {_text(one)}" for one in frames[at : at + length])
+            yield from (f"{one.at - began:9.3f}  {frame_line(one)}" for one in frames[at : at + length])
         at += length
 
 
 _LEAST = 3
-_MANY = {
+MANY = {
     "CM_START_ATTEN_CHAR.IND",
     "CM_MNBC_SOUND.IND",
     "CM_ATTEN_PROFILE.IND",
@@ -63,9 +63,11 @@ _MANY = {
     "NSCM_GET_D_LINK_STATUS.REQ",
     "NSCM_GET_D_LINK_STATUS.CNF",
 }
+"""Kinds of frames that come in great numbers."""
 
 
-def _kind(frame: TracedFrame) -> str:
+def kind_of(frame: TracedFrame) -> str:
+    """CM_SLAC_PARM.REQ, and so on; empty for what cannot be read, or was done."""
     found = _read(frame.data)
     return "" if found is None else name_of(found.message)
 
@@ -77,7 +79,8 @@ def _read(data: bytes) -> Frame | None:
         return None
 
 
-def _text(frame: TracedFrame) -> str:
+def frame_line(frame: TracedFrame) -> str:
+    """An arrow with the name of the frame, or what was done."""
     if frame.done:
         return f"{' ' * 38}{frame.done}"
     found = _read(frame.data)

@@ -234,7 +234,7 @@ def test_without_its_secret_tls_stays_closed(tmp_path: pathlib.Path) -> None:
 
 def test_another_secret_does_not_verify(tmp_path: pathlib.Path) -> None:
     data, log = shaken(tmp_path, dc_session())
-    keys = {random: bytes(48) for random in read_keys(log.read_text())}
+    keys = {random: {"CLIENT_RANDOM": bytes(48)} for random in read_keys(log.read_text())}
     (talk,) = conversations(data, keys)
     assert talk.payloads == ()
     assert "does not verify" in talk.closed or "impossible length" in talk.closed
