@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from secc.cli import misused, trace_live
+from secc.errors import SeccError
 from secc.trace import Trace, TracedSession, TraceError, export, power_line, read
 from secc.trace.as_test import write_capture_test, write_test
 from secc.trace.capture import conversations, discovery, is_capture, matching
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print("the last line is incomplete: the recording was interrupted there")
     except BrokenPipeError:  # the reader of the output has closed
         raise
-    except (TraceError, OSError) as error:
+    except (SeccError, OSError) as error:
         return misused(str(error))
     return 0
 

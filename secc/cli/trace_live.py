@@ -51,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.pcapng is not None:
             writer = PcapngWriter(stack.enter_context(arguments.pcapng.open("xb", buffering=0)).write)
         view = _View(chart, style, arguments)
-        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has started it with & and no SIGINT
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # also where a shell has started it with & and no SIGINT
             signal.signal(number, signal.default_int_handler)
         style.line(f"listening on {arguments.live}; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):

@@ -139,7 +139,7 @@ def conversations(data: bytes, keys: Keys | None = None) -> tuple[CapturedConver
     found: dict[frozenset[_End], CapturedStream] = {}
     for datagram in _reader().datagrams(data):
         if (segment := segment_of(datagram)) is not None:
-            stream = found.setdefault(segment.ends, CapturedStream(keys or {}))
+            stream = found.setdefault(segment.ends, CapturedStream({} if keys is None else keys))
             stream.take(segment, datagram.at)
     return tuple(stream.conversation() for stream in found.values() if stream.spoken)
 
@@ -188,7 +188,7 @@ class CapturedStream:
         self.spoken = False
         """Some bytes have been read."""
         self._keys = keys
-        self._ends: list[_End] = []
+        self._ends: tuple[_End, ...] = ()
         self._client: _End | None = None
         self._next: dict[_End, int] = {}
         self._early: dict[_End, dict[int, bytes]] = {}
@@ -199,8 +199,7 @@ class CapturedStream:
     def take(self, segment: CapturedSegment, at: float) -> list[Payload]:
         """Read one segment; the payloads that it completes."""
         source = segment.source
-        if source not in self._ends:
-            self._ends.append(source)
+        self._ends = self._ends or (source, segment.target)
         if segment.syn:
             self._next[source] = (segment.number + 1) % _WRAP
             if not segment.answers:

@@ -27,7 +27,10 @@ def of_trace(write: Write, trace: Trace, sessions: Iterable[TracedSession]) -> i
     found = [(one.at, one.data) for one in trace.power_line if one.data]
     for session in sessions:
         talk = TcpTalk(session.peer, EV_PORT + session.number % 10_000)
-        content = ((one.at, one.from_ev, frame(one.frame.payload, one.frame.payload_type)) for one in messages(session))
+        content = (
+            (one.at, one.from_ev, frame(one.frame.payload, one.frame.payload_type))
+            for one in messages(session)
+        )
         found += talk.of(content)
     found.sort(key=lambda packet: packet[0])
     for at, data in found:

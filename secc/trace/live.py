@@ -47,7 +47,7 @@ class LiveChart:
         """The last lines."""
         self.title = ""
         """Of the newest connection."""
-        self._keys = keys or {}
+        self._keys = {} if keys is None else keys
         self._began: float | None = None
         self._stations: set[bytes] = set()
         self._streams: dict[frozenset[tuple[bytes, int]], _Stream] = {}

@@ -91,9 +91,16 @@ def main(name: str, *arguments: str) -> int:
 def missing(sanitizer: Sanitizer) -> str:
     """What this machine lacks; empty if nothing."""
     try:
-        subprocess.run(["rustc", "+nightly", "--version"], check=True, capture_output=True)
+        root = subprocess.run(
+            ["rustc", "+nightly", "--print=sysroot"], check=True, capture_output=True, text=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "no nightly Rust"
+    if (
+        sanitizer.build
+        and not (Path(root.stdout.strip()) / "lib/rustlib/src/rust/library/Cargo.lock").exists()
+    ):
+        return "no source of the standard library: rustup component add rust-src --toolchain nightly"
     return "" if Path(runtime(sanitizer)).is_absolute() else f"gcc has no {sanitizer.runtime}"
 
 
