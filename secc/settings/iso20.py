@@ -146,6 +146,9 @@ class Iso20Config(Settings, section="iso20"):
     request gets WARNING_StandbyNotAllowed, and the charge goes on."""
     internet: tuple[int, ...] = ()
     """Parameter sets of the Internet service to offer: 1 and 2 FTP, 3 HTTP, 4 HTTPS; none by default."""
+    parking: tuple[int, ...] = ()
+    """Parameter sets of the ParkingStatus service to offer: 1 to 4 check-in with ParkingStatusType 1 to 4, 5
+    to 8 check-out with the same; none by default. It is made for charging without a cable."""
     price_schedule: bool = True
     """Send a price schedule of one level with each schedule, although nothing is priced [V2G20-2176]: an EV
     of the field rejects a schedule without one."""
@@ -222,6 +225,8 @@ class Iso20Config(Settings, section="iso20"):
             check_range(self.power_ramp_limitation, "iso20.power_ramp_limitation", 0.0, 1_000_000.0)
         if self.power_tolerance is not None:
             check_range(self.power_tolerance, "iso20.power_tolerance", 0.0, 1_000_000.0)
+        check(set(self.parking) <= set(range(1, 9)), "iso20.parking", "numbers from 1 to 8")
+        check(len(set(self.parking)) == len(self.parking), "iso20.parking", "each number once")
         check(set(self.internet) <= {1, 2, 3, 4}, "iso20.internet", "numbers from 1 to 4")
         check(len(set(self.internet)) == len(self.internet), "iso20.internet", "each number once")
         check(len(set(self.prices)) == len(self.prices), "iso20.prices", "each form once")

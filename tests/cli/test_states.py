@@ -101,4 +101,4 @@ def test_iso_20_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> No
     heads = [line.split(":")[0] for line in text.splitlines() if line.startswith("WAIT_")]
     assert heads == ["WAIT_FIRST_LOOP_DC", "WAIT_LOOP_DC", "WAIT_STANDBY_DC"]
     assert "secc/session/iso20/handlers/dc_loop.py:" in text
-    assert main(["states", "--protocol", "iso15118-20", "VehicleCheckInReq"]) == 1
+    assert main(["states", "--protocol", "din70121", "MeteringReceiptReq"]) == 1

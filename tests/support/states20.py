@@ -18,6 +18,7 @@ from tests.support.metering20 import INTERVAL, LONG, METERED_DC, METERED_ONCE, M
 from tests.support.pnc20 import PNC_DC, PncBench20
 
 STANDBY_AC, STANDBY_DC = with_iso20(AC, standby=True), with_iso20(DC, standby=True)
+PARKING_AC, PARKING_DC = with_iso20(AC, parking=(1, 5)), with_iso20(DC, parking=(1, 5))
 Way = tuple[SeccConfig, Callable[[Bench20], object]]
 
 
@@ -102,6 +103,24 @@ def _certificate(bench: Bench20) -> None:
     bench.to_certificate()
 
 
+def _parked(bench: Bench20, service: int) -> None:
+    bench.to_selection(service).ask(r.selection(service, 1, (66, 1)))
+
+
+def _leaving(bench: Bench20) -> None:
+    bench.to_selection().ask(r.selection(2, 1, (66, 5)))
+    bench.ask(r.dc_parameters())
+    bench.ask(r.scheduled())
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.cable_check())
+    bench.isolation()
+    bench.ask(r.cable_check())
+    bench.ask(r.pre_charge())
+    bench.outlet(present_voltage=380.0)
+    for request in (r.start(), r.dc_loop(), r.stop(), r.welding()):
+        bench.ask(request)
+
+
 def _ended(bench: Bench20) -> None:
     bench.to_authorization().ask(r.session_stop())
 
@@ -121,6 +140,8 @@ WAYS: dict[S, Way] = {
     S.WAIT_SERVICE_DISCOVERY: (DC, Bench20.to_services),
     S.WAIT_SERVICE_DETAIL: (DC, lambda bench: bench.to_services().ask(r.service_discovery())),
     S.WAIT_SERVICE_SELECTION: (DC, Bench20.to_selection),
+    S.WAIT_CHECK_IN_AC: (PARKING_AC, lambda bench: _parked(bench, 1)),
+    S.WAIT_CHECK_IN_DC: (PARKING_DC, lambda bench: _parked(bench, 2)),
     S.WAIT_PARAMETERS_AC: (AC, lambda bench: bench.to_parameters(1)),
     S.WAIT_SCHEDULE_AC: (AC, lambda bench: bench.to_schedule(1)),
     S.WAIT_POWER_ON_AC: (AC, Bench20.to_power_on_ac),
@@ -146,6 +167,7 @@ WAYS: dict[S, Way] = {
     S.WAIT_NEW_PROFILE_DC: (DC, _new_profile_dc),
     S.WAIT_STANDBY_DC: (STANDBY_DC, _standby_dc),
     S.WAIT_WELDING: (DC, _welding),
+    S.WAIT_CHECK_OUT: (PARKING_DC, _leaving),
     S.WAIT_SESSION_STOP: (DC, _session_stop),
     S.ENDED: (DC, _ended),
 }

@@ -149,6 +149,33 @@ def _parameters(config: SessionConfig, service: Service, one: EnergySet) -> tupl
     return tuple(m.Parameter(name=name, int_value=int(value)) for name, value in values.items())
 
 
+class Intended(enum.IntEnum):
+    """IntendedService of the ParkingStatus service."""
+
+    CHECK_IN = 1
+    CHECK_OUT = 2
+
+
+PARKING_SETS = {number + 4 * (what - 1): (what, number) for what in Intended for number in range(1, 5)}
+"""Parameter sets of the ParkingStatus service: what it is for, and the ParkingStatusType."""
+
+
+def parking_parameters(numbers: tuple[int, ...]) -> m.ServiceParameterList:
+    """ServiceParameterList of the ParkingStatus service, with these of its sets."""
+    return m.ServiceParameterList(
+        parameter_set=tuple(
+            m.ParameterSet(
+                parameter_set_id=number,
+                parameter=(
+                    m.Parameter(name="IntendedService", int_value=int(PARKING_SETS[number][0])),
+                    m.Parameter(name="ParkingStatusType", int_value=PARKING_SETS[number][1]),
+                ),
+            )
+            for number in numbers
+        )
+    )
+
+
 INTERNET_SETS = {1: ("ftp", 20), 2: ("ftp", 21), 3: ("http", 80), 4: ("https", 443)}
 """Parameter sets of the Internet service: protocol and port."""
 

@@ -20,6 +20,9 @@ class Iso20State(Stage):
     WAIT_SERVICE_DETAIL = "waits for the first ServiceDetailReq"
     WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or ServiceSelectionReq"
 
+    WAIT_CHECK_IN_AC = "waits for VehicleCheckInReq, AC"
+    WAIT_CHECK_IN_DC = "waits for VehicleCheckInReq, DC"
+
     # AC
     WAIT_PARAMETERS_AC = "waits for AC_ChargeParameterDiscoveryReq"
     WAIT_SCHEDULE_AC = "waits for ScheduleExchangeReq, AC"
@@ -67,6 +70,7 @@ class Iso20State(Stage):
     WAIT_STANDBY_DC = "waits in standby for PowerDeliveryReq or DC_ChargeLoopReq, no current", StateRole.LOOP
     WAIT_WELDING = "waits for DC_WeldingDetectionReq"
 
+    WAIT_CHECK_OUT = "waits for VehicleCheckOutReq or SessionStopReq"
     WAIT_SESSION_STOP = "waits for SessionStopReq"
     ENDED = "has ended", StateRole.ENDED
 

@@ -23,6 +23,8 @@ from secc.messages.iso20_common import (
     ServiceSelectionReq,
     SessionSetupReq,
     SessionStopReq,
+    VehicleCheckInReq,
+    VehicleCheckOutReq,
 )
 from secc.messages.iso20_dc import (
     DCCableCheckReq,
@@ -69,6 +71,7 @@ from secc.session.iso20.handlers import (
     installation,
     metering,
     parameters,
+    parking,
     power,
     services,
     setup,
@@ -90,6 +93,12 @@ _SCHEDULES: set[Stage] = {
     S.WAIT_NEW_SCHEDULE_DC,
 }
 _UNDER_POWER: set[Stage] = {S.WAIT_LOOP_DC, S.WAIT_NEW_SCHEDULE_DC, S.WAIT_NEW_PROFILE_DC}
+
+_CHOSEN: set[Stage] = {
+    *(S.WAIT_CHECK_IN_AC, S.WAIT_CHECK_IN_DC, S.WAIT_PARAMETERS_AC, S.WAIT_PARAMETERS_DC),
+}
+
+_STOPPED: set[Stage] = {S.WAIT_SESSION_STOP, S.WAIT_CHECK_OUT}
 
 # fmt: off
 RULES: tuple[On, ...] = (
@@ -127,12 +136,24 @@ RULES: tuple[On, ...] = (
         (ServiceDiscoveryReq, services.service_discovery, {S.WAIT_SERVICE_DETAIL}, "V2G20-1248 V2G20-1249")),
     *at(S.WAIT_SERVICE_DETAIL,
         (ServiceDetailReq, services.service_detail, {S.WAIT_SERVICE_SELECTION}, "V2G20-1980"),
-        (ServiceSelectionReq, services.service_selection, {S.WAIT_PARAMETERS_AC, S.WAIT_PARAMETERS_DC},
+        (ServiceSelectionReq, services.service_selection, _CHOSEN,
          "V2G20-1216", "selection_without_detail")),
     *at(S.WAIT_SERVICE_SELECTION,
         (ServiceDetailReq, services.service_detail, {S.WAIT_SERVICE_SELECTION}, "V2G20-1981"),
-        (ServiceSelectionReq, services.service_selection, {S.WAIT_PARAMETERS_AC, S.WAIT_PARAMETERS_DC},
+        (ServiceSelectionReq, services.service_selection, _CHOSEN,
          "V2G20-433 V2G20-1216 V2G20-1981")),
+
+    # --- ParkingStatus ---
+    *at(S.WAIT_CHECK_IN_AC,
+        (VehicleCheckInReq, parking.check_in, {S.WAIT_CHECK_IN_AC, S.WAIT_PARAMETERS_AC}, "V2G20-1985"),
+        (ACChargeParameterDiscoveryReq, parameters.ac_discovery, {S.WAIT_SCHEDULE_AC}, "V2G20-1983")),
+    *at(S.WAIT_CHECK_IN_DC,
+        (VehicleCheckInReq, parking.check_in, {S.WAIT_CHECK_IN_DC, S.WAIT_PARAMETERS_DC}, "V2G20-1985"),
+        (DCChargeParameterDiscoveryReq, parameters.dc_discovery, {S.WAIT_SCHEDULE_DC}, "V2G20-1983")),
+    *at(S.WAIT_CHECK_OUT,
+        (VehicleCheckOutReq, parking.check_out, {S.WAIT_CHECK_OUT, S.WAIT_SESSION_STOP}, ""),
+        (SessionStopReq, ending.stop_after_charging, {S.ENDED, S.WAIT_SERVICE_DISCOVERY},
+         "V2G20-1476 V2G20-1477 V2G20-1632")),
 
     # --- charge parameters and schedules ---
     *at(S.WAIT_PARAMETERS_AC,
@@ -152,7 +173,7 @@ RULES: tuple[On, ...] = (
     *at(S.WAIT_POWER_ON_AC,
         (PowerDeliveryReq, ac.power_on,
          {S.WAIT_POWER_ON_AC, S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR, S.WAIT_FIRST_LOOP_AC,
-          S.WAIT_SESSION_STOP},
+          *_STOPPED},
          "V2G20-847 V2G20-1989")),
     *at(S.AWAITING_PILOT_AC,
         (PilotChanged, ac.look_again, {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR}, "V2G20-847"),
@@ -168,28 +189,28 @@ RULES: tuple[On, ...] = (
         (StopOrdered, ac.start_overtaken, {S.WAIT_FIRST_LOOP_AC}, "INV-29")),
     *at(S.WAIT_FIRST_LOOP_AC,
         (ACChargeLoopReq, ac_loop.charge_loop, {S.WAIT_LOOP_AC}, "V2G20-1825"),
-        (PowerDeliveryReq, power.stop_before(S.WAIT_SESSION_STOP), {S.WAIT_SESSION_STOP}, "",
+        (PowerDeliveryReq, power.stop_before(S.WAIT_SESSION_STOP), _STOPPED, "",
          "stop_after_start")),
     *at(S.WAIT_LOOP_AC,
         (ACChargeLoopReq, ac_loop.charge_loop, {S.WAIT_LOOP_AC}, "V2G20-1825 V2G20-1864"),
         (PowerDeliveryReq, power.off(S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC, S.WAIT_STANDBY_AC),
-         {S.WAIT_LOOP_AC, S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC, S.WAIT_STANDBY_AC},
+         {S.WAIT_LOOP_AC, *_STOPPED, S.WAIT_NEW_SCHEDULE_AC, S.WAIT_STANDBY_AC},
          "V2G20-1045 V2G20-1385 V2G20-1615 V2G20-1623")),
     *at(S.WAIT_NEW_SCHEDULE_AC,
         (ACChargeParameterDiscoveryReq, parameters.ac_rediscovery, {S.WAIT_NEW_SCHEDULE_AC}, "V2G20-1046"),
         (ScheduleExchangeReq, exchange(S.WAIT_NEW_SCHEDULE_AC, S.WAIT_NEW_PROFILE_AC),
          {S.WAIT_NEW_SCHEDULE_AC, S.WAIT_NEW_PROFILE_AC}, "V2G20-1048 V2G20-1052"),
-        (PowerDeliveryReq, power.stop_before(S.WAIT_SESSION_STOP), {S.WAIT_SESSION_STOP}, "V2G20-1623")),
+        (PowerDeliveryReq, power.stop_before(S.WAIT_SESSION_STOP), _STOPPED, "V2G20-1623")),
     *at(S.WAIT_NEW_PROFILE_AC,
         (PowerDeliveryReq, ac.new_profile,
-         {S.WAIT_NEW_PROFILE_AC, S.WAIT_LOOP_AC, S.WAIT_SESSION_STOP, S.AWAITING_PILOT_AC,
+         {S.WAIT_NEW_PROFILE_AC, S.WAIT_LOOP_AC, *_STOPPED, S.AWAITING_PILOT_AC,
           S.CLOSING_CONTACTOR, S.WAIT_FIRST_LOOP_AC},
          "V2G20-1050 V2G20-1052 V2G20-1386")),
     *at(S.WAIT_STANDBY_AC,
         (ACChargeLoopReq, ac_loop.in_standby, {S.WAIT_STANDBY_AC}, "V2G20-1311"),
         (PowerDeliveryReq,
          power.standing_by(S.WAIT_STANDBY_AC, S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC, ac.leave_standby),
-         {S.WAIT_STANDBY_AC, S.WAIT_SESSION_STOP, S.WAIT_NEW_SCHEDULE_AC, S.AWAITING_PILOT_AC,
+         {S.WAIT_STANDBY_AC, *_STOPPED, S.WAIT_NEW_SCHEDULE_AC, S.AWAITING_PILOT_AC,
           S.CLOSING_CONTACTOR, S.WAIT_FIRST_LOOP_AC},
          "V2G20-1386")),
 
@@ -251,7 +272,7 @@ RULES: tuple[On, ...] = (
          {S.WAIT_STANDBY_DC, S.WAIT_WELDING, S.WAIT_NEW_SCHEDULE_DC, S.WAIT_FIRST_LOOP_DC},
          "V2G20-1386 V2G20-2122")),
     *at(S.WAIT_WELDING,
-        (DCWeldingDetectionReq, dc.welding_detection, {S.WAIT_WELDING, S.WAIT_SESSION_STOP},
+        (DCWeldingDetectionReq, dc.welding_detection, {S.WAIT_WELDING, *_STOPPED},
          "V2G20-1448 V2G20-1461 V2G20-1573 V2G20-2020"),
         (SessionStopReq, ending.stop_after_charging, {S.ENDED, S.WAIT_SERVICE_DISCOVERY}, "",
          "stop_without_welding"),
@@ -280,7 +301,8 @@ RULES: tuple[On, ...] = (
            S.WAIT_POWER_ON_AC, S.WAIT_CABLE_CHECK),
           SessionStopReq, ending.stop_or_pause, {S.ENDED}, "V2G20-1195 V2G20-1540 V2G20-1632 V2G20-2645"),
     *each((S.WAIT_AUTHORIZATION_SETUP, S.WAIT_AUTHORIZATION, S.WAIT_SERVICE_DISCOVERY, S.WAIT_SERVICE_DETAIL,
-           S.WAIT_SERVICE_SELECTION, S.WAIT_FIRST_LOOP_AC, S.WAIT_LOOP_AC, S.WAIT_NEW_SCHEDULE_AC,
+           S.WAIT_SERVICE_SELECTION, S.WAIT_CHECK_IN_AC, S.WAIT_CHECK_IN_DC,
+           S.WAIT_FIRST_LOOP_AC, S.WAIT_LOOP_AC, S.WAIT_NEW_SCHEDULE_AC,
            S.WAIT_NEW_PROFILE_AC, S.WAIT_STANDBY_AC, S.WAIT_STANDBY_DC, S.WAIT_CERTIFICATE,
            S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE, S.WAIT_PRE_CHARGE_AGAIN,
            S.WAIT_POWER_ON_DC, S.WAIT_FIRST_LOOP_DC, S.WAIT_LOOP_DC, S.WAIT_NEW_SCHEDULE_DC,

@@ -11,6 +11,7 @@ from secc.session import ending, isolation, pre_charge, starting
 from secc.session.context import Context
 from secc.session.iso20 import wire
 from secc.session.iso20.handlers.choice import check_start, chosen_offer, follow, tolerance
+from secc.session.iso20.handlers.parking import after_charging
 from secc.session.iso20.handlers.power import delivered, stop_before
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import wrong
@@ -165,4 +166,4 @@ def welding_detection(session: Context, request: dc.DCWeldingDetectionReq) -> S:
         )
     )
     finished = request.ev_processing is Processing.FINISHED  # [V2G20-1461] [V2G20-1573]
-    return S.WAIT_SESSION_STOP if finished else S.WAIT_WELDING
+    return after_charging(session) if finished else S.WAIT_WELDING

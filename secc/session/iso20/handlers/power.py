@@ -16,6 +16,7 @@ from secc.session import ending, output
 from secc.session.agreed import Purpose
 from secc.session.context import Context
 from secc.session.iso20.handlers.choice import chosen_offer, follow, no_standby, tolerance
+from secc.session.iso20.handlers.parking import after_charging
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, followed
 from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
@@ -134,7 +135,7 @@ def _stand_by(session: Context) -> None:
 def _stop(session: Context, stopped: S) -> S:
     side(session).resting = False
     output.off(session)
-    return delivered(session, stopped)
+    return delivered(session, after_charging(session) if stopped is S.WAIT_SESSION_STOP else stopped)
 
 
 def _out_of_order(why: str) -> Iso20Refused:

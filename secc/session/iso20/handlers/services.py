@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ResponseCode
-from secc.session.context import Context
+from secc.session.context import Context, SessionConfig
 from secc.session.iso20 import discharge, services
+from secc.session.iso20.handlers.parking import before_charging
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import Iso20Refused
-from secc.session.iso20.services import ENERGY_IDS, INTERNET, Service
+from secc.session.iso20.services import ENERGY_IDS, INTERNET, PARKING, Service
 from secc.session.iso20.side import BatteryState, PriceTerms, Selection, ServiceOffer, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.quantities import NO_DISCHARGE
@@ -44,10 +45,16 @@ def _offer(session: Context) -> ServiceOffer:
         export = discharge.permitted(session) > 0
         room.offer = ServiceOffer(
             energy=services.offered(config, dc=room.dc, export=export),
-            added={INTERNET: config.iso20.internet} if config.iso20.internet else {},
+            added=_added(config),
             renegotiable=config.iso20.service_renegotiation,
         )
     return room.offer
+
+
+def _added(config: SessionConfig) -> dict[int, tuple[int, ...]]:
+    """The value-added services with their parameter sets."""
+    known = {INTERNET: config.iso20.internet, PARKING: config.iso20.parking}
+    return {number: sets for number, sets in known.items() if sets}
 
 
 def _list(ids: list[int] | list[Service], *, free: bool) -> m.ServiceList:
@@ -64,7 +71,8 @@ def service_detail(session: Context, request: m.ServiceDetailReq) -> S:
         service = energy[number]
         sets = services.energy_parameters(session.config, service, offer.energy[service])
     elif number in offer.added:
-        sets = services.internet_parameters(offer.added[number])
+        make = services.internet_parameters if number == INTERNET else services.parking_parameters
+        sets = make(offer.added[number])
     else:
         raise Iso20Refused(ResponseCode.FAILED_SERVICE_ID_INVALID, f"service {number} is not offered")
     session.answer(
@@ -103,7 +111,7 @@ def service_selection(session: Context, request: m.ServiceSelectionReq) -> S:
     if added or before:  # after a renegotiation, also that there is none any more
         session.emit(ServicesChosen(session.services_chosen))
     session.answer(m.ServiceSelectionRes(header=head(session), response_code=ResponseCode.OK))
-    return S.WAIT_PARAMETERS_DC if service.is_dc else S.WAIT_PARAMETERS_AC
+    return before_charging(session)
 
 
 def _forget(session: Context) -> None:
