@@ -17,7 +17,7 @@ from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.settings.protocols import ProtocolName
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle, Wallet
-from secc.sim.iso20 import ContractFault, Iso20Misbehaviour, Iso20Plan
+from secc.sim.iso20 import ContractFault, Iso20Misbehaviour, Iso20Plan, MeteringFault
 from secc.station.raw_modem import RawModem
 
 EXAMPLES = """examples:
@@ -85,7 +85,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--misbehave",
         metavar="HOW",
         help=f"with --wallet, one of:  {', '.join(Misbehaviour)}; "
-        f"in iso20 one of: {', '.join(Iso20Misbehaviour)}, with --contract also: {', '.join(ContractFault)}",
+        f"in iso20 one of: {', '.join(Iso20Misbehaviour)}, with --contract also: "
+        f"{', '.join((*ContractFault, *MeteringFault))}",
     )
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
     parser.add_argument(

@@ -9,7 +9,14 @@ from secc.cli.wallets import key_beside, open_contract
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.iso20 import Pricing
-from secc.sim.iso20 import ContractFault, Iso20Contract, Iso20Misbehaviour, Iso20Plan, misbehaving
+from secc.sim.iso20 import (
+    ContractFault,
+    Iso20Contract,
+    Iso20Misbehaviour,
+    Iso20Plan,
+    MeteringFault,
+    misbehaving,
+)
 from secc.tls.credentials import CredentialFiles
 
 
@@ -37,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--discharge-at", type=int, metavar="N", help="offer to discharge from loop N on")
     group.add_argument("--negative-limits", action="store_true", help="write discharge limits below zero")
     group.add_argument("--renegotiate-at", type=int, metavar="N", help="ask for a new schedule after N loops")
-    group.add_argument("--main-stream", action="store_true", help="renegotiate there, not on the side stream")
+    group.add_argument(
+        "--main-stream", action="store_true", help="renegotiate and confirm there, not on side streams"
+    )
     group.add_argument(
         "--renegotiate-service", action="store_true", help="charge, choose the service again, charge"
     )
@@ -69,7 +78,8 @@ def refusal(arguments: argparse.Namespace) -> str:
         if not chain.exists():
             return f"--contract {chain}: no such file"
     known = [one.value for one in Iso20Misbehaviour]
-    known += [one.value for one in ContractFault] if arguments.contract else []
+    if arguments.contract:
+        known += [one.value for one in (*ContractFault, *MeteringFault)]
     if arguments.misbehave is not None and arguments.misbehave not in known:
         return f"--misbehave in ISO 15118-20 is one of: {', '.join(known)}"
     return ""
@@ -86,6 +96,8 @@ def plan(arguments: argparse.Namespace) -> Iso20Plan:
     service = arguments.service or ("AC" if arguments.ac else "DC")
     how = arguments.misbehave
     fault = ContractFault(how) if how in list(ContractFault) else None
+    metering = MeteringFault(how) if how in list(MeteringFault) else None
+    tampers = how is not None and fault is None and metering is None
     return Iso20Plan(
         service=Service[service],
         evcc_id=arguments.evccid,
@@ -107,7 +119,9 @@ def plan(arguments: argparse.Namespace) -> Iso20Plan:
         standby_loops=arguments.standby_loops,
         contracts=_contracts(arguments, fault),
         external_last=arguments.external_last,
-        tamper=None if how is None or fault is not None else misbehaving(Iso20Misbehaviour(how)),
+        metering_fault=metering,
+        metering_beside=not arguments.main_stream,
+        tamper=misbehaving(Iso20Misbehaviour(how)) if tampers else None,
     )
 
 

@@ -9,6 +9,7 @@ from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.iso20 import Pricing
 from secc.sim.iso20.contract import Iso20Contract
+from secc.sim.iso20.metering_fault import MeteringFault
 from secc.sim.iso20.wallet import Iso20Wallet
 from secc.sim.moves import Move, Request
 
@@ -73,6 +74,10 @@ class Iso20Plan:
     """Ask for standby after so many messages of the charge loop."""
     standby_loops: int = 3
     """Messages of the charge loop in standby; then the EV goes on by itself."""
+    metering_fault: MeteringFault | None = None
+    """What it does wrong with metering confirmations."""
+    metering_beside: bool = True
+    """Confirm on the side stream 0x8102; otherwise on the main stream."""
     ongoing_starts: int = 0
     """PowerDeliveryReq(Start) with EVProcessing Ongoing before the one that counts."""
     finishes_pre_charge: bool = True

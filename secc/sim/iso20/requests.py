@@ -11,6 +11,7 @@ __all__ = [
     "HEADER",
     "authorization",
     "contract_authorization",
+    "metering_confirmation",
     "power_delivery",
     "schedule_exchange",
     "service_discovery",
@@ -82,6 +83,11 @@ def power_delivery(
     return common.PowerDeliveryReq(
         header=HEADER, ev_processing=processing, charge_progress=progress, ev_power_profile=profile
     )
+
+
+def metering_confirmation(data: common.SignedMeteringData) -> common.MeteringConfirmationReq:
+    """The reading to confirm; its signature goes into the header when it is sent."""
+    return common.MeteringConfirmationReq(header=HEADER, signed_metering_data=data)
 
 
 def session_stop(how: ChargingSession) -> common.SessionStopReq:

@@ -20,6 +20,7 @@ from secc.sim.iso20.contract import Iso20Contract
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.installing import install
+from secc.sim.iso20.metering import MeteringSide
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
 from secc.sim.vehicle import Vehicle
@@ -37,6 +38,7 @@ class Iso20Script(Iso20Exchanges):
         self.energy: Energy = (DcEnergy if plan.service.is_dc else AcEnergy)(self)
         self.contract: Iso20Contract | None = None
         """The contract that pays."""
+        self.metering = MeteringSide(self, plan.metering_fault, beside=plan.metering_beside)
         self.joined = False
         """The session continues a paused one."""
         self.end = plan.end
@@ -252,6 +254,7 @@ class Iso20Script(Iso20Exchanges):
     def _one_loop(self, loops: int) -> Script:
         response: Any = yield from self.ask(self.energy.request(loops), self.energy.loop, paced=True)
         yield from self.energy.follow(response)
+        yield from self.metering.follow(self.contract, response)
         if response.evse_status is not None:
             yield from self._heed(response.evse_status.evse_notification, loops)
 
