@@ -157,9 +157,9 @@ def _built(hint: typing.Any, value: Plain) -> typing.Any:
     if hint is Certificate:
         return read_certificate(bytes.fromhex(_text(value)))
     if hint is VehicleIdentity:
-        return _dataclass(VehicleIdentity, value, recorded_identity)
-    if dataclasses.is_dataclass(hint):
-        return _dataclass(typing.cast(type, hint), value)
+        return _with_fields(VehicleIdentity, value, recorded_identity)
+    if _has_fields(hint):
+        return _with_fields(hint, value)
     return _scalar(hint, value)
 
 
@@ -170,7 +170,7 @@ def _meant(hints: list[typing.Any], value: Plain) -> typing.Any:
     return [*fitting, *hints][0]
 
 
-def _dataclass(cls: type, value: Plain, make: typing.Callable[..., object] | None = None) -> typing.Any:
+def _with_fields(cls: type, value: Plain, make: typing.Callable[..., object] | None = None) -> typing.Any:
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, found {value!r}")
     hints = _hints(cls)
