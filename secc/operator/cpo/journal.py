@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import uuid
 from typing import Any
 
@@ -19,6 +20,8 @@ from secc.pki.identifiers import normal_emaid
 
 SETTLED = datetime.timedelta(seconds=10)
 """When a row is this old, no earlier row is still being written."""
+FUTURE = datetime.timedelta(hours=1)
+"""The clocks of two workers never differ that much, unless one of them is not set."""
 MOST_POWER = 500_000.0
 """W; more than any charging station of today delivers at one outlet."""
 
@@ -214,16 +217,21 @@ class OperatorJournal:
 
     def seal(self, now: datetime.datetime, *, limit: int = 5000) -> int:
         """Seal the rows that are final, in order; returns their number. Only one caller at a time may do
-        this."""
-        settled = and_(audit.c.seal.is_(None), audit.c.at <= now - SETTLED)
+        this.
+
+        No row is sealed before the ones with lower numbers, even if their time is later because the clock
+        has jumped back.
+        """
         with self._db.write() as connection:
             last = select(audit.c.seal).where(audit.c.seal.is_not(None)).order_by(audit.c.id.desc()).limit(1)
             seal = connection.execute(last).scalar() or ""
-            rows = connection.execute(select(audit).where(settled).order_by(audit.c.id).limit(limit)).all()
-            for row in rows:
-                seal = self._sealer.seal(_note(row), seal)
+            unsealed = select(audit).where(audit.c.seal.is_(None)).order_by(audit.c.id).limit(limit)
+            rows = [_note(row) for row in connection.execute(unsealed)]
+            final = list(itertools.takewhile(lambda row: _is_final(row, now), rows))
+            for row in final:
+                seal = self._sealer.seal(row, seal)
                 connection.execute(update(audit).where(audit.c.id == row.id).values(seal=seal))
-        return len(rows)
+        return len(final)
 
     def check(self, now: datetime.datetime, checkpoint: Checkpoint | None = None) -> AuditState:
         """Check every seal of the audit log, and an earlier `checkpoint`."""
@@ -245,6 +253,14 @@ class OperatorJournal:
         query = select(table).where(*wanted) if wanted else select(table)
         with self._db.read() as connection:
             return list(connection.execute(query.order_by(column.desc()).limit(limit)))
+
+
+def _is_final(row: AuditRecord, now: datetime.datetime) -> bool:
+    """Return whether no row with a lower number is still being written.
+
+    A row from the distant future was written before the clock was set back.
+    """
+    return row.at <= now - SETTLED or row.at > now + FUTURE
 
 
 def _note(row: Row[Any]) -> AuditRecord:
