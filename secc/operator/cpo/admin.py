@@ -121,6 +121,7 @@ def put_in_pool(form: forms.PoolForm, service: Injected, caller: Admin) -> forms
         raise HTTPException(502, f"the ecosystem: {error}") from error
     with service.database.write():
         contract = service.contracts.put(form.emaid)
+        service.contracts.forget_foreign(pcid)
         _note(service, caller, "contract in the pool", contract.emaid, f"PCID {pcid.normal}")
     return _contract(contract)
 

@@ -291,12 +291,20 @@ class Contracts:
 
     # --- bundles of the ecosystem --------------------------------------------------------------------------
 
-    def store_foreign(self, request: str, payload: bytes, until: datetime.datetime) -> None:
-        """Store an answer of the ecosystem for a repetition of the same request."""
+    def store_foreign(
+        self, request: str, payload: bytes, until: datetime.datetime, pcid: PCID | None
+    ) -> None:
+        """Store an answer of the ecosystem for a repetition of the same request by this car."""
         with self._db.write() as connection:
             connection.execute(delete(foreign_bundle).where(foreign_bundle.c.request == request))
-            values = {"request": request, "payload": payload, "until": until}
+            car_name = None if pcid is None else pcid.normal
+            values = {"request": request, "payload": payload, "until": until, "pcid": car_name}
             connection.execute(insert(foreign_bundle).values(values))
+
+    def forget_foreign(self, pcid: PCID) -> None:
+        """Discard the stored answers for a car: the ecosystem has a newer one."""
+        with self._db.write() as connection:
+            connection.execute(delete(foreign_bundle).where(foreign_bundle.c.pcid == pcid.normal))
 
     def foreign(self, request: str, now: datetime.datetime) -> bytes | None:
         """Return the stored answer of the ecosystem to this request, if it has not expired."""

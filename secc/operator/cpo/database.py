@@ -134,7 +134,9 @@ foreign_bundle = Table(
     Column("request", Text, primary_key=True),
     Column("payload", LargeBinary, nullable=False),
     Column("until", Instant, nullable=False),
+    Column("pcid", Text),
 )
+foreign_car = Index("foreign_car", foreign_bundle.c.pcid)
 
 certificate = Table(
     "certificate",
@@ -213,10 +215,15 @@ meta = Table("meta", tables, Column("name", Text, primary_key=True), Column("val
 
 VERSION = "3"
 _NEW_COLUMNS = {
-    "2": ("meter_start_wh BIGINT", "meter_stop_wh BIGINT", "doubt TEXT NOT NULL DEFAULT ''"),
+    "2": (
+        ("session", "meter_start_wh BIGINT"),
+        ("session", "meter_stop_wh BIGINT"),
+        ("session", "doubt TEXT NOT NULL DEFAULT ''"),
+        ("foreign_bundle", "pcid TEXT"),
+    ),
 }
-"""Version of existing tables to the columns that `session` lacks."""
-_NEW_INDEXES = (session_outlet, session_contract, refusal_identity, audit_subject)
+"""Version of existing tables to the columns that they lack."""
+_NEW_INDEXES = (foreign_car, session_outlet, session_contract, refusal_identity, audit_subject)
 
 
 class Database:
@@ -256,8 +263,8 @@ class Database:
         elif found.value in _NEW_COLUMNS:
             if self.is_postgresql:
                 connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of a large table
-            for column in _NEW_COLUMNS[found.value]:
-                connection.execute(text(f"ALTER TABLE session ADD COLUMN {column}"))
+            for table, column in _NEW_COLUMNS[found.value]:
+                connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
             for index in _NEW_INDEXES:
                 index.create(connection, checkfirst=True)
             connection.execute(meta.update().where(version).values(value=VERSION))

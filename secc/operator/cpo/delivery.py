@@ -288,7 +288,7 @@ class ContractService:
         payload = ecosystem.signed_contract_data(request.payload)
         bundle = verify_response(payload, request, self._trust(), now, self._policy)
         with self._contracts.changes():
-            self._contracts.store_foreign(request.key, payload, now + _FOREIGN)
+            self._contracts.store_foreign(request.key, payload, now + _FOREIGN, request.pcid)
             leaf = bundle.contract.certificates[0]
             self._contracts.received(bundle.emaid, request.pcid, leaf, renew=self._ecosystem_renews)
             self._journal.note(who, "bundle of the ecosystem", str(request.pcid or ""), "", now)

@@ -126,6 +126,7 @@ class Jobs:
             assert self._ecosystem is not None
             emaid, pcid = EMAID.parse(due.contract.emaid), PCID.parse(due.contract.pcid)
             self._ecosystem.generate(emaid, pcid, now, now + _PUBLISHED_LIFE)
+            self._contracts.forget_foreign(pcid)
             return []
         assert due.car is not None
         return [self._delivery.make(due.contract, Action.INSTALL, due.car, now)]

@@ -29,8 +29,8 @@ OTHER = hierarchy(b"another ecosystem")
 class Mixed:
     """A service with its test PKI behind an ecosystem with another one, and a car of that ecosystem."""
 
-    def __init__(self, folder: Path, *, renews: bool, **changes: Any) -> None:
-        self.clock = Clock()
+    def __init__(self, folder: Path, *, renews: bool, clock: Clock | None = None, **changes: Any) -> None:
+        self.clock = clock or Clock()
         self.ecosystem = SimulatedEcosystem(clock=self.clock, parties=[ALL], pki=OTHER)
         (folder / "secret").write_text(ALL.secret)
         opcp = OpcpSettings(

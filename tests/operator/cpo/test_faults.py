@@ -131,10 +131,17 @@ def test_tables_of_the_version_before_are_brought_up_to_date(tmp_path: Path, cha
     report = SessionRecord(id="t", station="D-1", evse_id="1", emaid=EMAID, started_at=NOW)
     service.journal.put_session(report)
     with service.database.write() as connection:
-        for index in ("session_outlet", "session_contract", "refusal_identity", "audit_subject"):
+        for index in (
+            "session_outlet",
+            "session_contract",
+            "refusal_identity",
+            "audit_subject",
+            "foreign_car",
+        ):
             connection.exec_driver_sql(f"DROP INDEX {index}")
         for column in ("meter_start_wh", "meter_stop_wh", "doubt"):
             connection.exec_driver_sql(f"ALTER TABLE session DROP COLUMN {column}")
+        connection.exec_driver_sql("ALTER TABLE foreign_bundle DROP COLUMN pcid")
         connection.exec_driver_sql("UPDATE meta SET value = '2'")
     service.close()
     again = make_service(tmp_path, **changes)
