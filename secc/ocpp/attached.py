@@ -21,6 +21,10 @@ class ControlledStation(Protocol):
         """Ask the EV to renegotiate."""
         ...
 
+    def renegotiate_service(self) -> None:
+        """Ask the EV to select a service again, ISO 15118-20."""
+        ...
+
     def limit_power(self, max_power: float | None) -> None:
         """Limit the power to this value in W; None removes the limit."""
         ...

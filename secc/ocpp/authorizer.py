@@ -9,6 +9,7 @@ from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.model import AuthorizeAnswer, IdToken, TokenInfo, TokenKind, TokenStatus, emaid_token
 from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.v21 import DISCHARGING
 from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContract
 from secc.pki.identifiers import EMAID
 from secc.session.contract_events import Verdict
@@ -32,6 +33,7 @@ class CsmsAuthorizer:
         self._settings = settings
         self._conversation = conversation
         self._report = report
+        self._transfers: dict[str, tuple[str, ...]] = {}
         self.memory = authorising.Memory()
         """The local list and the cache."""
 
@@ -89,6 +91,10 @@ class CsmsAuthorizer:
         """Return the token of a contract, in the spelling for the CSMS."""
         return emaid_token(emaid, self._settings.ocpp.emaid_form)
 
+    def may_discharge(self, token: IdToken) -> bool:
+        """Return whether the CSMS has permitted energy from the EV to this token when it was authorised."""
+        return bool(DISCHARGING & set(self._transfers.get(token.key, ())))
+
     def group_of(self, token: IdToken) -> str:
         """Return the group of a token as far as it is known here, or an empty text."""
         known = self._recall(token)
@@ -129,4 +135,5 @@ class CsmsAuthorizer:
             return None
         if answer is not None:
             self.learn(token, answer.info)
+            self._transfers = {token.key: answer.transfer}
         return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from secc.ocpp import authorising
 from secc.ocpp.attached import AttachedStation, ControlledStation
 from secc.ocpp.authorizer import CsmsAuthorizer
 from secc.ocpp.background import BackgroundTasks, cancel_and_wait
+from secc.ocpp.blocks.dynamic import apply_update
 from secc.ocpp.certificates import CertificatesBackend
 from secc.ocpp.commands import CommandParts, Commands, CommandServices
 from secc.ocpp.conversation import CsmsConversation
@@ -24,12 +26,23 @@ from secc.ocpp.firmware import FirmwareParts, FirmwareUpdates, InstallingFirmwar
 from secc.ocpp.handlers import handle
 from secc.ocpp.limits import ChargingLimits
 from secc.ocpp.logs import HttpUploader, LogBook, LogUploads
-from secc.ocpp.model import IdToken, Payload, TokenInfo, TokenKind, TokenStatus, TransactionEvent
+from secc.ocpp.model import (
+    IdToken,
+    Payload,
+    StopReason,
+    TokenInfo,
+    TokenKind,
+    TokenStatus,
+    TransactionEvent,
+    Trigger,
+)
 from secc.ocpp.monitoring import VariableMonitor
+from secc.ocpp.needs import ChargingNeeds
 from secc.ocpp.network import NetworkProfile, NetworkProfiles
 from secc.ocpp.outlet import ReportedOutlet
 from secc.ocpp.ports import StationServices
-from secc.ocpp.profile_model import ChargingProfile, LimitSource
+from secc.ocpp.profile_model import ChargingProfile, LimitSource, ProfilePurpose
+from secc.ocpp.pulls import DynamicPulls
 from secc.ocpp.reservations import Reservation
 from secc.ocpp.root_commands import RootCommands
 from secc.ocpp.roots import RootFolder
@@ -54,13 +67,13 @@ from secc.ports import (
     RevocationBackend,
     WantsRenewal,
 )
-from secc.records import OutputRecord, Record
+from secc.records import MessageRecord, OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
-from secc.session.schedules import EnergyNeed, ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
-from secc.settings.ocpp import OcppConfig
+from secc.settings.ocpp import OcppConfig, OcppVersion
 
 __all__ = ["OcppBackend"]
 
@@ -137,6 +150,14 @@ class OcppBackend(
             on_reset=on_reset,
             observed=self._observed,
         )
+        self.needs = ChargingNeeds(
+            self.settings,
+            self.conversation,
+            self.limits,
+            self._background,
+            report=self.report,
+            rejected=self._transfer_rejected,
+        )
         self._build_commands(config, services or StationServices(), version or "0")
         self._restore()  # before the first authorization, which must not overwrite an open transaction
         self.outlet.recover()
@@ -203,6 +224,13 @@ class OcppBackend(
             variables=variables,
         )
         self.commands = Commands(config, self.settings, self.conversation, parts, self.report)
+        self._pulls = DynamicPulls(
+            self.conversation,
+            self.limits,
+            self._background,
+            apply=functools.partial(apply_update, self.commands),
+            report=self.report,
+        )
 
     # --- life cycle ----------------------------------------------------------------------------------------
 
@@ -236,12 +264,18 @@ class OcppBackend(
 
     def follow(self, record: Record) -> None:
         """Follow the records of the station; pass it to `Station(reporter=…)`."""
+        if isinstance(record, MessageRecord):
+            self.needs.seen(record)
         if not isinstance(record, OutputRecord):
             return
         match record.output:
             case ContractGranted(contract, _):
                 token = self.authorizer.token_of(contract.emaid)
-                self.outlet.begin(token, group=self.authorizer.group_of(token))
+                self.outlet.begin(
+                    token,
+                    group=self.authorizer.group_of(token),
+                    discharge=self.authorizer.may_discharge(token),
+                )
             case EndSession() as end:
                 self.outlet.session_over(end)
 
@@ -274,11 +308,17 @@ class OcppBackend(
         self.settings.operative = store.get("operative") is not False
         self.commands.variables.restore()
 
+    def _transfer_rejected(self) -> None:
+        self.outlet.stop(
+            Trigger.ABNORMAL, StopReason.TRANSFER_REJECTED, "the CSMS rejects the energy transfer"
+        )
+
     def _count_roots(self, count: int) -> None:
         self.settings.root_count = count
 
     def _observed(self, snapshot: EvseSnapshot) -> None:
         self.diagnostics.observe(snapshot)
+        self._pulls.observe()
 
     # --- calls of the conversation -------------------------------------------------------------------------
 
@@ -318,7 +358,12 @@ class OcppBackend(
                 info = await self.authorizer.judge(presented.token)
             admitted = self.outlet.reservations.admits(presented.token, info.group, self.conversation.now)
             if info.status is TokenStatus.ACCEPTED and admitted:
-                self.outlet.begin(presented.token, presented=presented, group=info.group)
+                self.outlet.begin(
+                    presented.token,
+                    presented=presented,
+                    group=info.group,
+                    discharge=self.authorizer.may_discharge(presented.token),
+                )
                 return True
             if not admitted:
                 self.report(f"{presented.token.text} may not charge: the outlet is reserved")
@@ -342,6 +387,17 @@ class OcppBackend(
         """
         self.outlet.limit_externally(watts, source, grid_critical=grid_critical)
 
+    def use_priority(self, *, active: bool) -> bool:
+        """The driver wants priority, or no longer (2.1, K22); returns whether there is such a profile."""
+        running = self.transactions.open
+        known = any(one.purpose is ProfilePurpose.PRIORITY for one in self.limits.profiles)
+        if running is None or not known:
+            return False
+        self.limits.use_priority(active=active)
+        body = {"transactionId": running.id, "activated": active}
+        self.conversation.notify("NotifyPriorityCharging", body, (OcppVersion.V21,))
+        return True
+
     async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
         """Judge a contract, see `CsmsAuthorizer.judge_contract`."""
         if not self.settings.operative:
@@ -363,9 +419,9 @@ class OcppBackend(
         self.report(f"{token.text} may not charge: the outlet is reserved")
         return Verdict.BLOCKED
 
-    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
-        """Return the schedule that the charging profiles allow; None without a profile."""
-        return self.limits.schedules(need)
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
+        """Return the schedules for an EV, negotiated with the CSMS; None without a profile."""
+        return await self.needs.schedules(need)
 
     # --- ProvisioningBackend, RevocationBackend, OcspSource, CertificateSigner: see CertificatesBackend ----
 

@@ -15,7 +15,7 @@ from secc.ocpp.client_chain import read_authorities, verify_client_chain
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.model import Payload
 from secc.ocpp.roots import RootFolder
-from secc.ocpp.signing import STATION, V2G, Signing
+from secc.ocpp.signing import STATION, V2G, V2G20, Signing
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import verify_chain
 from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
@@ -27,6 +27,7 @@ from secc.pki.revocation import Question, identifier_hashes
 from secc.pki.trust import Role
 from secc.ports import CertificateSigner, OcspSource, ProvisioningBackend, RevocationBackend, WantsRenewal
 from secc.settings.config import SeccConfig
+from secc.settings.ocpp import OcppVersion
 from secc.station.renewal import CertificateFiles, station_trust
 
 __all__ = ["CertificatesBackend"]
@@ -88,18 +89,22 @@ class CertificatesBackend(
     async def sign_certificate(self, request: bytes) -> list[bytes]:
         """SignCertificate for the certificate that EVs see.
 
-        Raises LinkError for one of ISO 15118-20: OCPP 1.6 and 2.0.1 have no type for it.
+        Raises LinkError for one of ISO 15118-20 where OCPP is older than 2.1, which has a type for it.
         """
+        kind = V2G
         if read_request(request).generation is not Generation.ISO2:
-            raise LinkError(
-                "this version of OCPP has no type for a certificate of ISO 15118-20: replace its files"
-            )
+            await self._conversation.until_online(_PATIENCE)
+            if self._conversation.dialect.version is not OcppVersion.V21:
+                raise LinkError(
+                    "this version of OCPP has no type for a certificate of ISO 15118-20: replace its files"
+                )
+            kind = V2G20
         trust = await asyncio.to_thread(station_trust, self._config)
 
         def check(chain: tuple[Certificate, ...]) -> None:
             verify_chain(chain, Role.SECC, trust, self._utc())
 
-        return await self.signing.sign(request, V2G, check)
+        return await self.signing.sign(request, kind, check)
 
     def firmware_authorities(self) -> list[bytes]:
         """Return the installed manufacturer roots in PEM, for signatures of firmware; reads files."""

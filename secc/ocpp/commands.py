@@ -189,6 +189,13 @@ class Commands:
             periods.append({"startPeriod": int(step.start - now), "limit": round(limit, 1)})
         return to_iso(now), periods
 
+    def permit_transfer(self, *, discharge: bool) -> None:
+        """Permit or forbid energy from the EV; a new permission lets the EV select a service again."""
+        before, self.limits.discharge_permitted = self.limits.discharge_permitted, discharge
+        self.limits.apply()
+        if discharge and not before:
+            self._outlet.renegotiate_service()
+
     # --- lists and customers -------------------------------------------------------------------------------
 
     @property

@@ -118,6 +118,8 @@ class Allowed:
     watts: float | None = None
     discharge: float = 0.0
     setpoint: float | None = None
+    ceiling: float | None = None
+    """Limit in W of all but the profile of the transaction; a set-point stays below it."""
 
 
 # --- one moment --------------------------------------------------------------------------------------------
@@ -154,7 +156,8 @@ def allowed_at(
     setpoint = supply.setpoint(period, unit)
     if setpoint is not None:
         setpoint = max(-discharge, min(setpoint, supply.max_power if watts is None else watts))
-    return Allowed(watts, discharge, setpoint)
+    ceiling = min((supply.watts(one, of) for _, one, of in caps), default=None)
+    return Allowed(watts, discharge, setpoint, ceiling)
 
 
 def limit_at(

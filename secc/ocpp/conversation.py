@@ -19,7 +19,8 @@ from secc.ocpp.rpc import CallFailed, Handler, NoAnswer
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.store import Store
 from secc.ocpp.v16 import V16
-from secc.ocpp.v201 import V21, V201
+from secc.ocpp.v21 import V21
+from secc.ocpp.v201 import V201
 from secc.settings.ocpp import OcppConfig, OcppVersion
 from secc.station.renewal import CertificateFiles
 

@@ -25,7 +25,7 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppVersion
 
-__all__ = ["ChargingLimits", "HORIZON"]
+__all__ = ["ChargingLimits", "HORIZON", "discharge_of"]
 
 HORIZON = 86_400.0
 """Length of a schedule in seconds."""
@@ -51,6 +51,11 @@ class ChargingLimits:
         """The EV leaves the power to the station: changes act at once, without a renegotiation."""
         self.discharge_permitted = False
         """The CSMS permits this driver to discharge (2.1, block Q)."""
+        self.negotiated = False
+        """The EV has its schedule: profiles decide how much it may give, before that whether it may."""
+        self._hardware = discharge_of(config)
+        self.renegotiation_wanted = False
+        """The EV is asked to renegotiate because the CSMS has changed the profiles (K16)."""
         self.profile_added = asyncio.Event()
         """Set when the CSMS has added a profile for the transaction."""
         self._steered: tuple[float | None, float | None] = None, None
@@ -157,6 +162,7 @@ class ChargingLimits:
         """Remove the profiles of the transaction."""
         self.profiles = profiles.after_transaction(self.profiles)
         self.priority = self.dynamic = self.discharge_permitted = False
+        self.renegotiation_wanted = self.negotiated = False
         self.profile_added.clear()
         self.apply()
 
@@ -173,7 +179,10 @@ class ChargingLimits:
             self.profiles = valid
             self._store()
         allowed, station = self.allowed(), self._attached.station
-        limit = allowed.watts
+        steered = (
+            self.dynamic and allowed.setpoint is not None
+        )  # a limit of 0 would forbid energy from the EV
+        limit = allowed.ceiling if steered else allowed.watts
         if limit is not None:
             limit = min(limit, self.supply.max_power)
         if station is None:
@@ -190,8 +199,9 @@ class ChargingLimits:
         station = self._attached.station
         if station is None:
             return
-        discharge = allowed.discharge if self.discharge_permitted else 0.0
-        setpoint = None if allowed.setpoint is None else max(allowed.setpoint, -discharge)
+        discharge = allowed.discharge if self.negotiated else self._hardware
+        discharge = discharge if self.discharge_permitted else 0.0
+        setpoint = self.permitted(allowed.setpoint, allowed)
         version = (
             self._conversation.dialect.version
         )  # before 2.1 a CSMS has no word for it: `iso20.discharge`
@@ -203,6 +213,11 @@ class ChargingLimits:
         if wanted[1] != self._steered[1]:
             station.set_power(setpoint)
         self._steered = wanted
+
+    def permitted(self, setpoint: float | None, allowed: composite.Allowed) -> float | None:
+        """Return a set-point without the discharge that is not permitted."""
+        discharge = allowed.discharge if self.discharge_permitted else 0.0
+        return None if setpoint is None else max(setpoint, -discharge)
 
     def _dated(self, profile: ChargingProfile) -> ChargingProfile:
         if profile.kind is not ProfileKind.DYNAMIC:
@@ -218,10 +233,20 @@ class ChargingLimits:
     def _act(self) -> None:
         self.apply()
         if self._attached.station is not None and self.running is not None and not self.dynamic:
+            self.renegotiation_wanted = True
             self._attached.station.renegotiate()
 
     def _store(self) -> None:
         self._conversation.queue.enqueue((), {"profiles": self.profiles})
+
+
+def discharge_of(config: SeccConfig) -> float:
+    """Return the power in W that the outlet can take from an EV."""
+    energy = config.energy
+    if energy.offers_dc:
+        return min(energy.dc.max_discharge_power, energy.dc.max_voltage * energy.dc.max_discharge_current)
+    supply = composite.supply_of(config)
+    return supply.voltage * supply.phases * energy.ac.max_discharge_current
 
 
 def _external(watts: float, source: LimitSource) -> ChargingProfile:

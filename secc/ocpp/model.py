@@ -144,6 +144,8 @@ class AuthorizeAnswer(msgspec.Struct, frozen=True):
 
     info: TokenInfo
     certificate: CertificateStatus | None = None
+    transfer: tuple[str, ...] = ()
+    """allowedEnergyTransfer of 2.1; empty: charging only."""
 
 
 class ListEntry(msgspec.Struct, frozen=True):
@@ -238,6 +240,8 @@ class StopReason(enum.StrEnum):
     POWER_LOSS = "PowerLoss"
     TIMEOUT = "Timeout"
     LOCAL = "Local"
+    TRANSFER_REJECTED = "ReqEnergyTransferRejected"
+    """2.1; `Other` in older versions."""
     OTHER = "Other"
 
 

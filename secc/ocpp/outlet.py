@@ -71,8 +71,18 @@ class ReportedOutlet:
         """End the transaction that was open when the process stopped."""
         self.record(self.transactions.recovered(self._conversation.now, offline=True))
 
-    def begin(self, token: IdToken, *, presented: PresentedToken | None = None, group: str = "") -> None:
-        """Begin the transaction of an authorized token; other waiting tokens are dropped."""
+    def begin(
+        self,
+        token: IdToken,
+        *,
+        presented: PresentedToken | None = None,
+        group: str = "",
+        discharge: bool = False,
+    ) -> None:
+        """Begin the transaction of an authorized token; other waiting tokens are dropped.
+
+        `discharge`: the CSMS permits energy from the EV.
+        """
         self._tokens.clear()
         snapshot = self._attached.snapshot
         if snapshot is None:
@@ -91,6 +101,7 @@ class ReportedOutlet:
         )
         if presented is not None and presented.profile is not None:
             self._limits.add_at_start(presented.profile)
+        self._limits.discharge_permitted = discharge
         self.record(events)
         self._limits.apply()
 
@@ -104,6 +115,11 @@ class ReportedOutlet:
         self.transactions.stopping(trigger, reason)
         if self._attached.station is not None:
             self._attached.station.stop_charging(text)
+
+    def renegotiate_service(self) -> None:
+        """Let the EV select a service again, ISO 15118-20."""
+        if self._attached.station is not None:
+            self._attached.station.renegotiate_service()
 
     def report_meter(self) -> None:
         """Send meter values now: in the transaction, otherwise by MeterValues."""

@@ -22,13 +22,16 @@ FOLDERS = {
     "MORootCertificate": "mo_roots",
     "CSMSRootCertificate": "csms_roots",
     "ManufacturerRootCertificate": "manufacturer_roots",
+    "OEMRootCertificate": "oem_roots",
 }
-OEM = "OEMRootCertificate"
-"""Known in 2.1 and to some CSMS of 1.6."""
 CHAIN = "V2GCertificateChain"
 MOST = 50
 """Maximum number of roots of one purpose."""
-_TRUSTED = {"V2GRootCertificate": Kind.V2G_ROOT, "MORootCertificate": Kind.MO_ROOT}
+_TRUSTED = {
+    "V2GRootCertificate": Kind.V2G_ROOT,
+    "MORootCertificate": Kind.MO_ROOT,
+    "OEMRootCertificate": Kind.OEM_ROOT,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

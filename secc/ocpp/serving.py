@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from secc.ocpp.attached import ControlledStation
 from secc.ocpp.backend import OcppBackend
@@ -23,10 +24,17 @@ def prepared(config: SeccConfig) -> SeccConfig:
     """
     energy = dataclasses.replace(config.energy, ask_backend_for_schedules=True)
     roots = RootFolder(config.ocpp.store)
-    v2g, mo = roots.folder("V2GRootCertificate"), roots.folder("MORootCertificate")
+    names = {
+        "v2g_roots": "V2GRootCertificate",
+        "mo_roots": "MORootCertificate",
+        "oem_roots": "OEMRootCertificate",
+    }
     trust = config.trust
-    if v2g is not None and mo is not None:
-        trust = dataclasses.replace(trust, v2g_roots=(*trust.v2g_roots, v2g), mo_roots=(*trust.mo_roots, mo))
+    for field, purpose in names.items():
+        folder = roots.folder(purpose)
+        if folder is not None:
+            trusted: dict[str, tuple[Path, ...]] = {field: (*getattr(trust, field), folder)}
+            trust = dataclasses.replace(trust, **trusted)
     return dataclasses.replace(config, energy=energy, trust=trust)
 
 

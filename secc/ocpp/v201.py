@@ -20,6 +20,7 @@ from secc.ocpp.model import (
     Reading,
     Registration,
     SecurityEvent,
+    StopReason,
     TokenInfo,
     TokenKind,
     TokenStatus,
@@ -89,7 +90,7 @@ class V201:
         return bool(answer["status"] == "Accepted")
 
     def event(self, event: TransactionEvent, number: int | None) -> Request | None:
-        return "TransactionEvent", _event_body(event)
+        return "TransactionEvent", event_body(event)
 
     def read_event(self, answer: Payload) -> EventAnswer:
         info = answer.get("idTokenInfo")
@@ -105,12 +106,6 @@ class V201:
         if event.text:
             body["techInfo"] = event.text[:255]
         return "SecurityEventNotification", body
-
-
-class V21(V201):
-    """OCPP 2.1 with the functions of 2.0.1: the messages are the same, the schemas are those of 2.1."""
-
-    version = OcppVersion.V21
 
 
 _STATUS = {
@@ -303,10 +298,12 @@ def _from_base64(text: str) -> bytes | None:
 # --- transactions ------------------------------------------------------------------------------------------
 
 
-def _event_body(event: TransactionEvent) -> Payload:
+def event_body(event: TransactionEvent) -> Payload:
+    """Return TransactionEvent."""
     info: Payload = {"transactionId": event.transaction, "chargingState": event.state.value}
     if event.reason is not None:
-        info["stoppedReason"] = event.reason.value
+        rejected = event.reason is StopReason.TRANSFER_REJECTED
+        info["stoppedReason"] = "Other" if rejected else event.reason.value
     if event.remote_start_id is not None:
         info["remoteStartId"] = event.remote_start_id
     body: Payload = {

@@ -410,6 +410,9 @@ class Deaf:
     def limit_power(self, max_power: float | None) -> None:
         pass
 
+    def renegotiate_service(self) -> None:
+        pass
+
     def set_power(self, power: float | None) -> None:
         pass
 

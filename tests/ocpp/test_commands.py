@@ -12,7 +12,7 @@ import pytest
 from secc.ocpp.fake.csms import FakeCsms
 from secc.ocpp.model import Payload, Registration
 from secc.ocpp.rpc import CallFailed
-from secc.session.schedules import EnergyNeed
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import EnergyMode
 from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station
@@ -185,7 +185,7 @@ def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(v
         answer = await ask(csms, "SetChargingProfile", profile(version, 6000.0))
         assert answer["status"] == "Accepted"
         offer = await running.backend.schedules("", NEED)
-        assert offer is not None
+        assert isinstance(offer, ScheduleOffer)
         steps = offer.schedules[0].steps
         assert [(step.start, step.max_power) for step in steps] == [(0, 6000.0), (3600, 3000.0)]
         assert running.limits[-1] == 6000.0

@@ -74,6 +74,8 @@ async def authorize(csms: AnsweringCsms, station: str, body: Payload) -> Payload
     reply: Payload = {"idTokenInfo": {"status": answer.info.status.value}}
     if answer.certificate is not None:
         reply["certificateStatus"] = answer.certificate.value
+    if answer.transfer and csms.version_of(station) is OcppVersion.V21:
+        reply["allowedEnergyTransfer"] = list(answer.transfer)
     return reply
 
 
@@ -115,6 +117,34 @@ async def _send_signed(csms: AnsweringCsms, station: str, chain: str, kind: str)
             await csms.command(station, "CertificateSigned", {"certificateChain": chain})
     except (NoAnswer, CallFailed):
         pass  # the station sends the request again
+
+
+async def charging_needs(csms: AnsweringCsms, station: str, body: Payload) -> Payload:
+    """Answer as the services decide; an accepted EV gets the profile that they have for it."""
+    status, profile = await csms.services.charging_needs(station, body)
+    if profile is not None:
+        csms.later(_send_profile(csms, station, profile))
+    return {"status": status}
+
+
+async def _send_profile(csms: AnsweringCsms, station: str, profile: Payload) -> None:
+    await asyncio.sleep(0.01)
+    transaction = next(
+        one.id for one in csms.records.transactions.values() if one.station == station and not one.ended
+    )
+    body = {"evseId": 1, "chargingProfile": {**profile, "transactionId": transaction}}
+    await csms.command(station, "SetChargingProfile", body)
+
+
+async def charging_schedule(csms: AnsweringCsms, station: str, body: Payload) -> Payload:
+    """Accept the choice of an EV."""
+    return {"status": "Accepted"}
+
+
+async def dynamic_update(csms: AnsweringCsms, station: str, body: Payload) -> Payload:
+    """Answer with the values that the services have for a dynamic profile."""
+    update = await csms.services.dynamic_update(station, body["chargingProfileId"])
+    return {"status": "Rejected"} if update is None else {"status": "Accepted", "scheduleUpdate": update}
 
 
 async def transaction_event(csms: AnsweringCsms, station: str, body: Payload) -> Payload:
@@ -232,6 +262,10 @@ _OF_2: dict[str, Answering] = {
     "Get15118EVCertificate": provision,
     "GetCertificateStatus": certificate_status,
     "Heartbeat": heartbeat,
+    "NotifyEVChargingNeeds": charging_needs,
+    "NotifyEVChargingSchedule": charging_schedule,
+    "NotifyPriorityCharging": nothing,
+    "PullDynamicScheduleUpdate": dynamic_update,
     **dict.fromkeys(NOTIFICATIONS, nothing),
     "SignCertificate": sign_certificate,
     "TransactionEvent": transaction_event,

@@ -47,6 +47,14 @@ class CsmsServices(Protocol):
         """Return the chain in PEM, leaf first."""
         ...
 
+    async def charging_needs(self, station: str, body: Payload) -> tuple[str, Payload | None]:
+        """Return the status for NotifyEVChargingNeeds, and the profile that follows."""
+        ...
+
+    async def dynamic_update(self, station: str, profile: int) -> Payload | None:
+        """Return new values of a dynamic profile."""
+        ...
+
 
 @dataclasses.dataclass(slots=True)
 class Accounts:
@@ -61,19 +69,25 @@ class Accounts:
     """From OCSP request to response, in DER."""
     signer: Callable[[str, str], str | None] | None = None
     """From (request in PEM, kind) to the chain in PEM."""
+    needs: tuple[str, Payload | None] = "Rejected", None
+    """Status for the needs of every EV, and the profile that follows without a transaction."""
+    update: Payload | None = None
+    """New values of every dynamic profile."""
+    transfer: tuple[str, ...] = ()
+    """allowedEnergyTransfer of 2.1, for every token."""
 
     async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
         found = next((status for text, status in self.tokens.items() if same(text, token.text)), None)
         status = TokenStatus.UNKNOWN if found is None else found
         shown = "iso15118CertificateHashData" in body or "certificate" in body
         if not shown:
-            return AuthorizeAnswer(TokenInfo(status))
+            return AuthorizeAnswer(TokenInfo(status), transfer=self.transfer)
         certificate = self.certificates
         if certificate is CertificateStatus.ACCEPTED and status is not TokenStatus.ACCEPTED:
             certificate = (
                 CertificateStatus.CANCELLED
             )  # by the errata: the certificate is good, its owner is not
-        return AuthorizeAnswer(TokenInfo(status), certificate)
+        return AuthorizeAnswer(TokenInfo(status), certificate, self.transfer)
 
     async def provision(self, station: str, action: str, exi: bytes) -> bytes | None:
         return None if self.provide is None else await asyncio.to_thread(self.provide, action, exi)
@@ -82,6 +96,12 @@ class Accounts:
         if self.ocsp is None:
             return None
         return await asyncio.to_thread(self.ocsp, ocsp_request(data))
+
+    async def charging_needs(self, station: str, body: Payload) -> tuple[str, Payload | None]:
+        return self.needs
+
+    async def dynamic_update(self, station: str, profile: int) -> Payload | None:
+        return self.update
 
     async def sign(self, station: str, csr: str, kind: str) -> str | None:
         return None if self.signer is None else await asyncio.to_thread(self.signer, csr, kind)
@@ -125,6 +145,12 @@ class CpoService:
 
     async def certificate_status(self, data: Payload) -> bytes | None:
         return await asyncio.to_thread(self._post, "/ocsp", ocsp_request(data), "application/ocsp-request")
+
+    async def charging_needs(self, station: str, body: Payload) -> tuple[str, Payload | None]:
+        return "Rejected", None
+
+    async def dynamic_update(self, station: str, profile: int) -> Payload | None:
+        return None
 
     async def sign(self, station: str, csr: str, kind: str) -> str | None:
         path = f"/v1/stations/{urllib.parse.quote(station, safe='')}/certificate"

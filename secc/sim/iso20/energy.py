@@ -100,13 +100,16 @@ class Energy(abc.ABC):
         }
 
     def v2x_energies(self) -> dict[str, Any]:
-        """How much of the battery may be used in both directions, in Wh."""
+        """Energy to the ends of the range that may be cycled, in Wh; the lower end is below zero while energy
+        may be taken out."""
         vehicle = self.vehicle
         return {
             "ev_maximum_v2_x_energy_request": rational_number(
-                (vehicle.soc - vehicle.min_soc) * vehicle.capacity
+                (vehicle.full_soc - vehicle.soc) * vehicle.capacity
             ),
-            "ev_minimum_v2_x_energy_request": rational_number(0.0),
+            "ev_minimum_v2_x_energy_request": rational_number(
+                (vehicle.min_soc - vehicle.soc) * vehicle.capacity
+            ),
         }
 
     def check_mode(self, mode: object, suffix: str) -> None:
