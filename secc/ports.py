@@ -20,6 +20,7 @@ from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.identity import EvIdentity
 from secc.session.needs import VehicleNeeds
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.session.prices import PriceNeed, PriceOffer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from secc.pki.installation import InstallationRequest
 
 __all__ = [
+    "AuthorizesVehicles",
     "Backend",
     "CentralValidation",
     "CertificateSigner",
@@ -211,6 +213,18 @@ class Backend(Protocol):
 
         With `need.dynamic` the EV leaves the power to the station (ISO 15118-20): answer with a
         `DynamicOffer`, and change the power later with `Station.set_power`.
+        """
+        ...
+
+
+class AuthorizesVehicles(Protocol):
+    """Optional ability of a back end: authorize by what the EV says it is, without a card (Autocharge)."""
+
+    async def authorize_vehicle(self, evse_id: str, ev: EvIdentity) -> bool:
+        """Called in place of `Backend.authorize_external` where the EV has said what it is.
+
+        Unless `ev.proven`, anybody can send this identity: who grants on it grants to everyone who knows the
+        address of a modem. For an EV that is not known, wait for a person as `authorize_external` does.
         """
         ...
 

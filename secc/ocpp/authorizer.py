@@ -9,6 +9,7 @@ from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.model import AuthorizeAnswer, IdToken, TokenInfo, TokenKind, TokenStatus, emaid_token
 from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.tariff_store import TariffStore
 from secc.ocpp.v21 import DISCHARGING
 from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContract
 from secc.pki.identifiers import EMAID
@@ -33,12 +34,17 @@ class CsmsAuthorizer:
         self._settings = settings
         self._conversation = conversation
         self._report = report
+        self.tariffs = TariffStore()
+        """The tariffs of the CSMS (2.1)."""
         self._transfers: dict[str, tuple[str, ...]] = {}
         self.memory = authorising.Memory()
         """The local list and the cache."""
 
-    async def judge(self, token: IdToken) -> TokenInfo:
-        """Judge a card: by the CSMS, otherwise by list and cache, otherwise by the offline policy."""
+    async def judge(self, token: IdToken, *, unknown: bool = True) -> TokenInfo:
+        """Judge a card: by the CSMS, otherwise by list and cache, otherwise by the offline policy.
+
+        `unknown` False: a token that is not known here is not accepted without the CSMS.
+        """
         settings = self._settings.ocpp
         known = self._recall(token)
         if settings.local_pre_authorize and known is not None and known.status is TokenStatus.ACCEPTED:
@@ -48,7 +54,7 @@ class CsmsAuthorizer:
             return answer.info
         if known is not None and (settings.local_offline or known.status is not TokenStatus.ACCEPTED):
             return known
-        allowed = self._settings.ocpp.offline_unknown
+        allowed = unknown and settings.offline_unknown
         return TokenInfo(TokenStatus.ACCEPTED if allowed else TokenStatus.UNKNOWN)
 
     async def judge_contract(self, contract: VerifiedContract) -> Verdict:
@@ -136,4 +142,6 @@ class CsmsAuthorizer:
         if answer is not None:
             self.learn(token, answer.info)
             self._transfers = {token.key: answer.transfer}
+            if problem := self.tariffs.set_driver(answer.tariff):
+                self._report(f"the tariff of {token.text} is not used: {problem}")
         return answer

@@ -22,6 +22,7 @@ from secc.ocpp.commands import CommandParts, Commands, CommandServices
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.diagnostics import StationDiagnostics
 from secc.ocpp.dialect import EventAnswer, StationLabel
+from secc.ocpp.drivers import DriverDesk
 from secc.ocpp.firmware import FirmwareParts, FirmwareUpdates, InstallingFirmware
 from secc.ocpp.handlers import handle
 from secc.ocpp.limits import ChargingLimits
@@ -30,9 +31,7 @@ from secc.ocpp.model import (
     IdToken,
     Payload,
     StopReason,
-    TokenInfo,
     TokenKind,
-    TokenStatus,
     TransactionEvent,
     Trigger,
 )
@@ -48,6 +47,7 @@ from secc.ocpp.root_commands import RootCommands
 from secc.ocpp.roots import RootFolder
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.store import Store
+from secc.ocpp.tariff_store import TariffState
 from secc.ocpp.tokens import PresentedTokens
 from secc.ocpp.transactions import OpenTransaction, Transactions
 from secc.ocpp.variable_table import VARIABLES
@@ -57,20 +57,24 @@ from secc.pki.identifiers import EMAID
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.ports import (
+    AuthorizesVehicles,
     Backend,
     CentralValidation,
     CertificateSigner,
     ContractBackend,
     EvseController,
     OcspSource,
+    PricesEnergy,
     ProvisioningBackend,
     RevocationBackend,
     WantsRenewal,
 )
 from secc.records import MessageRecord, OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
+from secc.session.identity import EvIdentity
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
+from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig, OcppVersion
@@ -80,6 +84,8 @@ __all__ = ["OcppBackend"]
 
 class OcppBackend(
     Backend,
+    AuthorizesVehicles,
+    PricesEnergy,
     ContractBackend,
     CentralValidation,
     ProvisioningBackend,
@@ -149,14 +155,25 @@ class OcppBackend(
             self.report,
             on_reset=on_reset,
             observed=self._observed,
+            ended=self.authorizer.tariffs.end_transaction,
         )
         self.needs = ChargingNeeds(
             self.settings,
             self.conversation,
             self.limits,
             self._background,
+            tariffs=self.authorizer.tariffs,
             report=self.report,
             rejected=self._transfer_rejected,
+        )
+        self.drivers = DriverDesk(
+            self.settings,
+            self.conversation,
+            self.authorizer,
+            self.outlet,
+            self.tokens,
+            self.needs,
+            self.report,
         )
         self._build_commands(config, services or StationServices(), version or "0")
         self._restore()  # before the first authorization, which must not overwrite an open transaction
@@ -220,6 +237,7 @@ class OcppBackend(
             outlet=self.outlet,
             roots=self._roots,
             services=self.services,
+            tariffs=self.authorizer.tariffs,
             tokens=self.tokens,
             variables=variables,
         )
@@ -270,12 +288,7 @@ class OcppBackend(
             return
         match record.output:
             case ContractGranted(contract, _):
-                token = self.authorizer.token_of(contract.emaid)
-                self.outlet.begin(
-                    token,
-                    group=self.authorizer.group_of(token),
-                    discharge=self.authorizer.may_discharge(token),
-                )
+                self.drivers.granted(self.authorizer.token_of(contract.emaid))
             case EndSession() as end:
                 self.outlet.session_over(end)
 
@@ -291,6 +304,8 @@ class OcppBackend(
             self.settings.overrides = msgspec.convert(store.get("variables") or {}, dict[str, str])
         with contextlib.suppress(msgspec.ValidationError):
             self.outlet.reservations.present = msgspec.convert(store.get("reservation"), Reservation | None)
+        with contextlib.suppress(msgspec.ValidationError):
+            self.authorizer.tariffs.state = msgspec.convert(store.get("tariffs") or {}, TariffState)
         with contextlib.suppress(msgspec.ValidationError):
             monitors = msgspec.convert(store.get("monitors") or [], list[VariableMonitor])
             self.diagnostics.monitors.installed = {one.id: one for one in monitors}
@@ -329,6 +344,7 @@ class OcppBackend(
         self.outlet.report_status()
 
     def _event_answered(self, event: TransactionEvent, answer: EventAnswer) -> None:
+        self.needs.recorded(event.transaction)
         if answer.info is None or event.token is None:
             return
         if event.token.kind is not TokenKind.NO_AUTHORIZATION:
@@ -342,33 +358,11 @@ class OcppBackend(
 
         A paused session continues.
         """
-        if not self.settings.operative:
-            return False
-        paused = self.transactions.open
-        if paused is not None and paused.token.kind is not TokenKind.EMAID and paused.stop is None:
-            self.outlet.begin(paused.token)
-            return True
-        if self.settings.ocpp.free_token:
-            self.outlet.begin(IdToken(self.settings.ocpp.free_token, TokenKind.NO_AUTHORIZATION))
-            return True
-        while True:
-            presented = await self.tokens.next()
-            info = TokenInfo(TokenStatus.ACCEPTED, group=presented.group)
-            if presented.remote_start_id is None or self.settings.ocpp.authorize_remote_start:
-                info = await self.authorizer.judge(presented.token)
-            admitted = self.outlet.reservations.admits(presented.token, info.group, self.conversation.now)
-            if info.status is TokenStatus.ACCEPTED and admitted:
-                self.outlet.begin(
-                    presented.token,
-                    presented=presented,
-                    group=info.group,
-                    discharge=self.authorizer.may_discharge(presented.token),
-                )
-                return True
-            if not admitted:
-                self.report(f"{presented.token.text} may not charge: the outlet is reserved")
-                continue
-            self.report(f"{presented.token.text} may not charge: {info.status.value}")
+        return await self.drivers.authorize(None)
+
+    async def authorize_vehicle(self, evse_id: str, ev: EvIdentity) -> bool:
+        """Likewise, after a question to the CSMS whether the EV itself may charge (`ocpp.autocharge`)."""
+        return await self.drivers.authorize(ev)
 
     def present(self, token: IdToken) -> None:
         """Present a card at the outlet; it waits two minutes for an EV."""
@@ -422,6 +416,10 @@ class OcppBackend(
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
         """Return the schedules for an EV, negotiated with the CSMS; None without a profile."""
         return await self.needs.schedules(need)
+
+    async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
+        """Return the prices of the charging profile, or of the tariff (2.1); None without either."""
+        return self.needs.prices(need)
 
     # --- ProvisioningBackend, RevocationBackend, OcspSource, CertificateSigner: see CertificatesBackend ----
 

@@ -25,6 +25,7 @@ from secc.ocpp.profiles import ProfileRefusal
 from secc.ocpp.reservations import Reservation
 from secc.ocpp.root_commands import RootCommands
 from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.tariff_store import TariffStore
 from secc.ocpp.tokens import PresentedTokens
 from secc.ocpp.variable_state import connector_type
 from secc.ocpp.variables import Variables
@@ -55,6 +56,7 @@ class CommandParts:
     outlet: ReportedOutlet
     roots: RootCommands
     services: CommandServices
+    tariffs: TariffStore
     tokens: PresentedTokens
     variables: Variables
 
@@ -77,6 +79,7 @@ class Commands:
         self.diagnostics = parts.diagnostics
         self.services = parts.services
         self.limits = parts.limits
+        self.tariffs = parts.tariffs
         self.settings = settings
         self._config = config
         self._authorizer = parts.authorizer
@@ -195,6 +198,10 @@ class Commands:
         self.limits.apply()
         if discharge and not before:
             self._outlet.renegotiate_service()
+
+    def store_tariffs(self) -> None:
+        """Store the tariffs for the next start."""
+        self.conversation.queue.enqueue((), {"tariffs": self.tariffs.state})
 
     # --- lists and customers -------------------------------------------------------------------------------
 

@@ -146,6 +146,8 @@ class AuthorizeAnswer(msgspec.Struct, frozen=True):
     certificate: CertificateStatus | None = None
     transfer: tuple[str, ...] = ()
     """allowedEnergyTransfer of 2.1; empty: charging only."""
+    tariff: Payload | None = None
+    """TariffType of 2.1, for this driver."""
 
 
 class ListEntry(msgspec.Struct, frozen=True):

@@ -9,12 +9,13 @@ the stored profiles decide.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import msgspec
 
 from secc.messages import iso2, iso20_ac, iso20_common, iso20_dc
-from secc.ocpp import composite
+from secc.ocpp import composite, price_schedules
 from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.dialect import to_iso
@@ -23,8 +24,11 @@ from secc.ocpp.limits import HORIZON, ChargingLimits
 from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.tariff_store import TariffStore
 from secc.records import Direction, MessageRecord
+from secc.session.prices import PriceNeed, PriceOffer, TuplePrices
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
+from secc.settings.iso20 import Pricing
 from secc.settings.ocpp import OcppVersion
 
 PowerDelivery = iso2.PowerDeliveryReq | iso20_common.PowerDeliveryReq
@@ -40,6 +44,7 @@ class ChargingNeeds:
         limits: ChargingLimits,
         background: BackgroundTasks,
         *,
+        tariffs: TariffStore,
         report: Callable[[str], None],
         rejected: Callable[[], None],
     ) -> None:
@@ -48,12 +53,16 @@ class ChargingNeeds:
         self._conversation = conversation
         self._limits = limits
         self._background = background
+        self._tariffs = tariffs
         self._report = report
         self._rejected = rejected
         self._discovery: Discovery | None = None
         self._exchange: iso20_common.ScheduleExchangeReq | None = None
         self._delivery: PowerDelivery | None = None
-        self._offer: ScheduleOffer | DynamicOffer | None = None
+        self._recorded = ""
+        self._changed = asyncio.Event()
+        self.evccid = ""
+        """What the EV of ISO 15118-20 says it is."""
 
     # --- the messages of the EV ----------------------------------------------------------------------------
 
@@ -65,7 +74,8 @@ class ChargingNeeds:
             return
         match body:
             case iso2.SessionSetupReq() | iso20_common.SessionSetupReq():
-                self._discovery = self._exchange = self._delivery = self._offer = None
+                self._discovery = self._exchange = self._delivery = None
+                self.evccid = body.evcc_id if isinstance(body, iso20_common.SessionSetupReq) else ""
             case (
                 iso2.ChargeParameterDiscoveryReq()
                 | iso20_ac.ACChargeParameterDiscoveryReq()
@@ -126,6 +136,11 @@ class ChargingNeeds:
             for one in steps
         ]
 
+    def recorded(self, transaction: str) -> None:
+        """The CSMS has answered an event of this transaction."""
+        self._recorded = transaction
+        self._changed.set()
+
     # --- the question of the station -----------------------------------------------------------------------
 
     async def schedules(self, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
@@ -142,6 +157,15 @@ class ChargingNeeds:
         allowed: composite.Allowed = self._limits.allowed()
         return DynamicOffer(self._limits.permitted(allowed.setpoint, allowed))
 
+    def prices(self, need: PriceNeed) -> PriceOffer | None:
+        """Return the prices of the offered schedules: those of the charging profile, else of the tariff."""
+        now = self._conversation.now
+        found = price_schedules.offer(self._limits.choices, need, now)
+        if found is not None or need.pricing is not Pricing.ABSOLUTE or self._tariffs.present is None:
+            return found
+        prices = price_schedules.from_tariff(self._tariffs.present, now)
+        return None if prices is None else PriceOffer((TuplePrices(charging=prices),))
+
     @property
     def _negotiates(self) -> bool:
         conversation = self._conversation
@@ -151,6 +175,9 @@ class ChargingNeeds:
     async def _negotiate(self, need: EnergyNeed) -> None:
         conversation, limits = self._conversation, self._limits
         with_iso20 = conversation.dialect.version is OcppVersion.V21
+        if not await self._is_recorded():
+            self._report("NotifyEVChargingNeeds: not sent, the CSMS does not know the transaction yet")
+            return
         limits.profile_added.clear()
         message = needs_message(
             need, self._discovery, self._exchange, limits.supply, conversation.now, with_iso20=with_iso20
@@ -167,6 +194,16 @@ class ChargingNeeds:
             case "Rejected" if with_iso20 and has_iso20(self._discovery):
                 self._report("NotifyEVChargingNeeds: the CSMS does not permit this energy transfer")
                 self._rejected()  # K18.FR.22, K19.FR.15
+
+    async def _is_recorded(self) -> bool:
+        """Wait until the CSMS knows the transaction: a profile for it needs its id."""
+        running = self._limits.running
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.ocpp.authorize_timeout):
+                while running is not None and self._recorded != running.id:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return running is not None and self._recorded == running.id
 
     async def _until_profile(self) -> None:
         try:

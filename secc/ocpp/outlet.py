@@ -47,12 +47,14 @@ class ReportedOutlet:
         *,
         on_reset: Callable[[], None] | None = None,
         observed: Callable[[EvseSnapshot], None] = lambda _snapshot: None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_reset` restarts the program, or whatever a reset means to the integrator; `observed` receives
-        each snapshot."""
+        each snapshot; `ended` is called at the end of a transaction."""
         self.transactions = transactions
         self.reservations = Reservations()
         self._observed = observed
+        self._ended = ended
         self.reset_when_idle = False
         """Reset at the end of the transaction."""
         self._settings = settings
@@ -78,10 +80,11 @@ class ReportedOutlet:
         presented: PresentedToken | None = None,
         group: str = "",
         discharge: bool = False,
+        evccid: str = "",
     ) -> None:
         """Begin the transaction of an authorized token; other waiting tokens are dropped.
 
-        `discharge`: the CSMS permits energy from the EV.
+        `discharge`: the CSMS permits energy from the EV. `evccid` of an EV of ISO 15118-20 is reported.
         """
         self._tokens.clear()
         snapshot = self._attached.snapshot
@@ -98,6 +101,7 @@ class ReportedOutlet:
             remote_start_id=None if presented is None else presented.remote_start_id,
             group=group,
             reservation=reservation,
+            evccid=evccid,
         )
         if presented is not None and presented.profile is not None:
             self._limits.add_at_start(presented.profile)
@@ -144,6 +148,7 @@ class ReportedOutlet:
         over = self.transactions.open is None
         if over:
             self._limits.end_transaction()
+            self._ended()
         state = {"transaction": self.transactions.open, "profiles": self._limits.profiles}
         self._conversation.queue.enqueue(events, state)
         if over and self.reset_when_idle:

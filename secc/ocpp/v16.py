@@ -74,7 +74,7 @@ class V16:
     def authorize(self, token: IdToken, hashes: tuple[OcspRequestData, ...], pem: str) -> Request:
         if token.kind is TokenKind.EMAID:
             return transfer("Authorize", v201.authorize_body(token, hashes, pem))
-        return "Authorize", {"idTag": token.text[:20]}
+        return "Authorize", {"idTag": tag(token)}
 
     def read_authorize(self, answer: Payload) -> AuthorizeAnswer | None:
         if "idTagInfo" in answer:
@@ -165,7 +165,12 @@ def read_tag_info(body: Payload) -> TokenInfo:
 
 
 def tag(token: IdToken) -> str:
-    """Return at most 20 characters: enough for an eMAID, with or without hyphens."""
+    """Return at most 20 characters: enough for an eMAID, with or without hyphens.
+
+    The address of an EV has the prefix that Autocharge uses.
+    """
+    if token.kind is TokenKind.MAC_ADDRESS:
+        return f"VID:{token.text}"[:20]
     return token.text if len(token.text) <= 20 else token.text.replace("-", "")[:20]
 
 

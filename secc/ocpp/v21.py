@@ -22,7 +22,9 @@ class V21(v201.V201):
     def read_authorize(self, answer: Payload) -> AuthorizeAnswer | None:
         """The permission for energy transfer is absent for charging only (Q01)."""
         found = v201.read_authorize_body(answer)
-        return msgspec.structs.replace(found, transfer=tuple(answer.get("allowedEnergyTransfer", ())))
+        return msgspec.structs.replace(
+            found, transfer=tuple(answer.get("allowedEnergyTransfer", ())), tariff=answer.get("tariff")
+        )
 
     def sign_certificate(self, csr: str, kind: str, number: int) -> Request:
         return "SignCertificate", {"csr": csr, "certificateType": kind, "requestId": number}

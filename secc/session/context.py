@@ -26,7 +26,7 @@ from secc.session.agreed import (
 from secc.session.contract_events import ContractTerms
 from secc.session.costs import Costs
 from secc.session.facts import ProtocolFacts
-from secc.session.identity import Names
+from secc.session.identity import EvIdentity, Names, shown
 from secc.session.outlet import EvseFault, EvseSnapshot, MeterReading
 from secc.session.outputs import EndReason, NoticeKind, Output, SetOutput
 from secc.session.paused import PausedSession
@@ -185,6 +185,13 @@ class Agreed(Protocol):
     def granted(self) -> bool:
         """A grant for the payment option that was chosen; that of another never counts."""
         return self.grant is not None and self.grant.granted and self.grant.payment is self.payment
+
+    @property
+    def ev(self) -> EvIdentity | None:
+        """What the EV says it is, and whether its vehicle certificate proves that."""
+        vehicle = self.vehicle
+        proof = vehicle.common_name if vehicle is not None and vehicle.is_vehicle else None
+        return shown(self.evcc_id, proof)
 
     @property
     def payment_options(self) -> tuple[Payment, ...]:

@@ -25,7 +25,7 @@ def externally_granted(session: Context) -> bool:
         return False
     if session.grant is None:
         session.grant = Grant(session.names.ticket(), Payment.EXTERNAL)
-        session.emit(Authorize(session.grant.ticket))
+        session.emit(Authorize(session.grant.ticket, session.ev))
     session.timers.start_once(Timer.AUTHORIZATION, session.now)
     return False
 

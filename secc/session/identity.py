@@ -1,4 +1,4 @@
-"""The names a session gives: its own id, and those of its questions."""
+"""The names a session gives: its own id, and those of its questions; and what the EV says it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,33 @@ import msgspec
 from secc.session.paused import PausedSession
 from secc.session.ticket import Ticket
 
-__all__ = ["Names"]
+__all__ = ["EvIdentity", "Names", "shown"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EvIdentity:
+    """What an EV says it is. It identifies a car and so a person: no logs without hashing."""
+
+    evccid: str = dataclasses.field(repr=False)
+    """ISO 15118-2 and DIN SPEC 70121: the address of its modem, in hexadecimal, which anybody can send.
+    ISO 15118-20: its EVCCID."""
+    proven: bool
+    """The EVCCID is the name in the vehicle certificate of this TLS connection, which was verified: an EV of
+    ISO 15118-20 has the key to it."""
+
+
+def shown(evcc_id: bytes | None, common_name: str | None) -> EvIdentity | None:
+    """The identity by SessionSetupReq; `common_name` is that of a verified vehicle certificate."""
+    if not evcc_id:
+        return None
+    if len(evcc_id) <= _LONGEST_ADDRESS:
+        return EvIdentity(evcc_id.hex().upper(), proven=False)
+    text = evcc_id.decode(errors="replace")
+    return EvIdentity(text, proven=text == common_name)
+
+
+_LONGEST_ADDRESS = 8
+"""Bytes: six of a modem, up to eight on the wire of DIN SPEC 70121."""
 
 
 class Names(msgspec.Struct):

@@ -11,6 +11,7 @@ import msgspec
 from secc.session.contract_events import ContractOutput
 from secc.session.costs import Costs
 from secc.session.facts import Message
+from secc.session.identity import EvIdentity
 from secc.session.needs import NeedsReported
 from secc.session.outlet import EvseFault, MeterReading
 from secc.session.paused import PausedSession
@@ -92,6 +93,8 @@ class Authorize(msgspec.Struct, frozen=True):
     """May the person at this outlet charge (external identification)? Answer with `AuthorizationDecided`."""
 
     ticket: Ticket
+    ev: EvIdentity | None = dataclasses.field(default=None, repr=False, compare=False)
+    """What the EV says it is; None before it has said anything."""
 
 
 class AskSchedules(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import urllib.parse
 
 from secc.settings.checks import Settings, check
 
-__all__ = ["EmaidForm", "OcppConfig", "OcppVersion"]
+__all__ = ["Autocharge", "EmaidForm", "OcppConfig", "OcppVersion"]
 
 
 class OcppVersion(enum.StrEnum):
@@ -24,6 +24,16 @@ class OcppVersion(enum.StrEnum):
     def subprotocol(self) -> str:
         """Name in the WebSocket negotiation."""
         return f"ocpp{self.value}"
+
+
+class Autocharge(enum.StrEnum):
+    """Which EVs may charge by what they say they are, without a card or a contract."""
+
+    OFF = "off"
+    PROVEN = "proven"
+    """ISO 15118-20: the EVCCID of the verified vehicle certificate."""
+    ANY = "any"
+    """Also the address of a modem, which anybody can imitate."""
 
 
 class EmaidForm(enum.StrEnum):
@@ -96,6 +106,10 @@ class OcppConfig(Settings, section="ocpp"):
     emaid_form: EmaidForm = EmaidForm.CERTIFICATE
     """`certificate`, `plain` or `hyphens`: spelling of eMAIDs in messages to the CSMS. Inside, and in lists
     of the CSMS, every spelling is the same contract."""
+    autocharge: Autocharge = Autocharge.OFF
+    """`off`, `proven` or `any`: ask the CSMS whether the EV itself may charge before the station waits for a
+    card. `any` trusts an address that anybody can send: who knows the address of a car charges at its
+    owner's cost."""
     free_token: str = ""
     """Token for sessions without a contract; empty: only cards and remote starts."""
     csr_wait: float = 60.0

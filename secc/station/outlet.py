@@ -28,6 +28,7 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
+from secc.session.identity import EvIdentity
 from secc.session.inputs import AuthorizationDecided, PricesOffered, SchedulesOffered
 from secc.session.needs import NeedsReported
 from secc.session.outputs import (
@@ -109,6 +110,7 @@ class Outlet:
         self._config = config
         self._backend = backend
         self._prices = checked_backend(backend).prices
+        self._vehicles = checked_backend(backend).vehicles
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
@@ -149,12 +151,12 @@ class Outlet:
                 self._actuator.renew(now + seconds)
             case SetOutput() | OpenContactor() | CloseContactor() | StartCableCheck():
                 self._actuator.order(command)
-            case Authorize(ticket):
+            case Authorize(ticket, ev):
                 self._authorization = ticket
                 if self._withdrawn:
                     self._report(AuthorizationDecided(ticket, granted=False))
                 else:
-                    self._start(self._authorize(ticket))
+                    self._start(self._authorize(ticket, ev))
             case AskSchedules():
                 self._start(self._ask_schedules(command))
             case AskPrices():
@@ -191,10 +193,13 @@ class Outlet:
 
     # --- the back end --------------------------------------------------------------------------------------
 
-    async def _authorize(self, ticket: Ticket) -> None:
+    async def _authorize(self, ticket: Ticket, ev: EvIdentity | None) -> None:
         granted = False
         try:  # no limit: a person may need a while, and the session has its timer
-            granted = await self._backend.authorize_external(self._config.evse_id) is True
+            if self._vehicles is not None and ev is not None:
+                granted = await self._vehicles.authorize_vehicle(self._config.evse_id, ev) is True
+            else:
+                granted = await self._backend.authorize_external(self._config.evse_id) is True
         except Exception as error:
             self._complain(f"authorize_external: {what(error)}")
         self._report(AuthorizationDecided(ticket, granted=granted))

@@ -87,6 +87,7 @@ BACKEND = _role(
     "back end",
     ports.Backend,
     ports.PricesEnergy,
+    ports.AuthorizesVehicles,
     ports.ContractBackend,
     ports.CentralValidation,
     ports.ProvisioningBackend,

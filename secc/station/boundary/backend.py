@@ -14,6 +14,7 @@ from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, Ve
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.ports import (
+    AuthorizesVehicles,
     Backend,
     CentralValidation,
     CertificateSigner,
@@ -29,6 +30,7 @@ from secc.ports import (
     WantsRenewal,
 )
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.identity import EvIdentity
 from secc.session.needs import VehicleNeeds
 from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
@@ -50,6 +52,7 @@ class CheckedBackend:
         self.inner = backend
         """The integrator's object."""
         self.prices = adapted(backend, PricesEnergy, _Prices)
+        self.vehicles = adapted(backend, AuthorizesVehicles, _Vehicles)
         self.contracts = adapted(backend, ContractBackend, _Contracts)
         self.central_validation = adapted(backend, CentralValidation, _CentralValidation)
         self.provisioning = adapted(backend, ProvisioningBackend, _Provisioning)
@@ -82,6 +85,17 @@ class _Prices:
     async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
         offer: PriceOffer | None = await awaited("prices", self._inner.prices(evse_id, need))
         return offer
+
+
+class _Vehicles:
+    """A checked `AuthorizesVehicles`."""
+
+    def __init__(self, inner: AuthorizesVehicles) -> None:
+        self._inner = inner
+
+    async def authorize_vehicle(self, evse_id: str, ev: EvIdentity) -> bool:
+        granted: bool = await awaited("authorize_vehicle", self._inner.authorize_vehicle(evse_id, ev))
+        return granted
 
 
 class _Contracts:

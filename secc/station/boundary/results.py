@@ -174,6 +174,7 @@ RESULTS: dict[str, Check[Any]] = {
     "basic_charging": ignored,
     # the back end
     "authorize_external": flag,
+    "authorize_vehicle": flag,
     "schedules": optional(_offer),
     "prices": optional(PRICES),
     "authorize_contract": member(Verdict),

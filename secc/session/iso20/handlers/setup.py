@@ -135,7 +135,7 @@ def authorization(session: Context, request: m.AuthorizationReq) -> S:
     _check_attempt(session)
     if session.grant is None:
         session.grant = Grant(session.names.ticket(), Payment.EXTERNAL)
-        session.emit(Authorize(session.grant.ticket))
+        session.emit(Authorize(session.grant.ticket, session.ev))
         session.timers.start(Timer.AUTHORIZATION, session.now, session.config.iso20.authorization)
     return _answer(session, Processing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
 
