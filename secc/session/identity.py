@@ -12,16 +12,18 @@ from secc.session.ticket import Ticket
 __all__ = ["EvIdentity", "Names", "shown"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EvIdentity:
+class EvIdentity(msgspec.Struct, frozen=True):
     """What an EV says it is. It identifies a car and so a person: no logs without hashing."""
 
-    evccid: str = dataclasses.field(repr=False)
+    evccid: str
     """ISO 15118-2 and DIN SPEC 70121: the address of its modem, in hexadecimal, which anybody can send.
     ISO 15118-20: its EVCCID."""
     proven: bool
     """The EVCCID is the name in the vehicle certificate of this TLS connection, which was verified: an EV of
     ISO 15118-20 has the key to it."""
+
+    def __repr__(self) -> str:
+        return f"EvIdentity(proven={self.proven})"
 
 
 def shown(evcc_id: bytes | None, common_name: str | None) -> EvIdentity | None:

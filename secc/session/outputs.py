@@ -93,7 +93,7 @@ class Authorize(msgspec.Struct, frozen=True):
     """May the person at this outlet charge (external identification)? Answer with `AuthorizationDecided`."""
 
     ticket: Ticket
-    ev: EvIdentity | None = dataclasses.field(default=None, repr=False, compare=False)
+    ev: EvIdentity | None = None
     """What the EV says it is; None before it has said anything."""
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from secc.messages.iso2 import ChargingSession, EVSEProcessing, PhysicalValue, SAScheduleList, UnitSymbol
+from secc.session.identity import EvIdentity
 from secc.session.iso2.states import State
 from secc.session.outlet import ControlPilot, IsolationLevel
 from secc.session.outputs import (
@@ -66,7 +67,8 @@ def test_ac_session_from_setup_to_stop() -> None:
     assert said(bench.last) == [("PaymentServiceSelectionRes", "OK")]
 
     waiting = bench.request(r.authorization())
-    assert said(bench.last) == [Authorize(Ticket(0, 1)), ("AuthorizationRes", "OK")]
+    shown = EvIdentity("020000000001", proven=False)
+    assert said(bench.last) == [Authorize(Ticket(0, 1), shown), ("AuthorizationRes", "OK")]
     assert waiting.evse_processing is EVSEProcessing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION  # type: ignore[union-attr]
     bench.request(r.authorization())
     assert said(bench.last) == [("AuthorizationRes", "OK")]
