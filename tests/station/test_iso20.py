@@ -175,6 +175,7 @@ def test_a_session_over_mutual_tls_1_3_completes(service: Service) -> None:
 
 
 @pytest.mark.req("V2G20-1237", "V2G20-2356")
+@pytest.mark.threat("T20-06")
 def test_without_the_laboratory_there_is_no_session_on_plain_tcp() -> None:
     lab = configuration(Service.DC)
     strict = dataclasses.replace(lab, iso20=dataclasses.replace(lab.iso20, insecure_lab=False))
@@ -337,6 +338,7 @@ def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
 
 
 @pytest.mark.req("V2G20-2626")
+@pytest.mark.threat("T20-04")
 def test_a_session_is_not_joined_by_its_id_alone() -> None:
     async def scenario(bench: Bench) -> None:
         paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))

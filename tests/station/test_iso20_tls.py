@@ -98,6 +98,7 @@ OLD_CAR = TlsContext.for_client(OLD / "v2g_root.pem")
 @pytest.mark.parametrize(("tls", "spoken"), [(None, False), (OLD_CAR, False), (vehicle(), True)])
 @pytest.mark.parametrize("lab", [False, True])
 @pytest.mark.req("V2G20-1237", "V2G20-1805", "V2G20-2356")
+@pytest.mark.threat("T20-06")
 async def test_iso20_is_spoken_over_mutual_tls13_and_elsewhere_in_the_laboratory_only(
     tls: TlsContext | None, spoken: bool, lab: bool
 ) -> None:

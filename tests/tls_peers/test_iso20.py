@@ -174,6 +174,7 @@ def test_openssl_outside_the_profile_is_refused(
 
 @needs_openssl
 @pytest.mark.req("V2G20-2400", "V2G20-2443", "V2G20-2342")
+@pytest.mark.threat("T20-05")
 @pytest.mark.parametrize(
     ("role", "alert"),
     [
@@ -300,6 +301,7 @@ def test_tlslite_shakes_hands(lab: Served, group: str) -> None:
 # --- single records -------------------------------------------------------------------------------------
 
 
+@pytest.mark.threat("T20-12")
 def test_early_bytes_of_a_client_that_is_not_judged_yet_are_not_read(lab: Served) -> None:
     """A TLS 1.3 record of application data before any handshake."""
     with lab.connect() as connected:

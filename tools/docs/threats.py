@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tools.docs import ids
 
 DATA = Path(__file__).with_suffix(".toml")
-THREAT = re.compile(r"(?:SLAC|SDP|TPT|SEQ|MSG)-\d\d")
+THREAT = re.compile(r"(?:SLAC|SDP|TPT|SEQ|MSG|T20)-\d\d")
 
 INTRODUCTION = """# Bad input
 
