@@ -79,6 +79,7 @@ from secc.session.outputs import (
 from secc.session.paused import PausedSession
 from secc.session.service_events import ServicesChosen
 from secc.session.streams import Stream
+from secc.session.vehicle_events import AskVehicleStatus, VehicleStatusReported
 from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
@@ -154,6 +155,7 @@ ConnectionInput = (
     | PeerMisbehaved
     | ControllerFault
     | ContractInput
+    | VehicleStatusReported
 )
 
 ConnectionOutput = (
@@ -173,6 +175,7 @@ ConnectionOutput = (
     | Notice
     | EndSession
     | ContractOutput
+    | AskVehicleStatus
     | ServicesChosen
     | NeedsReported
 )
@@ -191,6 +194,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
     tls13: bool = False
     vehicle: VehicleIdentity | None = None
+    asks_vehicle: bool = False
     contracts: ContractTerms | None = None
     recent_ids: Collection[bytes] = ()
     blocked: bool = False
@@ -209,6 +213,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
             tls=self.tls,
             tls13=self.tls13,
             vehicle=self.vehicle,
+            asks_vehicle=self.asks_vehicle,
             contracts=self.contracts,
             recent_ids=self.recent_ids,
             blocked=self.blocked,

@@ -18,6 +18,7 @@ from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, Ve
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
+from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.identity import EvIdentity
@@ -56,6 +57,7 @@ __all__ = [
     "ReportsExpiry",
     "RevocationBackend",
     "SleepsModem",
+    "VehicleStatusBackend",
     "WantsRenewal",
 ]
 
@@ -303,6 +305,16 @@ class RevocationBackend(Protocol):
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """OCSP responses and CRLs in DER; the station verifies them. `contract.ocsp_request_data` has the
         fields of the OCSP requests."""
+        ...
+
+
+class VehicleStatusBackend(Protocol):
+    """Optional ability of a back end: report whether the certificate of a vehicle is revoked, in ISO 15118-20
+    (OCPP 2.1 GetCertificateChainStatus)."""
+
+    async def vehicle_status(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        """The status of `vehicle.chain`, which is verified, in about two seconds. An exception, and an answer
+        after `iso20.vehicle_status`, count as unknown. A status with `until` is kept until then."""
         ...
 
 

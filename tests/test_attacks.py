@@ -18,8 +18,14 @@ CATALOGUE = [f"PNC-{number:02}" for number in range(1, 17)]
 @functools.cache
 def rows() -> dict[str, list[str]]:
     """Row of the list -> the tests it names."""
-    section = PAGE.read_text().split("## Plug and Charge, trick by trick")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    page = PAGE.read_text()
+    lines: list[str] = []
+    for title in (
+        "## Plug and Charge, trick by trick",
+        "## Installation of contracts in ISO 15118-20, trick",
+    ):
+        section = page.split(title)[1].split("\n## ")[0]
+        lines += [line for line in section.splitlines() if line.startswith("| ")][2:]
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     return {cell[0].strip(): re.findall(r"`([\w/]+\.py::\w+)`", cell[-1]) for cell in cells}
 

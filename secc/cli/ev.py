@@ -10,14 +10,21 @@ from pathlib import Path
 from secc.cli import display, ev_iso20, misused, output, refused
 from secc.cli.protocols import protocol_name
 from secc.cli.streams import from_hex
-from secc.cli.wallets import keep_contract, open_wallet
+from secc.cli.wallets import keep_contract, keep_iso20_contracts, open_wallet
 from secc.errors import CertificateError, LinkError
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.settings.protocols import ProtocolName
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle, Wallet
-from secc.sim.iso20 import ContractFault, Iso20Misbehaviour, Iso20Plan, MeteringFault
+from secc.sim.iso20 import (
+    ContractFault,
+    InstallationMisbehaviour,
+    Iso20Misbehaviour,
+    Iso20Plan,
+    Iso20Wallet,
+    MeteringFault,
+)
 from secc.station.raw_modem import RawModem
 
 EXAMPLES = """examples:
@@ -29,12 +36,14 @@ EXAMPLES = """examples:
   secc ev --interface eth1 --protocol iso20 --service AC --renegotiate-at 5
   secc ev --interface eth1 --protocol iso20 --tls --roots v2g_root.pem --vehicle vehicle_chain.pem
   secc ev --interface eth1 --protocol iso20 --tls --vehicle vehicle_chain.pem --contract contract_chain.pem
+  secc ev --interface lo --protocol iso20 --ac --tls --wallet lab --install 2 --roots lab/iso20/v2g_root.pem
   secc ev --host fe80::1%eth1 --port 54321 --ac   skip SDP
   secc ev --interface lo --ac --tls --wallet lab  pay by contract, and install one if it is missing
   secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
 
 --wallet takes a folder of `secc pki new`: provisioning certificate, V2G root. A contract that the station
-delivers is stored there (car_contract.pem, car_contract_key.pem) and used the next time.
+delivers is stored there (car_contract.pem, car_contract_key.pem) and used the next time. In iso20 the part
+of the folder in iso20/ counts: it also has the vehicle certificate, and a contract is named by its eMAID.
 Exit code 0 if the session is complete from handshake to SessionStopRes, otherwise 1.
 """
 
@@ -86,7 +95,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help=f"with --wallet, one of:  {', '.join(Misbehaviour)}; "
         f"in iso20 one of: {', '.join(Iso20Misbehaviour)}, with --contract also: "
-        f"{', '.join((*ContractFault, *MeteringFault))}",
+        f"{', '.join((*ContractFault, *MeteringFault))}; with --wallet also: "
+        f"{', '.join(InstallationMisbehaviour)}",
     )
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
     parser.add_argument(
@@ -107,7 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
         if problem := ev_iso20.refusal(arguments):
             return misused(problem)
         try:
-            return _run(arguments, ev_iso20.plan(arguments), None)
+            certificates = ev_iso20.wallet(arguments)
+            return _run(arguments, ev_iso20.plan(arguments, certificates), certificates)
         except CertificateError as error:
             return misused(str(error))
     beyond = arguments.ac or arguments.tls or arguments.pause or arguments.wallet is not None
@@ -130,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _run(arguments, plan, wallet)
 
 
-def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet | None) -> int:
+def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet | Iso20Wallet | None) -> int:
     """Run one session with a plan."""
     style = display.Style()
     printer = _Printer(style, arguments.protocol, as_json=arguments.json, quiet=arguments.quiet)
@@ -152,8 +163,10 @@ def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet |
         result = output.run(_charge(ev, arguments))
     except LinkError as error:
         return refused(str(error))
-    if wallet is not None and wallet.installed:
+    if isinstance(wallet, Wallet) and wallet.installed:
         keep_contract(arguments.wallet, wallet)
+    elif isinstance(wallet, Iso20Wallet) and wallet.installed:
+        keep_iso20_contracts(arguments.wallet, wallet)
     printer.result(result, vehicle)
     return 0 if result.completed else 1
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from secc.cli.wallets import key_beside, open_contract
+from secc.cli.wallets import iso20_folder, key_beside, open_contract, open_iso20_wallet
 from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.iso20 import Pricing
 from secc.sim.iso20 import (
     ContractFault,
+    InstallationMisbehaviour,
     Iso20Contract,
     Iso20Misbehaviour,
     Iso20Plan,
+    Iso20Wallet,
     MeteringFault,
     misbehaving,
 )
@@ -58,6 +60,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="encode SignedInfo with the schema set of the message, as one stack does",
     )
+    group.add_argument(
+        "--install", type=int, metavar="N", help="with --wallet: ask for up to N contracts (1 if it has none)"
+    )
+    group.add_argument(
+        "--prefer", action="append", default=[], metavar="EMAID", help="a contract to install first"
+    )
     group.add_argument("--standby-at", type=int, metavar="N", help="ask for standby after N loops")
     group.add_argument("--standby-loops", type=int, metavar="N", default=3, help="loops in standby (3)")
 
@@ -66,8 +74,10 @@ def refusal(arguments: argparse.Namespace) -> str:
     """Why these arguments make no plan; empty when they do."""
     if arguments.mode is not None:
         return "--mode is of ISO 15118-2; --service is of ISO 15118-20"
-    if arguments.wallet is not None:
-        return "iso20 without --wallet: --contract names the contract"
+    if arguments.wallet is None and (arguments.install is not None or arguments.prefer):
+        return "--install and --prefer need --wallet"
+    if arguments.install is not None and not 0 <= arguments.install <= 127:
+        return f"--install {arguments.install}: expected 0 to 127"
     if arguments.vehicle is not None and not arguments.vehicle.exists():
         return f"--vehicle {arguments.vehicle}: no such file"
     if arguments.mobility_needs == 2 and not arguments.dynamic:
@@ -80,24 +90,39 @@ def refusal(arguments: argparse.Namespace) -> str:
     known = [one.value for one in Iso20Misbehaviour]
     if arguments.contract:
         known += [one.value for one in (*ContractFault, *MeteringFault)]
+    known += [one.value for one in InstallationMisbehaviour] if arguments.wallet else []
     if arguments.misbehave is not None and arguments.misbehave not in known:
         return f"--misbehave in ISO 15118-20 is one of: {', '.join(known)}"
     return ""
 
 
 def certificate(arguments: argparse.Namespace) -> CredentialFiles | None:
-    """What the EV shows in TLS 1.3."""
+    """What the EV shows in TLS 1.3: `--vehicle`, or the certificate in the folder of the wallet."""
     chain: Path | None = arguments.vehicle
+    if chain is None and arguments.wallet is not None:
+        beside = iso20_folder(arguments.wallet) / "vehicle_chain.pem"
+        chain = beside if beside.exists() else None
     return None if chain is None else CredentialFiles(chain=chain, key=key_beside(chain))
 
 
-def plan(arguments: argparse.Namespace) -> Iso20Plan:
+def wallet(arguments: argparse.Namespace) -> Iso20Wallet | None:
+    """The certificates for contracts, if there is a folder for them; raises CertificateError."""
+    if arguments.wallet is None:
+        return None
+    made = open_iso20_wallet(arguments.wallet)
+    made.most = arguments.install if arguments.install is not None else int(not made.contracts)
+    made.wanted = tuple(arguments.prefer)
+    if arguments.misbehave in list(InstallationMisbehaviour):
+        made.misbehaviour = InstallationMisbehaviour(arguments.misbehave)
+    return made
+
+
+def plan(arguments: argparse.Namespace, certificates: Iso20Wallet | None = None) -> Iso20Plan:
     """What the EV is to do. Raises CertificateError for a contract that cannot be read."""
     service = arguments.service or ("AC" if arguments.ac else "DC")
     how = arguments.misbehave
     fault = ContractFault(how) if how in list(ContractFault) else None
     metering = MeteringFault(how) if how in list(MeteringFault) else None
-    tampers = how is not None and fault is None and metering is None
     return Iso20Plan(
         service=Service[service],
         evcc_id=arguments.evccid,
@@ -117,11 +142,12 @@ def plan(arguments: argparse.Namespace) -> Iso20Plan:
         renegotiate_service=arguments.renegotiate_service,
         standby_at=arguments.standby_at,
         standby_loops=arguments.standby_loops,
+        wallet=certificates,
         contracts=_contracts(arguments, fault),
         external_last=arguments.external_last,
         metering_fault=metering,
         metering_beside=not arguments.main_stream,
-        tamper=misbehaving(Iso20Misbehaviour(how)) if tampers else None,
+        tamper=misbehaving(Iso20Misbehaviour(how)) if how in list(Iso20Misbehaviour) else None,
     )
 
 

@@ -35,7 +35,16 @@ from secc.pki.hierarchy import (
     summary,
     write_hierarchy,
 )
-from secc.pki.issuing import Revocation, key_pem, make_request, read_request, request_pem
+from secc.pki.issuing import (
+    Holder,
+    Revocation,
+    cross_certify,
+    key_pem,
+    make_request,
+    read_request,
+    request_pem,
+    serial_from,
+)
 from secc.pki.keys import KeyType, new_private_key, read_private_key
 from secc.pki.profiles import Kind, generation_of
 from secc.pki.trust import trust
@@ -51,6 +60,7 @@ operating a CPO Sub-CA:
   secc pki import ca answer.pem --root v2g_root.pem
   secc pki issue ca station-7.csr --out station-7.pem
   secc pki renew ca --within 30              renew certificates that end within 30 days
+  secc pki cross lab oem_root.pem --out cross.pem
   secc pki revoke ca 5f3a... --reason key_compromise
   secc pki crl ca --out ca.crl
   secc pki ocsp ca --port 8888               run an OCSP responder on loopback
@@ -67,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_renew(
         _action(commands, "renew", "renew certificates that end soon, for the same keys", _renew)
     )
+    _configure_cross(_action(commands, "cross", "sign another root: a cross certificate", _cross))
     _configure_revoke(_action(commands, "revoke", "revoke a certificate", _revoke))
     _configure_crl(_action(commands, "crl", "make the revocation list", _crl))
     _configure_ocsp(_action(commands, "ocsp", "run an OCSP responder on loopback", serve_ocsp))
@@ -336,6 +347,37 @@ def _renew(arguments: argparse.Namespace) -> int:
         for row in rows:
             print(f"{row['subject']}: serial {row['serial']}, {verb} {row['not_after'][:10]}")
         print(f"{len(rows)} of {authority.certificate.subject}")
+    return 0
+
+
+def _configure_cross(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="folder of the root that signs, with its key")
+    parser.add_argument("root", type=Path, help="PEM of the other root, of the same generation")
+    parser.add_argument(
+        "--kind", default=Kind.V2G_ROOT.value, help="the root that signs; default: %(default)s"
+    )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="password of the key of the root")
+    parser.add_argument("--out", type=Path, required=True, help="file for the cross certificate")
+    parser.add_argument("--until", metavar="DATE", help="end; default and limit: the end of both roots")
+    parser.add_argument("--ocsp-url", default="", help="OCSP responder")
+
+
+def _cross(arguments: argparse.Namespace) -> int:
+    kind, folder = kind_of(arguments.kind), arguments.folder
+    own = read_chain(read_bytes(folder / f"{kind.value}.pem"))[0]
+    password = key_password(arguments.password_file)
+    key = read_private_key(read_bytes(folder / f"{kind.value}_key.pem"), password)
+    root = read_chain(read_bytes(arguments.root))[0]
+    made = cross_certify(
+        root,
+        Holder(own, key),
+        serial=serial_from(os.urandom(16)),
+        not_before=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
+        not_after=read_instant(arguments.until) if arguments.until else None,
+        ocsp_url=arguments.ocsp_url,
+    )
+    write_new(arguments.out, made.pem)
+    print(f"{arguments.out}: {made.subject} below {own.subject}, until {made.not_after:%Y-%m-%d}")
     return 0
 
 

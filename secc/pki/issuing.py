@@ -32,7 +32,7 @@ from secc.pki.keys import (
     write_private_key,
 )
 from secc.pki.names import ORGANIZATION
-from secc.pki.profiles import Generation, Kind, Leniency, Profile, profile_of, require
+from secc.pki.profiles import Generation, Kind, Leniency, Profile, generation_of, profile_of, require
 from secc.pki.rules import Rule, broken
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Order",
     "Revocation",
     "SigningRequest",
+    "cross_certify",
     "issue",
     "key_pem",
     "make_crl",
@@ -127,6 +128,52 @@ def issue(
     certificate = read_certificate(made.public_bytes(Encoding.DER))
     require(certificate, order.kind, frozenset({Leniency.LONG_VALIDITY}), order.generation)
     return certificate
+
+
+def cross_certify(
+    root: Certificate,
+    issuer: Holder,
+    *,
+    serial: int,
+    not_before: datetime.datetime,
+    not_after: datetime.datetime | None = None,
+    ocsp_url: str = "",
+    reproducible: bool = False,
+) -> Certificate:
+    """Return a cross certificate: name and key of a root, signed by another root of the same generation.
+
+    Who trusts the issuer then trusts what hangs below `root`, where cross certificates are accepted
+    (`ChainPolicy.cross_certificates`). It ends with the first of both roots. Raises CertificateError for
+    roots of two generations, or a certificate that is no root.
+    """
+    own, key = issuer.certificate, issuer.key
+    _require_root_of(generation_of(own), root)
+    end = min(one for one in (not_after, root.not_after, own.not_after) if one is not None)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(root.to_cryptography().subject)
+        .issuer_name(own.to_cryptography().subject)
+        .public_key(root.key)
+        .serial_number(serial)
+        .not_valid_before(max(not_before, own.not_before, root.not_before))
+        .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_key_usage(profile_of(Kind.V2G_ROOT, generation_of(own))), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier(root.subject_key_id or b""), critical=False)
+        .add_extension(_authority_key(own), critical=False)
+    )
+    if ocsp_url:
+        builder = builder.add_extension(_responder(ocsp_url), critical=False)
+    made = builder.sign(key, signing_hash(key), **signing_options(key, reproducible=reproducible))
+    return read_certificate(made.public_bytes(Encoding.DER))
+
+
+def _require_root_of(generation: Generation, root: Certificate) -> None:
+    if not (root.self_issued and root.has_signed(root)):
+        raise broken(Rule.NOT_A_CA, str(root), "not a root: it has not signed itself")
+    if generation_of(root) is not generation:
+        text = f"a root of {generation_of(root)}, expected one of {generation}"
+        raise broken(Rule.CURVE, str(root), text)
 
 
 def new_key(seed: bytes | None = None) -> ec.EllipticCurvePrivateKey:
@@ -306,13 +353,17 @@ def _extensions(
     if issuer is not None:
         yield _authority_key(issuer), False
         if order.ocsp_url and profile.revocation_pointer:
-            responder = x509.AccessDescription(
-                AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(order.ocsp_url)
-            )
-            yield x509.AuthorityInformationAccess([responder]), False
+            yield _responder(order.ocsp_url), False
         if order.crl_url and profile.revocation_pointer:
             place = x509.DistributionPoint([x509.UniformResourceIdentifier(order.crl_url)], None, None, None)
             yield x509.CRLDistributionPoints([place]), False
+
+
+def _responder(url: str) -> x509.AuthorityInformationAccess:
+    place = x509.UniformResourceIdentifier(url)
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)]
+    )
 
 
 def _authority_key(issuer: Certificate) -> x509.AuthorityKeyIdentifier:

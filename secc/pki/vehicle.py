@@ -13,15 +13,28 @@ import dataclasses
 import datetime
 import hashlib
 from collections.abc import Sequence
+from typing import ClassVar
 
 from secc.errors import ChainError
 from secc.pki.certificates import Certificate
 from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
 from secc.pki.identifiers import EMAID
 from secc.pki.kinds import Generation
+from secc.pki.revocation import RevocationStatus
 from secc.pki.trust import Role, TrustStore
 
-__all__ = ["VehicleIdentity", "identify", "identify_vehicle", "recorded_identity"]
+__all__ = ["VehicleIdentity", "VehicleStatus", "identify", "identify_vehicle", "recorded_identity"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VehicleStatus:
+    """What is known of the revocation of a vehicle's chain."""
+
+    status: RevocationStatus
+    until: datetime.datetime | None = None
+    """How long it may be used again; None: for this session only."""
+    detail: str = ""
+    """Which certificate, or why nothing is known."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +53,10 @@ class VehicleIdentity:
     seal: dataclasses.InitVar[object]
     emaid: EMAID | None = None
     """The eMAID, if it is a contract."""
+    chain: VerifiedChain | None = dataclasses.field(default=None, repr=False, compare=False)
+    """The chain, to ask for its revocation; None in a replay."""
+
+    UNTRACED: ClassVar[frozenset[str]] = frozenset({"chain"})
 
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
@@ -150,4 +167,5 @@ def _identity(verified: VerifiedChain, emaid: EMAID | None = None) -> VehicleIde
         hashlib.sha512(leaf.der).digest(),
         _SEAL,
         emaid,
+        verified,
     )

@@ -35,6 +35,7 @@ from secc.session.contract_events import (
 )
 from secc.session.outputs import EndSession, OfferChosen, OfferSent, RenewLease
 from secc.session.prices import AbsolutePrices, PriceLevels, Prices, SignedPrices, TuplePrices
+from secc.session.vehicle_events import AskVehicleStatus
 
 __all__ = ["as_json", "as_text", "detail_of", "milliseconds", "name_of", "said_as_json"]
 
@@ -203,6 +204,8 @@ def _contract_words(output: object) -> dict[str, Any] | None:
                 "who": output.identity,
                 "why": output.text,
             }
+        case AskVehicleStatus(vehicle=vehicle):
+            return {"vehicle": vehicle.fingerprint[:16]}
         case Provision(request=request):
             return {"action": request.action.value, "who": str(request.pcid or request.emaid)}
         case StoreReceipt(receipt=receipt):

@@ -89,6 +89,8 @@ class Agreed(Protocol):
     session_id: bytes
     vehicle: VehicleIdentity | None
     """Who the EV proved to be in the TLS handshake, where it was asked."""
+    asks_vehicle: bool
+    """Whether the vehicle certificate is revoked can be found out."""
     services: tuple[ValueAddedService, ...]
     """Value-added ones besides those of the configuration."""
     evse: EvseSnapshot

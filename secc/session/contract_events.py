@@ -9,7 +9,7 @@ about a person at the outlet, so that neither can pass for the other.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
 
@@ -116,6 +116,10 @@ class ContractProvisioned(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     answer: ProvisioningAnswer
+    proof: object = None
+    """ISO 15118-20: the `VerifiedInstallation` that a thread has made; without it the session verifies."""
+
+    UNTRACED: ClassVar[frozenset[str]] = frozenset({"proof"})
 
 
 class ContractJudged(msgspec.Struct, frozen=True):

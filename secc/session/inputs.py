@@ -18,6 +18,7 @@ from secc.session.prices import PriceOffer
 from secc.session.schedules import DynamicOffer, ScheduleOffer
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
+from secc.session.vehicle_events import VehicleStatusReported
 
 __all__ = [
     "AuthorizationDecided",
@@ -185,4 +186,5 @@ Input = (
     | PeerMisbehaved
     | ControllerFault
     | ContractInput
+    | VehicleStatusReported
 )

@@ -45,10 +45,11 @@ class Session(Context):
     `random_bytes` must be cryptographically secure [V2G2-835]. `generation` counts the station's sessions
     [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that a latched
     fault has not been reset (`secc.session.latch`). `tls` and `tls13` say what protects the connection,
-    TLS of any version and TLS 1.3; `vehicle` is who the EV proved to be in the TLS handshake, where it was
-    asked: a contract shown there binds PaymentDetailsReq. `contracts` is what is needed to deal with
-    contracts: without it Plug and Charge is not offered. `paused` is the session that this one may
-    continue (`secc.session.pause`), `services` are value-added ones besides those of the configuration.
+    TLS of any version and TLS 1.3; `vehicle` is who the EV proved to be in the TLS handshake, where it
+    was asked: a contract shown there binds PaymentDetailsReq. `asks_vehicle`: its revocation can be found
+    out. `contracts` is what is needed to deal with contracts: without it Plug and Charge is not offered.
+    `paused` is the session that this one may continue (`secc.session.pause`), `services` are value-added
+    ones besides those of the configuration.
     """
 
     dialect: Dialect
@@ -64,6 +65,7 @@ class Session(Context):
         tls: bool = False,
         tls13: bool = False,
         vehicle: VehicleIdentity | None = None,
+        asks_vehicle: bool = False,
         contracts: ContractTerms | None = None,
         recent_ids: Collection[bytes] = (),
         blocked: bool = False,
@@ -73,6 +75,7 @@ class Session(Context):
         """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716]."""
         self.config, self.evse, self.now = config, snapshot, now
         self.tls, self.vehicle, self.contracts, self.services = tls, vehicle, contracts, services
+        self.asks_vehicle = asks_vehicle
         self.transport = _transport(config, vehicle, tls=tls, tls13=tls13)
         self.pnc = ContractSide()
         self.dialect = HANDSHAKE

@@ -20,6 +20,7 @@ from secc.session.schedules import EnergyNeed, PowerSchedule
 from secc.session.service_events import ServicesChosen
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
+from secc.session.vehicle_events import AskVehicleStatus
 
 __all__ = [
     "AskPrices",
@@ -211,6 +212,7 @@ Output = (
     | Notice
     | EndSession
     | ContractOutput
+    | AskVehicleStatus
     | ServicesChosen
     | NeedsReported
 )

@@ -77,6 +77,7 @@ class Timer(enum.Enum):
     WELDING_DETECTION = "welding_detection"
     STOP_DELAY = "stop_delay"
     STOP_GRACE = "stop_grace"
+    VEHICLE_STATUS = "vehicle_status"
     LEASE_RENEWAL = "lease_renewal"
     DEMAND_AGE = "demand_age"
     SIDE_STREAM = "side_stream"

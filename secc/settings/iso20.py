@@ -6,6 +6,7 @@ import enum
 import pathlib
 
 from secc.settings.checks import Settings, check, check_duration, check_range
+from secc.settings.pnc import RevocationCheck
 from secc.settings.tls import TlsChain
 
 __all__ = [
@@ -185,6 +186,12 @@ class Iso20Config(Settings, section="iso20"):
     """Offer Plug and Charge, if `service.payment_options` has Contract and a root for contracts on secp521r1
     or Ed448 is in `[trust]`. False: external identification only, for EVs of the field that stop at an offer
     of both."""
+    vehicle_revocation: RevocationCheck = RevocationCheck.PREFER
+    """Vehicle certificates with an unknown revocation status: refused (`require`), accepted (`prefer`), or
+    not asked about (`off`) [V2G20-2440]. A revoked one is refused. The back end is asked if it can tell, and,
+    with `pnc.revocation_fetch`, the OCSP responders and lists that the certificates name."""
+    vehicle_status: float = 3.0
+    """From SessionSetupReq until the revocation status of the vehicle counts as unknown."""
     authorization: float = 180.0
     """From the first AuthorizationRes Ongoing until the attempt has failed."""
     authorization_attempts: int = 5
@@ -237,6 +244,7 @@ _DURATIONS = {
     "demand_age": 60.0,
     "authorization": 600.0,
     "installation": 55.0,
+    "vehicle_status": 55.0,
     "schedules": 55.0,
     "pre_charge": 60.0,
     "pause_delay": 3600.0,

@@ -27,6 +27,7 @@ from secc.pki.profiles import FIELD, Leniency
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal, verify_response
 from secc.pki.revocation import RevocationMode, RevocationPolicy
 from secc.pki.trust import TrustStore
+from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.pki.xmldsig import STRICT, Compat
 from secc.ports import (
     Backend,
@@ -43,14 +44,16 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.settings.config import SeccConfig
+from secc.settings.pnc import RevocationCheck
 from secc.settings.services import Payment
 from secc.station.attempts import Attempts
 from secc.station.boundary.backend import checked_backend
 from secc.station.revocation import RevocationFinder, finder_for
 from secc.station.tls import load_trust
+from secc.station.vehicle_status import VehicleStatusFinder
 
 if TYPE_CHECKING:
-    from secc.pki.installation import InstallationRequest
+    from secc.pki.installation import InstallationRequest, VerifiedInstallation
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +87,13 @@ class ContractDesk:
         self._note = note
         self._finder = finder or finder_for(config, ocsp)
         self._clock = clock
+        self._vehicles = VehicleStatusFinder(
+            self._backend.vehicle_status,
+            self._finder if config.iso20.vehicle_revocation is not RevocationCheck.OFF else None,
+            patience=config.iso20.vehicle_status * _SHARE,
+            complain=complain,
+            clock=clock,
+        )
         self._asked = Attempts(config.pnc.provisioning_limit, config.pnc.limit_window)
         self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._heaps = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
@@ -91,6 +101,7 @@ class ContractDesk:
         self._trust = load_trust(config.trust) if self._offered else TrustStore()
         self._known: dict[str, float] = {}
         self._late: dict[str, _Late] = {}
+        self._verified: dict[str, VerifiedInstallation] = {}
         self._asking: dict[str, asyncio.Task[ProvisioningAnswer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.refusals: collections.Counter[str] = collections.Counter()
@@ -126,6 +137,15 @@ class ContractDesk:
             known=frozenset(self._known),
             central=self._config.pnc.central_validation and self._backend.central_validation is not None,
         )
+
+    @property
+    def asks_vehicle(self) -> bool:
+        """Whether a vehicle certificate is revoked can be found out."""
+        return self._vehicles.capable
+
+    async def vehicle_status(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        """The revocation status of a vehicle certificate."""
+        return await self._vehicles.status(vehicle)
 
     # --- questions -----------------------------------------------------------------------------------------
 
@@ -249,6 +269,10 @@ class ContractDesk:
             return False
         return True
 
+    def verified(self, request: ProvisioningRequest | InstallationRequest) -> VerifiedInstallation | None:
+        """The proof of the last answer to a request of ISO 15118-20, once."""
+        return self._verified.pop(request.key, None)
+
     def _verify_installation(
         self, payload: bytes, request: InstallationRequest, policy: ContractPolicy
     ) -> None:
@@ -256,7 +280,10 @@ class ContractDesk:
         from secc.pki.installation import iso20_policy, verify_installation
 
         iso20 = iso20_policy(policy, laboratory=self._config.iso20.insecure_lab)
-        verify_installation(payload, self._trust, self._clock(), iso20, request)
+        found = verify_installation(payload, self._trust, self._clock(), iso20, request)
+        while len(self._verified) >= _MAX_ASKING:
+            del self._verified[next(iter(self._verified))]
+        self._verified[request.key] = found
 
     # --- records -------------------------------------------------------------------------------------------
 

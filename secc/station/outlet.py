@@ -47,6 +47,7 @@ from secc.session.prices import PriceOffer
 from secc.session.schedules import DynamicOffer, ScheduleOffer
 from secc.session.service_events import ServicesChosen
 from secc.session.ticket import Ticket
+from secc.session.vehicle_events import AskVehicleStatus, VehicleStatusReported
 from secc.settings.config import SeccConfig
 from secc.station import actuator
 from secc.station.actuator import Actuator, what
@@ -56,7 +57,14 @@ from secc.station.contracts import ContractDesk
 from secc.station.needs import NeedsReports
 from secc.station.services import ServiceDesk
 
-Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | PricesOffered | ContractInput
+Answer = (
+    actuator.Answer
+    | AuthorizationDecided
+    | SchedulesOffered
+    | PricesOffered
+    | ContractInput
+    | VehicleStatusReported
+)
 """Results of outlet and back end, as inputs of the session."""
 
 OutletCommand = (
@@ -71,6 +79,7 @@ OutletCommand = (
     | OfferSent
     | OfferChosen
     | ContractOutput
+    | AskVehicleStatus
     | ServicesChosen
     | NeedsReported
 )
@@ -239,6 +248,8 @@ class Outlet:
                 self._start(self._ask_revocation(command, desk))
             case Provision():
                 self._start(self._provision(command, desk))
+            case AskVehicleStatus():
+                self._start(self._ask_vehicle(command, desk))
             case StoreReceipt() | ContractDelivered() | ContractGranted() | ContractRefused():
                 desk.record(command)
 
@@ -255,9 +266,13 @@ class Outlet:
         evidence = await desk.revocation(command.contract)
         self._report(RevocationReported(command.ticket, evidence))
 
+    async def _ask_vehicle(self, command: AskVehicleStatus, desk: ContractDesk) -> None:
+        found = await desk.vehicle_status(command.vehicle)
+        self._report(VehicleStatusReported(command.ticket, found.status, found.detail))
+
     async def _provision(self, command: Provision, desk: ContractDesk) -> None:
         answer = await desk.provision(command.request)
-        self._report(ContractProvisioned(command.ticket, answer))
+        self._report(ContractProvisioned(command.ticket, answer, desk.verified(command.request)))
 
     # --- tasks ---------------------------------------------------------------------------------------------
 

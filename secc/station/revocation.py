@@ -13,6 +13,7 @@ import datetime
 from collections.abc import Callable, Coroutine
 
 from secc.errors import ChainError
+from secc.pki.chains import VerifiedChain
 from secc.pki.contract import Evidence, PresentedContract
 from secc.pki.revocation import Question, RevocationAnswer, questions, read_crl, read_ocsp
 from secc.ports import CrlSource, OcspSource
@@ -55,7 +56,11 @@ class RevocationFinder:
 
     async def find(self, contract: PresentedContract) -> Evidence:
         """Available answers after the waiting time, or earlier when no more can come."""
-        asked = questions(contract.chain)
+        return await self.find_for(contract.chain)
+
+    async def find_for(self, chain: VerifiedChain) -> Evidence:
+        """The same for any verified chain."""
+        asked = questions(chain)
         searches = [search for one in asked for search in self._searches(one)]
         if searches:
             await asyncio.wait(searches, timeout=self._patience)

@@ -218,6 +218,7 @@ class Sessions:
             tls=link.secure,
             tls13=link.tls13,
             vehicle=link.vehicle,
+            asks_vehicle=self._parts.contracts.asks_vehicle,
             contracts=self._parts.contracts.terms(now),
             recent_ids=self._recent_ids,
             blocked=self._hardware.latch.blocked,

@@ -89,12 +89,15 @@ def _has_fields(kind: object) -> bool:
 
 @functools.cache
 def _defaults(cls: type) -> dict[str, object]:
-    """The fields of a struct or a dataclass, each with its default, or with what equals nothing."""
+    """The fields of a struct or a dataclass that are recorded, each with its default, or with what equals
+    nothing. A class names those that are not in `UNTRACED`: proofs, which a replay makes itself."""
     names: tuple[str, ...] | None = getattr(cls, "__struct_fields__", None)
+    untraced: frozenset[str] = getattr(cls, "UNTRACED", frozenset())
     if names is None:
-        return {field.name: field.default for field in dataclasses.fields(cls)}
+        return {one.name: one.default for one in dataclasses.fields(cls) if one.name not in untraced}
     defaults = cls.__struct_defaults__  # type: ignore[attr-defined]  # of the last fields
-    return dict(zip(names, (*[msgspec.NODEFAULT] * (len(names) - len(defaults)), *defaults), strict=True))
+    known = zip(names, (*[msgspec.NODEFAULT] * (len(names) - len(defaults)), *defaults), strict=True)
+    return {name: default for name, default in known if name not in untraced}
 
 
 def plain_config(config: object) -> Plain:

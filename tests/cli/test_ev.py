@@ -75,7 +75,9 @@ def test_a_session_as_json_by_a_process_of_its_own() -> None:
     ("arguments", "words"),
     [
         (["--mode", "DC_core"], "--service is of ISO 15118-20"),
-        (["--wallet", "lab"], "iso20 without --wallet"),
+        (["--install", "2"], "--install and --prefer need --wallet"),
+        (["--wallet", "lab", "--install", "200"], "expected 0 to 127"),
+        (["--wallet", "lab"], "lab/oem_chain.pem"),
         (["--mobility-needs", "2"], "--mobility-needs 2 needs --dynamic"),
         (["--session-id", "1234"], "16 hexadecimal digits"),
         (["--misbehave", "wrong-car"], "--misbehave in ISO 15118-20 is one of: wrong-session-id"),
@@ -141,3 +143,66 @@ def test_an_ev_of_iso_15118_20_pays_by_contract_at_a_station_of_the_command_line
             main([*ev, "--port", str(port), "--misbehave", "wrong-challenge", *QUICK]) == 0
         )  # ended in order
         assert "WARNING_ChallengeInvalid" in capsys.readouterr().out
+
+
+def site_of_both(folder: Path) -> Path:
+    """A site with keys of both generations from `secc pki new`; a car that has two contracts."""
+    lab, store = folder / "lab", str(folder / "site.db")
+    assert main(["pki", "new", str(lab)]) == 0
+    assert main(["pnc", "init", store]) == 0
+    for emaid in ("DEABC000000001G", "DEABC000000002E"):
+        assert main(["pnc", "add", store, emaid]) == 0
+        car = [str(lab / "iso20" / "oem_chain.pem"), "--root", str(lab / "iso20" / "oem_root.pem")]
+        assert main(["pnc", "import", store, *car, "--emaid", emaid, "--also"]) == 0
+    (folder / "station.toml").write_text(
+        """
+protocols = ["iso15118-2", "iso15118-20"]
+service.payment_options = ["Contract"]
+energy.modes = ["AC_three_phase_core"]
+pnc.revocation = "prefer"
+tls.policy = "required"
+tls.certificate_chain = "lab/secc_chain.pem"
+tls.private_key = "lab/secc_leaf_key.pem"
+iso20.tls.certificate_chain = "lab/iso20/secc_chain.pem"
+iso20.tls.private_key = "lab/iso20/secc_leaf_key.pem"
+trust.v2g_roots = ["lab/v2g_root.pem", "lab/iso20/v2g_root.pem"]
+trust.mo_roots = ["lab/mo_root.pem", "lab/iso20/mo_root.pem"]
+trust.oem_roots = ["lab/oem_root.pem", "lab/iso20/oem_root.pem"]
+
+[pnc.site]
+store = "site.db"
+mo_chain = "lab/contract_chain.pem"
+mo_key = "lab/mo_sub_ca_2_key.pem"
+cps_chain = "lab/cps_chain.pem"
+cps_key = "lab/cps_leaf_key.pem"
+
+[pnc.site.iso20]
+mo_chain = "lab/iso20/contract_chain.pem"
+mo_key = "lab/iso20/mo_sub_ca_2_key.pem"
+cps_chain = "lab/iso20/cps_chain.pem"
+cps_key = "lab/iso20/cps_leaf_key.pem"
+"""
+    )
+    return folder / "station.toml"
+
+
+def test_an_ev_installs_contracts_and_keeps_them_for_the_next_session(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, lab = site_of_both(tmp_path), tmp_path / "lab"
+    ev = ["ev", "--host", "::1", "--protocol", "iso20", "--ac", "--tls", "--wallet", str(lab)]
+    ev += ["--roots", str(lab / "iso20" / "v2g_root.pem")]
+    with serving("--sim", "ac", "--config", str(settings), security="TLS") as (_, port):
+        assert main([*ev, "--port", str(port), "--install", "2", "--prefer", "DEABC000000002E", *QUICK]) == 0
+        assert "CertificateInstallationReq" in capsys.readouterr().out
+        assert main([*ev, "--port", str(port), *QUICK]) == 0
+        again = capsys.readouterr().out
+    assert "CertificateInstallationReq" not in again
+    assert "charged" in again
+    kept = sorted(path.name for path in (lab / "iso20").glob("car_contract_*"))
+    assert [name for name in kept if "key" not in name] == [
+        "car_contract_DEABC000000001G.pem",
+        "car_contract_DEABC000000002E.pem",
+    ]
+    assert main(["pnc", "list", str(tmp_path / "site.db")]) == 0
+    assert capsys.readouterr().out.count("iso15118-20 until") == 2

@@ -320,3 +320,42 @@ def test_the_responder_answers_on_loopback(lab: Path, request_file: Path) -> Non
 def test_a_folder_without_authorities_answers_nothing(tmp_path: Path, capsys: Output) -> None:
     assert main(["pki", "ocsp", str(tmp_path), "--port", "0"]) == 2
     assert "no authority" in capsys.readouterr().err
+
+
+def test_a_cross_certificate_is_made_and_accepted_where_it_is_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab, newer = tmp_path / "lab", tmp_path / "lab" / "iso20"
+    assert main(["pki", "new", str(lab)]) == 0
+    cross = tmp_path / "cross.pem"
+    assert main(["pki", "cross", str(newer), str(newer / "oem_root.pem"), "--out", str(cross)]) == 0
+    whole = tmp_path / "whole.pem"
+    whole.write_bytes((newer / "vehicle_chain.pem").read_bytes() + cross.read_bytes())
+    verify = ["pki", "verify", str(whole), "--role", "vehicle", "--root", str(newer / "v2g_root.pem")]
+    assert main([*verify, "--cross", "1"]) == 0
+    capsys.readouterr()
+    assert main(verify) == 1
+    assert "(too_deep)" in capsys.readouterr().err
+    assert main(["pki", "cross", str(newer), str(lab / "oem_root.pem"), "--out", str(tmp_path / "x")]) == 1
+    assert "(curve)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("chain", "role", "day", "rule"),
+    [
+        ("iso20/vehicle_chain.pem", "vehicle", "2025-01-01", "leaf_not_yet_valid"),
+        ("iso20/contract_chain.pem", "contract", "2090-01-01", "leaf_expired"),
+        ("secc_chain.pem", "secc", "2090-01-01", "leaf_expired"),
+    ],
+)
+def test_verify_at_another_day_names_the_rule(
+    chain: str, role: str, day: str, rule: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = tmp_path / "lab"
+    assert main(["pki", "new", str(lab)]) == 0
+    root = {"vehicle": "iso20/oem_root.pem", "contract": "iso20/mo_root.pem", "secc": "v2g_root.pem"}[role]
+    verify = ["pki", "verify", str(lab / chain), "--role", role, "--root", str(lab / root)]
+    assert main(verify) == 0
+    capsys.readouterr()
+    assert main([*verify, "--at", day]) == 1
+    assert rule in capsys.readouterr().err

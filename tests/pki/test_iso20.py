@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from secc.errors import ChainError
+from secc.errors import CertificateError, ChainError
 from secc.pki.asn1 import KEY_USAGES
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, ChainPolicy, verify_chain
 from secc.pki.hierarchy import ISSUERS, make_hierarchy, make_iso20_hierarchy
-from secc.pki.issuing import Holder, Order, issue, make_request, read_request
+from secc.pki.issuing import Holder, Order, cross_certify, issue, make_request, read_request
 from secc.pki.keys import KeyType, new_private_key, read_private_key
 from secc.pki.profiles import (
     FIELD,
@@ -310,3 +310,50 @@ def test_an_mo_root_carries_no_vehicle() -> None:
 
 def test_vehicles_and_provisioning_certificates_have_different_authorities() -> None:
     assert ISSUERS[Kind.VEHICLE_LEAF] is not ISSUERS[Kind.OEM_LEAF]
+
+
+# --- cross certificates -----------------------------------------------------------------------------------
+
+
+CROSSED = ChainPolicy(generation=Generation.ISO20, cross_certificates=1)
+
+
+def crossed(pki: Mapping[Kind, Holder] = PKI, **more: object) -> Certificate:
+    """The OEM root, signed by the V2G root."""
+    fields: dict[str, object] = {"serial": 77, "not_before": BEGIN, **more}
+    return cross_certify(
+        pki[Kind.OEM_ROOT].certificate,
+        pki[Kind.V2G_ROOT],
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def only_v2g(pki: Mapping[Kind, Holder] = PKI) -> TrustStore:
+    return trust([(Kind.V2G_ROOT, pki[Kind.V2G_ROOT].certificate)])
+
+
+@pytest.mark.parametrize("pki", [PKI, ED448], ids=["secp521r1", "ed448"])
+def test_a_vehicle_reaches_the_v2g_root_by_a_cross_certificate(pki: Mapping[Kind, Holder]) -> None:
+    certificates = [*chain(Role.VEHICLE, pki), crossed(pki)]
+    found = verify_chain(certificates, Role.VEHICLE, only_v2g(pki), NOW, CROSSED)
+    assert found.anchor.certificate == pki[Kind.V2G_ROOT].certificate
+    assert len(found.authorities) == 3
+    with pytest.raises(ChainError) as refused:
+        verify_chain(certificates, Role.VEHICLE, only_v2g(pki), NOW, POLICY)
+    assert refused.value.rule == Rule.TOO_DEEP
+
+
+def test_a_cross_certificate_ends_with_the_first_of_both_roots() -> None:
+    ends = min(PKI[kind].certificate.not_after for kind in (Kind.OEM_ROOT, Kind.V2G_ROOT))
+    assert crossed().not_after == ends
+    assert crossed(not_after=NOW).not_after == NOW
+    expired = [*chain(Role.VEHICLE), crossed(not_after=NOW - datetime.timedelta(days=3))]
+    with pytest.raises(ChainError) as refused:
+        verify_chain(expired, Role.VEHICLE, only_v2g(), NOW, CROSSED)
+    assert refused.value.rule == Rule.CA_EXPIRED
+
+
+def test_only_roots_of_one_generation_are_crossed() -> None:
+    for other in (ISO2[Kind.OEM_ROOT].certificate, PKI[Kind.VEHICLE_SUB_CA_1].certificate):
+        with pytest.raises(CertificateError):
+            cross_certify(other, PKI[Kind.V2G_ROOT], serial=1, not_before=BEGIN)

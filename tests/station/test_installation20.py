@@ -6,7 +6,6 @@ session ends, or goes on without a contract, as the cause demands.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -260,4 +259,4 @@ def test_the_record_of_a_delivery_is_kept(site: InstallingSite) -> None:
     kinds = [(event.kind, event.rule) for event in site.backend.store.events()]
     assert ("installed", "") in kinds
     assert ("delivered", "install") in kinds
-    assert dataclasses.is_dataclass(site.outputs(ContractDelivered)[0])
+    assert len(site.outputs(ContractDelivered)) == 1

@@ -156,14 +156,23 @@ def installation_service(keys: KeyType = P521) -> InstallationService:
     return InstallationService(hierarchy(keys)[Kind.CPS_LEAF], chain(Role.CPS, keys)[1:])
 
 
-@functools.cache
 def issued(keys: KeyType = P521, emaid: str = EMAID_TEXT) -> IssuedContract:
+    """The contract in the usual answer."""
+    return _issued(keys, emaid)
+
+
+@functools.cache
+def _issued(keys: KeyType, emaid: str) -> IssuedContract:
     return mobility_operator(keys).issue(emaid, NOW)
 
 
-@functools.cache
 def bundle(keys: KeyType = P521, emaid: str = EMAID_TEXT, remaining: int = 0) -> bytes:
     """A complete answer for the usual vehicle."""
+    return _bundle(keys, emaid, remaining)
+
+
+@functools.cache
+def _bundle(keys: KeyType, emaid: str, remaining: int) -> bytes:
     receiver = hierarchy(keys)[Kind.OEM_LEAF].certificate
     made = issued(keys, emaid)
     return installation_service(keys).bundle(made, receiver, remaining=remaining).payload

@@ -2,7 +2,8 @@
 
 CPU time of this thread per operation, the middle of many; ratios are worth more than the digits, as they hold
 on other machines as well. The first line is the unit of the last column: one ECDSA verification as OpenSSL
-does it. The second table is the longest that one input of a session keeps the event loop.
+does it. The rows of ISO 15118-20 have keys on secp521r1. The second table is the longest that one input of a
+session keeps the event loop.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from secc import exi
 from secc.pki.contract import ContractPolicy, Evidence, present, verify, weigh
+from secc.pki.installation import (
+    splice_header,
+    verify_installation,
+    verify_installation_request,
+    wrapped_key,
+)
+from secc.pki.iso20_delivery import unwrap_key
 from secc.pki.issuing import Revocation, make_crl
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, ProvisioningAnswer, splice, verify_request, verify_response
@@ -26,6 +34,7 @@ from secc.pki.trust import Role
 from secc.pki.xmldsig import SignedPart
 from secc.pki.xmldsig import verify as verify_signature
 from tests.pki.test_revocation import response
+from tests.support import installation as newer
 from tests.support.contracts import (
     DAY,
     NOW,
@@ -90,7 +99,7 @@ def operations() -> dict[str, Callable[[], object]]:
     receiver = car.oem.key.public_key()
     contract, long = issuer.issue(car.emaid, NOW), Evidence(crls=(long_list(),))
     proved = functools.partial(verify, shown, request, signature, CHALLENGE, now=NOW)
-    return {
+    older: dict[str, Callable[[], object]] = {
         "one ECDSA verification by OpenSSL": lambda: key.verify(der, data, algorithm),
         "one XML signature (digest, SignedInfo, ECDSA)": lambda: verify_signature(signature, (element,), key),
         "PaymentDetailsReq: chain, eMAID": lambda: present(car.chain_message(), car.emaid, store, NOW),
@@ -104,6 +113,29 @@ def operations() -> dict[str, Callable[[], object]]:
         "MO: issue a contract": lambda: issuer.issue(car.emaid, NOW),
         "CPS: encrypt, sign, encode": lambda: service.bundle(Action.INSTALL, contract, receiver),
         "EXI of CertificateInstallationRes, decoded": lambda: exi.ISO2.decode(made),
+    }
+    return older | iso20_operations()
+
+
+def iso20_operations() -> dict[str, Callable[[], object]]:
+    """The rows of ISO 15118-20: installation of a contract."""
+    asking, store, policy = newer.asked(), newer.trusted(), newer.POLICY
+    request, made = newer.request(), newer.bundle()
+    payload, car = newer.encoded(request), newer.hierarchy()[Kind.OEM_LEAF]
+    message, contract = newer.decoded(made), newer.issued()
+    wrapped = wrapped_key(message.signed_installation_data)
+    service, issuer = newer.installation_service(), newer.mobility_operator()
+    return {
+        "-20 CertificateInstallationReq: chain, signature": lambda: verify_installation_request(
+            request, payload, store, NOW, policy
+        ),
+        "-20 its answer: two chains, signature, key": lambda: verify_installation(
+            made, store, NOW, policy, asking
+        ),
+        "-20 the splice of the header": lambda: splice_header(made, bytes(8), 1),
+        "-20 MO: issue a contract": lambda: issuer.issue(newer.EMAID_TEXT, NOW),
+        "-20 CPS: encrypt, sign, encode": lambda: service.bundle(contract, car.certificate),
+        "-20 vehicle: decrypt the key": lambda: unwrap_key(wrapped, car.key, asking.pcid, contract.leaf),
     }
 
 
@@ -145,6 +177,11 @@ def inputs(rounds: int) -> dict[str, float]:
         answered = functools.partial(asking.provision, ProvisioningAnswer(bundle()))
         _longest(worst, "CertificateInstallationReq", signed)
         _longest(worst, "the back end's answer to it", answered)
+        installing = newer.InstallationBench()
+        installing.to_authorization()
+        _longest(worst, "-20 CertificateInstallationReq", installing.install)
+        installing.provide(newer.bundle())
+        _longest(worst, "-20 the request that gets the contract", installing.install)
     return worst
 
 

@@ -18,9 +18,9 @@ from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import Access
 from secc.operator.opcp.port import EcosystemError
 from secc.pki.certificates import Certificate, read_certificate
-from secc.pki.chains import verify_chain
+from secc.pki.chains import ChainPolicy, verify_chain
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind, generation_of
 from secc.pki.trust import Role
 
 Operator = Annotated[Caller, needs(Access.OPERATOR)]
@@ -74,13 +74,17 @@ def contracts(
 
 @router.post("/v1/cars", tags=["contracts"])
 def put_car(form: forms.CarForm, service: Injected, caller: Admin) -> forms.ContractReply:
-    """Deliver a contract to a car after verifying the chain of the car; may be repeated."""
+    """Deliver a contract to a car after verifying the chain of the car; may be repeated. With a chain of ISO
+    15118-20 the car keeps its other contracts."""
     now = service.clock()
     chain = [base64.b64decode(one) for one in form.chain]
-    verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now)
+    policy = ChainPolicy(generation=generation_of(read_certificate(chain[0])))
+    verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now, policy)
+    newer = policy.generation is Generation.ISO20
     with service.database.write():
-        contract = service.contracts.put_car(verified.leaf, form.emaid)
-        _note(service, caller, "car", contract.emaid, f"PCID {verified.pcid}")
+        put = service.installation.put_car if newer else service.contracts.put_car
+        contract = put(verified.leaf, form.emaid)
+        _note(service, caller, "car", contract.emaid, f"PCID {verified.pcid}, {policy.generation}")
     return _contract(contract)
 
 

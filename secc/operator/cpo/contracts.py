@@ -103,7 +103,7 @@ class Contracts:
             values = {"key": key, "emaid": parsed.normal, "status": status.value, "bucket": bucket_of(key)}
             connection.execute(insert_new(connection, contract).values(generation=0, **values))
             connection.execute(update(contract).where(contract.c.key == key).values(status=status.value))
-            return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
+            return contract_of_row(connection.execute(select(contract).where(contract.c.key == key)).one())
 
     def put_car(self, leaf: Certificate, emaid: str) -> ContractRecord:
         """Deliver a contract to a car, whose chain has been verified; replaces earlier assignments.
@@ -121,7 +121,7 @@ class Contracts:
             changed = connection.execute(update(car).where(car.c.pcid == pcid).values(values)).rowcount
             if not changed:
                 connection.execute(insert(car).values(pcid=pcid, **values))
-            return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
+            return contract_of_row(connection.execute(select(contract).where(contract.c.key == key)).one())
 
     def get(self, emaid: EMAID) -> ContractRecord | None:
         """Return a contract; any spelling of the eMAID is accepted."""
@@ -139,7 +139,7 @@ class Contracts:
             row = connection.execute(query).first()
         if row is None:
             return None, None
-        return (_contract(row) if row.key is not None else None), read_certificate(row.der)
+        return (contract_of_row(row) if row.key is not None else None), read_certificate(row.der)
 
     def page(
         self,
@@ -163,7 +163,7 @@ class Contracts:
         else:
             query = query.where(contract.c.key > after).order_by(contract.c.key)
         with self._db.read() as connection:
-            return tuple(_contract(row) for row in connection.execute(query))
+            return tuple(contract_of_row(row) for row in connection.execute(query))
 
     def totals(self) -> dict[str, int]:
         """Return the number of contracts by status, and of those with a car as `cars`."""
@@ -266,7 +266,9 @@ class Contracts:
         with self._db.read() as connection:
             rows = connection.execute(query).all()
         return tuple(
-            DueContract(_contract(row), read_certificate(row.der) if cars and row.der is not None else None)
+            DueContract(
+                contract_of_row(row), read_certificate(row.der) if cars and row.der is not None else None
+            )
             for row in rows
         )
 
@@ -316,7 +318,7 @@ class Contracts:
     def _one(self, condition: Any) -> ContractRecord | None:
         with self._db.read() as connection:
             row = connection.execute(select(contract).where(condition)).first()
-        return None if row is None else _contract(row)
+        return None if row is None else contract_of_row(row)
 
 
 def due_query(bucket: int, now: datetime.datetime, limit: int, *, cars: bool = True) -> Any:
@@ -388,7 +390,8 @@ def _bundle_row(made: NewBundle, now: datetime.datetime) -> dict[str, object]:
     }
 
 
-def _contract(row: Row[Any]) -> ContractRecord:
+def contract_of_row(row: Row[Any]) -> ContractRecord:
+    """Return a row of the table `contract` as a record."""
     return ContractRecord(
         row.key,
         normal_emaid(row.emaid),  # rows of earlier versions have the spelling of the first request

@@ -128,6 +128,34 @@ bundle = Table(
     Column("not_after", Instant, nullable=False),
 )
 
+iso20_car = Table(
+    "iso20_car",
+    tables,
+    Column("pcid", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+)
+
+iso20_contract = Table(  # which contracts a car receives in ISO 15118-20
+    "iso20_contract",
+    tables,
+    Column("key", Text, primary_key=True),
+    Column("pcid", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+)
+iso20_contract_car = Index("iso20_contract_car", iso20_contract.c.pcid, iso20_contract.c.rank)
+
+iso20_delivery = Table(  # what cars have received lately; older rows are deleted
+    "iso20_delivery",
+    tables,
+    Column("request", Text, primary_key=True),  # SHA-256 of the request
+    Column("pcid", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+iso20_delivery_car = Index("iso20_delivery_car", iso20_delivery.c.pcid, iso20_delivery.c.at)
+
 foreign_bundle = Table(
     "foreign_bundle",
     tables,

@@ -68,8 +68,14 @@ class ProvisioningForm(PageForm):
     """A car's request, as the station received it."""
 
     action: Action
-    request: Annotated[Base64, Field(description="V2G_Message, EXI in base64")]
-    schema_: Annotated[Name, Field(alias="schema")] = "urn:iso:15118:2:2013:MsgDef"
+    request: Annotated[Base64, Field(description="The message of the car, EXI in base64")]
+    schema_: Annotated[
+        Name,
+        Field(
+            alias="schema",
+            description="urn:iso:15118:2:2013:MsgDef or urn:iso:std:iso:15118:-20:CommonMessages",
+        ),
+    ] = "urn:iso:15118:2:2013:MsgDef"
     station: Name | None = None
 
 
@@ -77,7 +83,7 @@ class ProvisioningReply(BaseModel):
     """The answer for the car, or why there is none."""
 
     status: Annotated[str, Field(description="Accepted or Failed")]
-    response: Annotated[str, Field(description="V2G_Message, EXI in base64")] = ""
+    response: Annotated[str, Field(description="The message for the car, EXI in base64")] = ""
     code: Annotated[str, Field(description="Response code for the car")] = "OK"
     rule: str = ""
     reason: str = ""

@@ -24,10 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import Certificate, read_chain
-from secc.pki.issuing import Identity, read_key
+from secc.pki.issuing import Holder, Identity, read_key
+from secc.pki.keys import read_private_key
+from secc.pki.profiles import Generation, generation_of
 from secc.pki.rules import Rule, broken
 
-__all__ = ["Hsm", "HsmKey", "KeyPlace", "load"]
+__all__ = ["Hsm", "HsmKey", "KeyPlace", "load", "load_iso20"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,25 @@ def load(place: KeyPlace) -> tuple[Identity, tuple[Certificate, ...]]:
     if key.public_key() != own.public_key:
         raise broken(Rule.NOT_OUR_KEY, str(own), f"the key does not match the certificate in {place.chain}")
     return Identity(own, key), tuple(above)
+
+
+def load_iso20(place: KeyPlace) -> tuple[Holder, tuple[Certificate, ...]]:
+    """Return a role of ISO 15118-20 and the certificates above it; its key is in a file.
+
+    Raises ConfigError or CertificateError.
+    """
+    own, *above = read_chain(_read(place.chain))
+    if place.key is None or place.hsm is not None:
+        raise ConfigError(f"{place.chain}: expected key, as a module signs for ISO 15118-2 only")
+    password = None if place.password_file is None else _read(place.password_file).strip()
+    key = read_private_key(_read(place.key), password)
+    if key.public_key() != own.key:
+        raise broken(Rule.NOT_OUR_KEY, str(own), f"the key does not match the certificate in {place.chain}")
+    if generation_of(own) is not Generation.ISO20:
+        raise ConfigError(
+            f"{place.chain}: a certificate of {generation_of(own)}, expected {Generation.ISO20}"
+        )
+    return Holder(own, key), tuple(above)
 
 
 class HsmKey(ec.EllipticCurvePrivateKey):

@@ -14,7 +14,7 @@ from secc.operator.cpo.register import CertificateRegister, Issued, key_hash
 from secc.operator.cpo.settings import StationNames
 from secc.pki.authority import IssuingPolicy
 from secc.pki.certificates import Certificate, read_certificate
-from secc.pki.issuing import Identity, Order, SigningRequest, issue, serial_from
+from secc.pki.issuing import Holder, Order, SigningRequest, issue, serial_from
 from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.profiles import Kind, generation_of, profile_of
 from secc.pki.rules import Rule, broken
@@ -55,7 +55,7 @@ class LeafIssuer:
 
     def __init__(
         self,
-        authority: Identity,
+        authority: Holder,
         above: Sequence[Certificate],
         register: CertificateRegister,
         *,

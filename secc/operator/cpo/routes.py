@@ -23,6 +23,7 @@ from secc.operator.cpo.settings import Access
 from secc.pki.certificates import Certificate
 from secc.pki.identifiers import EMAID
 from secc.pki.issuing import read_request
+from secc.pki.profiles import Generation
 from secc.pki.provisioning import Action
 from secc.site.store import Status
 
@@ -55,16 +56,16 @@ router = APIRouter(responses=REFUSALS)
 
 @router.post("/v1/provisioning", tags=["cars"], responses=UNPROCESSABLE)
 def provision(form: forms.ProvisioningForm, service: Injected, caller: Station) -> forms.ProvisioningReply:
-    """ContractAnswer a CertificateInstallationReq or CertificateUpdateReq.
+    """Answer a CertificateInstallationReq or CertificateUpdateReq of ISO 15118-2, or a
+    CertificateInstallationReq of ISO 15118-20.
 
-    A repeated request gets the same answer.
+    A repeated request gets the same answer. In ISO 15118-20 a further request of the same car gets its next
+    contract.
     """
     began = time.monotonic()
     station = form.station or caller.station or caller.name
     caller.must_speak_for(station)
-    if form.schema_ != _SCHEMA:
-        raise HTTPException(422, f"schema {form.schema_} is not supported, expected {_SCHEMA}")
-    answer = service.delivery.answer(base64.b64decode(form.request), form.action, who=caller.name)
+    answer = _answer(form, service, caller)
     _record(service, station, form.action, answer)
     service.metrics.answered(form.action.value, answer, time.monotonic() - began)
     if answer.refusal is None:
@@ -211,12 +212,27 @@ def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: Injected) ->
 # --- parts ------------------------------------------------------------------------------------------------
 
 _SCHEMA = "urn:iso:15118:2:2013:MsgDef"
+_ISO20_SCHEMA = "urn:iso:std:iso:15118:-20:CommonMessages"
+
+
+def _answer(form: forms.ProvisioningForm, service: OperatorService, caller: Caller) -> ContractAnswer:
+    """By the schema of the message; raises HTTPException for another one."""
+    request = base64.b64decode(form.request)
+    if form.schema_ == _SCHEMA:
+        return service.delivery.answer(request, form.action, who=caller.name)
+    if form.schema_ != _ISO20_SCHEMA:
+        expected = f"{_SCHEMA} or {_ISO20_SCHEMA}"
+        raise HTTPException(422, f"schema {form.schema_} is not supported, expected {expected}")
+    if form.action is not Action.INSTALL:
+        raise HTTPException(422, "ISO 15118-20 has no update, expected the action Install")
+    return service.installation.answer(request, who=caller.name)
 
 
 def _issue(service: OperatorService, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
     owner, name = station or caller.name, ""
     try:
-        asked, issuer = read_request(request), _leaf_issuer(service)
+        asked = read_request(request)
+        issuer = _leaf_issuer(service, asked.generation)
         owner, name = station or issuer.station_of(asked), asked.common_name
         with service.database.write():
             chain = issuer.issue(asked, owner)
@@ -230,10 +246,12 @@ def _issue(service: OperatorService, caller: Caller, request: bytes, station: st
     return chain
 
 
-def _leaf_issuer(service: OperatorService) -> LeafIssuer:
-    if service.leaves is None:
-        raise CertificateError("this service has no authority for stations", rule="no_authority")
-    return service.leaves
+def _leaf_issuer(service: OperatorService, generation: Generation = Generation.ISO2) -> LeafIssuer:
+    issuer = service.leaves_for(generation)
+    if issuer is None:
+        text = f"this service has no authority for stations of {generation}"
+        raise CertificateError(text, rule="no_authority")
+    return issuer
 
 
 def _pkcs7(chain: tuple[Certificate, ...]) -> Response:

@@ -12,6 +12,7 @@ from secc.operator.cpo.anchors import Anchors
 from secc.operator.cpo.contracts import Contracts
 from secc.operator.cpo.database import Database
 from secc.operator.cpo.delivery import ContractService, Roles
+from secc.operator.cpo.installation import InstallationAnswers, Iso20Roles
 from secc.operator.cpo.jobs import Jobs
 from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.cpo.keys import KeyPlace
@@ -28,9 +29,9 @@ from secc.pki.certificates import Certificate, read_chain
 from secc.pki.chains import KINDS
 from secc.pki.identifiers import EMAID
 from secc.pki.issuing import Holder, Identity
-from secc.pki.profiles import FIELD, Kind, require
+from secc.pki.profiles import FIELD, Generation, Kind, require
 from secc.pki.trust import Role
-from secc.site.issuing import ContractIssuer, ProvisioningService
+from secc.site.issuing import ContractIssuer, InstallationService, ProvisioningService
 
 __all__ = ["OperatorService", "utc_now"]
 
@@ -70,6 +71,7 @@ class OperatorService:
         self.anchors = Anchors(self.database, monotonic)
         self.anchors.add(_roots(settings.roots), "settings", clock())
         self.leaves = self._leaf_issuer(settings.cpo)
+        self.iso20_leaves = self._leaf_issuer(settings.iso20_cpo, Generation.ISO20)
         roles = self._roles(settings)
         self._signers = [roles.issuer.authority.certificate] if roles.issuer is not None else []
         self._signers += [roles.service.signer.certificate] if roles.service is not None else []
@@ -84,6 +86,12 @@ class OperatorService:
             answer_within=settings.answer_within,
             ecosystem_renews=settings.opcp is not None and settings.opcp.renews,
         )
+        newer = self._iso20_roles(settings)
+        self._signers += [newer.issuer.authority.certificate] if newer.issuer is not None else []
+        self._signers += [newer.service.signer.certificate] if newer.service is not None else []
+        self.installation = InstallationAnswers(
+            self.database, self.journal, newer, self.anchors.trust, clock=clock
+        )
         self.jobs = Jobs(
             self.contracts,
             self.delivery,
@@ -96,7 +104,7 @@ class OperatorService:
         )
         self.hierarchy = _hierarchy(settings)
         """Certificates of the roles and the ones above them, without the roots."""
-        issuers = self._authorities_with_keys(roles)
+        issuers = self._authorities_with_keys(roles, newer)
         self.revocations = Revocations(issuers, self.register, self.contracts, clock)
 
     def close(self) -> None:
@@ -104,10 +112,11 @@ class OperatorService:
         self.delivery.close()
         self.database.close()
 
-    def _authorities_with_keys(self, roles: Roles) -> list[Holder]:
+    def _authorities_with_keys(self, roles: Roles, newer: Iso20Roles) -> list[Holder]:
         """Return all authorities whose keys are here, and register the Sub-CAs that they have issued."""
         issuers: list[Holder] = []
-        issuers += [one.authority for one in (roles.issuer, self.leaves) if one is not None]
+        issuing = (roles.issuer, self.leaves, newer.issuer, self.iso20_leaves)
+        issuers += [one.authority for one in issuing if one is not None]
         issuers += [keys.load(place)[0] for place in self.settings.authorities]
         for issuer in issuers:
             for kind, one in self.hierarchy:
@@ -128,10 +137,31 @@ class OperatorService:
         )
         return Roles(issuer, ProvisioningService(signer, subs))
 
-    def _leaf_issuer(self, place: KeyPlace | None) -> LeafIssuer | None:
+    def _iso20_roles(self, settings: CpoSettings) -> Iso20Roles:
+        if settings.iso20_mo is None or settings.iso20_cps is None:
+            return Iso20Roles()
+        authority, above = _holder(settings.iso20_mo, Kind.MO_SUB_CA_2)
+        signer, subs = _holder(settings.iso20_cps, Kind.CPS_LEAF)
+        issuer = ContractIssuer(
+            authority,
+            above,
+            ocsp_url=settings.ocsp_url or "".join(authority.certificate.ocsp_urls[:1]),
+            validity=datetime.timedelta(days=settings.contract_days),
+        )
+        return Iso20Roles(issuer, InstallationService(signer, subs))
+
+    def leaves_for(self, generation: Generation) -> LeafIssuer | None:
+        """Return the authority for stations of a generation."""
+        return self.iso20_leaves if generation is Generation.ISO20 else self.leaves
+
+    def _leaf_issuer(
+        self, place: KeyPlace | None, generation: Generation = Generation.ISO2
+    ) -> LeafIssuer | None:
         if place is None:
             return None
-        authority, above = _identity(place, Kind.CPO_SUB_CA_2)
+        authority: Holder
+        read = _holder if generation is Generation.ISO20 else _identity
+        authority, above = read(place, Kind.CPO_SUB_CA_2)
         validity = datetime.timedelta(days=self.settings.station_days)
         policy = IssuingPolicy(ocsp_url=self.settings.ocsp_url, validity=validity)
         names = StationCertificateNames(self.settings.certificate_names, self.settings.stations)
@@ -174,6 +204,12 @@ def _identity(place: KeyPlace, kind: Kind) -> tuple[Identity, tuple[Certificate,
     identity, above = keys.load(place)
     require(identity.certificate, kind, FIELD)
     return identity, above
+
+
+def _holder(place: KeyPlace, kind: Kind) -> tuple[Holder, tuple[Certificate, ...]]:
+    holder, above = keys.load_iso20(place)
+    require(holder.certificate, kind, FIELD, Generation.ISO20)
+    return holder, above
 
 
 def _roots(roots: Roots) -> list[tuple[Kind, Certificate]]:

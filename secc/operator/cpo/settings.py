@@ -110,6 +110,12 @@ class CpoSettings:
     """Certificate provisioning service: signs bundles."""
     cpo: KeyPlace | None = None
     """Sub-CA of the operator: issues certificates of stations."""
+    iso20_mo: KeyPlace | None = None
+    """Like `mo`, with a key on secp521r1 or Ed448: issues contracts of ISO 15118-20."""
+    iso20_cps: KeyPlace | None = None
+    """Like `cps`, with such a key: signs answers of ISO 15118-20."""
+    iso20_cpo: KeyPlace | None = None
+    """Like `cpo`, with such a key: issues certificates of stations for ISO 15118-20."""
     authorities: tuple[KeyPlace, ...] = ()
     """Further authorities whose keys are here, such as the ones above `mo` and `cpo`: this service answers
     OCSP requests and publishes CRLs about the Sub-CAs that they have issued."""
@@ -168,6 +174,8 @@ def check(made: CpoSettings) -> CpoSettings:
         raise ConfigError(f"host {made.host} is not loopback: that needs tokens or logins, and [tls]")
     if (made.mo is None) != (made.cps is None):
         raise ConfigError("expected mo and cps together: one issues a contract, the other signs its bundle")
+    if (made.iso20_mo is None) != (made.iso20_cps is None):
+        raise ConfigError("expected iso20_mo and iso20_cps together, as mo and cps")
     if not 0 < made.answer_within <= 4.2:
         raise ConfigError(
             "answer_within: expected above 0 and at most 4.2, as the car gives up after five seconds"

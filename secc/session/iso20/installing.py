@@ -8,7 +8,7 @@ import msgspec
 
 from secc.messages import iso20_common as m
 from secc.pki.identifiers import EMAID
-from secc.pki.installation import InstallationRequest
+from secc.pki.installation import InstallationRequest, VerifiedInstallation
 from secc.pki.provisioning import ProvisioningAnswer
 from secc.session.ticket import Ticket
 
@@ -24,6 +24,8 @@ class InstallationQuestion(msgspec.Struct, frozen=True):
     message: m.CertificateInstallationReq
     """The request of the vehicle: it repeats it until there is an answer [V2G20-1972]."""
     answer: ProvisioningAnswer | None = None
+    bundle: VerifiedInstallation | None = None
+    """The answer, if it was verified in a thread."""
 
     def repeats(self, message: m.CertificateInstallationReq) -> bool:
         """Return whether a request is the same one: only its header may differ."""

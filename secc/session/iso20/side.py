@@ -15,6 +15,7 @@ from secc.session.inputs import PricesOffered
 from secc.session.iso20.attempt import Attempt
 from secc.session.iso20.installing import Installing
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
+from secc.session.iso20.vehicle_question import VehicleQuestion
 from secc.session.needs import VehicleNeeds
 from secc.session.prices import AbsolutePrices, PriceOffer, TuplePrices
 from secc.session.schedules import Mobility, Offer, ScheduleOffer
@@ -192,6 +193,8 @@ class Iso20Side(msgspec.Struct):
     """The last time stamp sent."""
     offer: ServiceOffer | None = None
     selection: Selection | None = None
+    vehicle_question: VehicleQuestion | None = None
+    """Whether the vehicle certificate is revoked; None: not asked."""
     installing: Installing = msgspec.field(default_factory=Installing)
     """Contracts that are delivered to the vehicle."""
     denials: int = 0

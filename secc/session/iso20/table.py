@@ -59,7 +59,7 @@ from secc.session.inputs import (
     ServiceRenegotiationRequested,
     StandbyExitRequested,
 )
-from secc.session.iso20 import discharge, notifications, pricing, terms
+from secc.session.iso20 import discharge, notifications, pricing, terms, vehicle_status
 from secc.session.iso20.beside import BESIDE, OPENS
 from secc.session.iso20.handlers import (
     ac,
@@ -83,6 +83,7 @@ from secc.session.iso20.side import Iso20Side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.iso20.states import SideState
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
+from secc.session.vehicle_events import VehicleStatusReported
 
 __all__ = ["ISO20_AC", "ISO20_DC", "RULES"]
 
@@ -110,9 +111,9 @@ RULES: tuple[On, ...] = (
     *at(S.WAIT_AUTHORIZATION_SETUP,
         (AuthorizationSetupReq, setup.authorization_setup, {S.WAIT_AUTHORIZATION}, "V2G20-1220 V2G20-2566")),
     *at(S.WAIT_AUTHORIZATION,
-        (AuthorizationReq, setup.authorization,
+        (AuthorizationReq, vehicle_status.checked(setup.authorization),
          {S.WAIT_AUTHORIZATION, S.JUDGING_CONTRACT, S.WAIT_SERVICE_DISCOVERY},
-         "V2G20-1063 V2G20-1200 V2G20-1577 V2G20-1582 V2G20-1583 V2G20-2219"),
+         "V2G20-1063 V2G20-1200 V2G20-1577 V2G20-1582 V2G20-1583 V2G20-2219 V2G20-2440"),
         (ContractJudged, contract.judged, {S.WAIT_AUTHORIZATION}, "V2G20-2564"),
         (RevocationReported, contract.revocation_reported, {S.WAIT_AUTHORIZATION}, "V2G20-2214"),
         (Timer.REVOCATION, contract.revocation_late, {S.WAIT_AUTHORIZATION}, "V2G20-2214"),
@@ -314,6 +315,8 @@ RULES: tuple[On, ...] = (
 _IDS: dict[Key, str] = {Timer.SEQUENCE: "V2G20-443 V2G20-445"}
 _MORE: dict[Key, Anywhere] = {
     ContractProvisioned: Anywhere(shared.stale, "INV-20"),
+    VehicleStatusReported: Anywhere(vehicle_status.reported, "V2G20-2440 INV-11 INV-20"),
+    Timer.VEHICLE_STATUS: Anywhere(vehicle_status.late, "V2G20-2440"),
     AuthorizationDecided: Anywhere(setup.decided, "V2G20-2219 INV-11 INV-20"),
     ContractDecided: Anywhere(contract.decided, "V2G20-2211 INV-11 INV-20"),
     ContractJudged: Anywhere(shared.stale, "INV-20"),

@@ -21,6 +21,8 @@ Steps = Generator[Move, Answer, None]
 
 def install(script: Iso20Exchanges, wallet: Iso20Wallet, setup: common.AuthorizationSetupRes) -> Steps:
     """Ask for contracts until none remains, or there is no room for another; a warning ends it."""
+    if not wallet.most:
+        return
     if not setup.certificate_installation_service:
         script.notes.append("installation of contracts is not offered")
         return

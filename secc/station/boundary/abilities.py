@@ -93,6 +93,7 @@ BACKEND = _role(
     ports.ProvisioningBackend,
     ports.InstallationBackend,
     ports.RevocationBackend,
+    ports.VehicleStatusBackend,
     ports.RecordsContracts,
     ports.ReportsExpiry,
     ports.OffersServices,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.ports import (
     AuthorizesVehicles,
     Backend,
@@ -27,6 +28,7 @@ from secc.ports import (
     RecordsContracts,
     ReportsExpiry,
     RevocationBackend,
+    VehicleStatusBackend,
     WantsRenewal,
 )
 from secc.session.contract_events import ContractRecord, Verdict
@@ -58,6 +60,7 @@ class CheckedBackend:
         self.provisioning = adapted(backend, ProvisioningBackend, _Provisioning)
         self.installation = adapted(backend, InstallationBackend, _Installation)
         self.revocation = adapted(backend, RevocationBackend, _Revocation)
+        self.vehicle_status = adapted(backend, VehicleStatusBackend, _VehicleStatus)
         self.contract_records = adapted(backend, RecordsContracts, _ContractRecords)
         self.expiry = adapted(backend, ReportsExpiry, _Expiry)
         self.services = adapted(backend, OffersServices, _Services)
@@ -154,6 +157,17 @@ class _Revocation:
     async def revocation(self, contract: PresentedContract) -> Evidence:
         evidence: Evidence = await awaited("revocation", self._inner.revocation(contract))
         return evidence
+
+
+class _VehicleStatus:
+    """A checked `VehicleStatusBackend`."""
+
+    def __init__(self, inner: VehicleStatusBackend) -> None:
+        self._inner = inner
+
+    async def vehicle_status(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        status: VehicleStatus = await awaited("vehicle_status", self._inner.vehicle_status(vehicle))
+        return status
 
 
 class _ContractRecords:

@@ -9,6 +9,8 @@ from secc.messages.xmldsig import Signature
 from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, Refusal
+from secc.pki.revocation import RevocationStatus
+from secc.pki.vehicle import VehicleStatus
 from secc.session.contract_events import Verdict
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
@@ -138,6 +140,10 @@ PROVISIONED = record(
     retry_counter=optional(integer("", -(2**15), 2**15 - 1)),
 )
 
+VEHICLE_STATUS = record(
+    VehicleStatus, status=member(RevocationStatus), until=optional(moment), detail=prose(1024)
+)
+
 EXPIRY = record(
     Expiry,
     what=text(1, 64),
@@ -181,6 +187,7 @@ RESULTS: dict[str, Check[Any]] = {
     "validate_contract": member(Verdict),
     "provision": PROVISIONED,
     "install": PROVISIONED,
+    "vehicle_status": VEHICLE_STATUS,
     "revocation": EVIDENCE,
     "record_contract": ignored,
     "expiring": sequence(EXPIRY, _MOST_FOUND),

@@ -21,6 +21,7 @@ from secc.messages.iso2 import SalesTariff
 from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer
+from secc.pki.vehicle import VehicleStatus
 from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
@@ -117,6 +118,7 @@ CHECKED = {
     ServiceParameter: results.PARAMETER,
     Evidence: results.EVIDENCE,
     ProvisioningAnswer: results.PROVISIONED,
+    VehicleStatus: results.VEHICLE_STATUS,
     Expiry: results.EXPIRY,
 }
 

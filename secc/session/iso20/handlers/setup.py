@@ -12,7 +12,7 @@ from secc.session import ending, setup
 from secc.session.agreed import Grant
 from secc.session.context import Context
 from secc.session.inputs import AuthorizationDecided
-from secc.session.iso20 import installing
+from secc.session.iso20 import installing, vehicle_status
 from secc.session.iso20.handlers import contract
 from secc.session.iso20.handlers.attempts import failed
 from secc.session.iso20.handlers.dc import session_state
@@ -42,6 +42,7 @@ def session_setup(session: Context, request: m.SessionSetupReq) -> S:
     paused = _verified(session)
     _check_identity(session, request.evcc_id)
     joined = setup.begin(session, request.evcc_id.encode(), paused)
+    vehicle_status.ask(session)
     if joined and paused is not None:
         _restore(session, paused)
     code = ResponseCode.OK_OLD_SESSION_JOINED if joined else ResponseCode.OK_NEW_SESSION_ESTABLISHED

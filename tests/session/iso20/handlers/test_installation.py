@@ -9,10 +9,11 @@ import pytest
 from secc import exi
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import Processing, ResponseCode
-from secc.pki.installation import InstallationRequest
+from secc.pki.installation import InstallationRequest, verify_installation
 from secc.pki.keys import new_private_key
 from secc.pki.kinds import Kind
 from secc.pki.provisioning import ProvisioningAnswer, Refusal
+from secc.pki.trust import TrustStore
 from secc.session.contract_events import ContractProvisioned
 from secc.session.inputs import StopRequested
 from secc.session.iso20.states import Iso20State as S
@@ -20,10 +21,12 @@ from secc.session.iso20.table import ISO20_DC
 from secc.session.outputs import Notice, Send
 from secc.settings import Iso20Config, PncConfig
 from tests.support import iso20 as r
+from tests.support.contracts import NOW
 from tests.support.installation import (
     EMAID_TEXT,
     OTHER_EMAID,
     P521,
+    POLICY,
     InstallationBench,
     altered,
     bundle,
@@ -34,6 +37,7 @@ from tests.support.installation import (
     request,
     signed,
     terms,
+    trusted,
     unsigned,
     with_fields,
 )
@@ -372,3 +376,27 @@ def test_the_vehicle_may_stop_while_the_back_end_thinks(bench: InstallationBench
     bench.install()
     assert code(bench.ask(r.session_stop())) == "OK"
     assert bench.session.state is S.ENDED
+
+
+# --- the proof of a thread --------------------------------------------------------------------------------
+
+
+def test_an_answer_that_a_thread_has_verified_is_not_verified_again(bench: InstallationBench) -> None:
+    bench.install()
+    question = bench.questions[-1]
+    assert isinstance(question.request, InstallationRequest)
+    proof = verify_installation(bundle(), trusted(), NOW, POLICY, question.request)
+    bench.session.contracts = terms(trust=TrustStore())  # nothing could be verified with these
+    bench.feed(ContractProvisioned(question.ticket, ProvisioningAnswer(bundle()), proof))
+    assert code(bench.install()) == "OK"
+    assert delivered(bench) == [EMAID_TEXT]
+
+
+def test_the_proof_of_another_answer_counts_for_nothing(bench: InstallationBench) -> None:
+    bench.install()
+    question = bench.questions[-1]
+    proof = verify_installation(bundle(emaid=OTHER_EMAID), trusted(), NOW, POLICY)
+    spoiled = ProvisioningAnswer(altered(dh_public_key=bytes(133)))
+    for one in (proof, "no proof"):
+        bench.feed(ContractProvisioned(question.ticket, spoiled, one))
+    assert code(bench.install()) == "WARNING_NoCertificateAvailable"

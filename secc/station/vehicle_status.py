@@ -1,0 +1,119 @@
+"""Revocation of vehicle certificates: what the back end says, and what the network has.
+
+The back end is asked for the whole chain; OCSP responders and lists are asked for each certificate, and their
+answers are verified here. A revocation from either side counts, whatever the other says. What is good until a
+certain time is kept until then, so that a vehicle that comes again does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from typing import Protocol
+
+from secc.errors import ChainError
+from secc.pki.chains import VerifiedChain
+from secc.pki.contract import Evidence
+from secc.pki.revocation import RevocationMode, RevocationPolicy, RevocationStatus, check_revocation
+from secc.pki.rules import Rule
+from secc.pki.vehicle import VehicleIdentity, VehicleStatus
+from secc.station.boundary.calls import what
+from secc.station.revocation import RevocationFinder
+
+
+class _AsksBackend(Protocol):
+    async def vehicle_status(self, vehicle: VehicleIdentity) -> VehicleStatus: ...
+
+
+class VehicleStatusFinder:
+    """One per station."""
+
+    def __init__(
+        self,
+        backend: _AsksBackend | None,
+        finder: RevocationFinder | None,
+        *,
+        patience: float,
+        complain: Callable[[str], None],
+        clock: Callable[[], datetime.datetime],
+    ) -> None:
+        """`patience`: seconds that `status` takes at most."""
+        self._backend = backend
+        self._finder = finder
+        self._patience = patience
+        self._complain = complain
+        self._clock = clock
+        self._kept: dict[str, VehicleStatus] = {}
+
+    @property
+    def capable(self) -> bool:
+        """There is somebody to ask."""
+        return self._backend is not None or self._finder is not None
+
+    async def status(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        """What is known; unknown without a chain or an answer in time."""
+        now = self._clock()
+        self._kept = {name: one for name, one in self._kept.items() if _lasts(one, now)}
+        if (kept := self._kept.get(vehicle.fingerprint)) is not None:
+            return kept
+        if vehicle.chain is None:
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the chain is not known")
+        found = await asyncio.gather(self._from_backend(vehicle), self._from_network(vehicle.chain))
+        status = _worst(found)
+        if _lasts(status, now):
+            while len(self._kept) >= _MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[vehicle.fingerprint] = status
+        return status
+
+    async def _from_backend(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        if self._backend is None:
+            return _NOTHING
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._backend.vehicle_status(vehicle)
+        except Exception as error:  # of an integrator, in any way
+            late = isinstance(error, TimeoutError)
+            self._complain(f"vehicle_status: {'no answer in time' if late else what(error)}")
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the back end did not answer")
+
+    async def _from_network(self, chain: VerifiedChain) -> VehicleStatus:
+        if self._finder is None:
+            return _NOTHING
+        try:
+            async with asyncio.timeout(self._patience):
+                evidence = await self._finder.find_for(chain)
+        except TimeoutError:
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="no answer in time")
+        return await asyncio.to_thread(judged, chain, evidence, self._clock())
+
+
+def judged(chain: VerifiedChain, evidence: Evidence, now: datetime.datetime) -> VehicleStatus:
+    """Return what OCSP responses and lists say about a chain."""
+    policy = RevocationPolicy(mode=RevocationMode.PREFER)
+    try:
+        status = check_revocation(chain, now, ocsp_responses=evidence.ocsp, crls=evidence.crls, policy=policy)
+    except ChainError as error:
+        revoked = error.rule in (Rule.LEAF_REVOKED, Rule.CA_REVOKED)
+        kind = RevocationStatus.REVOKED if revoked else RevocationStatus.UNKNOWN
+        return VehicleStatus(kind, detail=str(error))
+    good = status.status is RevocationStatus.GOOD
+    return VehicleStatus(status.status, status.usable_until if good else None, "; ".join(status.complaints))
+
+
+def _lasts(status: VehicleStatus, now: datetime.datetime) -> bool:
+    return status.until is not None and status.until > now
+
+
+def _worst(found: list[VehicleStatus] | tuple[VehicleStatus, ...]) -> VehicleStatus:
+    """Revoked wins, then good: one source that knows is enough."""
+    for wanted in (RevocationStatus.REVOKED, RevocationStatus.GOOD):
+        for one in found:
+            if one.status is wanted:
+                return one
+    return next((one for one in found if one is not _NOTHING), _NOTHING)
+
+
+_NOTHING = VehicleStatus(RevocationStatus.UNKNOWN, detail="nothing to ask")
+_MAX_KEPT = 1000
