@@ -20,9 +20,12 @@ from pathlib import Path
 from secc import settings as configuration
 from secc.cli import controller_check, display, misused, ports
 from secc.errors import InUseError, LinkError, SeccError
+from secc.pki.kinds import Generation
 from secc.sdp import SDP_GROUP, SDP_PORT
 from secc.settings.config import SeccConfig
+from secc.settings.protocols import ProtocolName
 from secc.settings.tls import TlsPolicy
+from secc.site.site import site_keys
 from secc.slac import events as slac
 from secc.slac.matching import Matching
 from secc.station import ownership
@@ -117,6 +120,7 @@ def look(settings: SeccConfig) -> Iterator[Diagnosis]:
         yield from _ports(settings)
     yield from _protocols(settings)
     yield from _certificates(settings)
+    yield from _site(settings)
     yield from _clock()
 
 
@@ -293,6 +297,25 @@ def _iso20(settings: SeccConfig, context: TlsContext | None) -> Iterator[Diagnos
         yield Diagnosis("ISO 15118-20", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
     for gap in reach().gaps:
         yield Diagnosis("ISO 15118-20", Grade.NOTE, f"the TLS library: {gap}", "install the tested releases")
+
+
+def _site(settings: SeccConfig) -> Iterator[Diagnosis]:
+    """The keys with which a site issues contracts, of each generation."""
+    if settings.pnc.site.store is None:
+        return
+    try:
+        found = site_keys(settings.pnc.site)
+    except SeccError as error:
+        yield Diagnosis("site", Grade.BAD, str(error))
+        return
+    for generation, end in found.items():
+        left = end - utc_now()
+        grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
+        yield Diagnosis("site", grade, f"contracts of {generation} until {end:%Y-%m-%d}, {left.days} days")
+    speaks_iso20 = ProtocolName.ISO15118_20 in settings.protocols
+    if found and speaks_iso20 and Generation.ISO20 not in found:
+        text = "no keys for contracts of ISO 15118-20: a car of that protocol gets none here"
+        yield Diagnosis("site", Grade.NOTE, text, "name them in [pnc.site.iso20]")
 
 
 def _clock() -> Iterator[Diagnosis]:

@@ -83,6 +83,12 @@ class InstallationRequest:
         return self.chain.pcid
 
     @property
+    def asked_at(self) -> datetime.datetime:
+        """When the request was verified. Its answer is judged for this time, by a thread and in a replay
+        alike."""
+        return self.chain.checked_at
+
+    @property
     def emaid(self) -> None:
         """None, as a vehicle asks without naming one contract; see `wanted`."""
         return None

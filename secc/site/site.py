@@ -28,7 +28,7 @@ from secc.site.local import LocalBackend, utc_now
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.store import ContractStore
 
-__all__ = ["RevocationLists", "SigningSite", "Site", "open_site"]
+__all__ = ["RevocationLists", "SigningSite", "Site", "open_site", "site_keys"]
 
 
 class Site(LocalBackend, ReportsExpiry):
@@ -119,6 +119,29 @@ def open_site(
     except CertificateError as error:
         raise ConfigError(f"pnc.site: {error}") from error
     return made
+
+
+def site_keys(config: SiteConfig) -> dict[Generation, datetime.datetime]:
+    """Return the generations of which a site issues contracts, each with the first end of its signers.
+
+    Reads the keys and nothing else; raises ConfigError, which names the file.
+    """
+    newer = config.iso20
+    issuer, service = _issuer(config), _service(config)
+    iso20_issuer = _issuer_of(newer.mo_chain, newer.mo_key, newer.mo_key_password, config)
+    iso20_service = _iso20_service(newer)
+    found: dict[Generation, datetime.datetime] = {}
+    if issuer is not None and service is not None:
+        found[Generation.ISO2] = _first_end(issuer, service)
+    if iso20_issuer is not None and iso20_service is not None:
+        found[Generation.ISO20] = _first_end(iso20_issuer, iso20_service)
+    return found
+
+
+def _first_end(
+    issuer: ContractIssuer, service: ProvisioningService | InstallationService
+) -> datetime.datetime:
+    return min(issuer.authority.certificate.not_after, service.signer.certificate.not_after)
 
 
 class RevocationLists:

@@ -280,7 +280,7 @@ class ContractDesk:
         from secc.pki.installation import iso20_policy, verify_installation
 
         iso20 = iso20_policy(policy, laboratory=self._config.iso20.insecure_lab)
-        found = verify_installation(payload, self._trust, self._clock(), iso20, request)
+        found = verify_installation(payload, self._trust, request.asked_at, iso20, request)
         while len(self._verified) >= _MAX_ASKING:
             del self._verified[next(iter(self._verified))]
         self._verified[request.key] = found

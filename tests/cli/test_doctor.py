@@ -341,5 +341,34 @@ def test_the_laboratory_switch_is_bad(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (code, grades["ISO 15118-20"]) == (1, "bad")
 
 
+SITE = f"""protocols = ["iso15118-2", "iso15118-20"]
+{BOTH}
+[pnc.site]
+store = "site.db"
+mo_chain = "{PKI}/contract_chain.pem"
+mo_key = "{PKI}/mo_sub_ca_2_key.pem"
+cps_chain = "{PKI}/cps_chain.pem"
+cps_key = "{PKI}/cps_leaf_key.pem"
+"""
+
+
+def test_the_keys_of_a_site_are_shown_and_those_that_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, grades = findings(tmp_path, SITE, capsys)
+    assert (code, grades["site"]) == (0, "note")
+    assert not (tmp_path / "site.db").exists()
+    newer = f"""[pnc.site.iso20]
+mo_chain = "{PKI}/iso20/contract_chain.pem"
+mo_key = "{PKI}/iso20/mo_sub_ca_2_key.pem"
+cps_chain = "{PKI}/iso20/cps_chain.pem"
+cps_key = "{PKI}/iso20/cps_leaf_key.pem"
+"""
+    code, grades = findings(tmp_path, SITE + newer, capsys)
+    assert (code, grades["site"]) == (0, "ok")
+    code, grades = findings(tmp_path, SITE + newer.replace("/iso20/contract", "/contract"), capsys)
+    assert (code, grades["site"]) == (1, "bad")
+
+
 def test_a_file_that_is_no_configuration_is_misuse(tmp_path: Path) -> None:
     assert main(["doctor", "--config", str(tmp_path / "missing.toml")]) == 2

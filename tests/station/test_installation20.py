@@ -22,6 +22,7 @@ from secc.pki.provisioning import ProvisioningAnswer, Refusal
 from secc.pki.xmldsig import sign
 from secc.session.contract_events import ContractDelivered
 from secc.sim.iso20 import InstallationMisbehaviour as Wrong
+from secc.trace import read, replay
 from tests.support.installing_site import EMAIDS, InstallingSite, Spoil, make_site, play
 
 
@@ -260,3 +261,13 @@ def test_the_record_of_a_delivery_is_kept(site: InstallingSite) -> None:
     assert ("installed", "") in kinds
     assert ("delivered", "install") in kinds
     assert len(site.outputs(ContractDelivered)) == 1
+
+
+def test_a_trace_of_an_installation_is_replayed_with_the_same_outputs(site: InstallingSite) -> None:
+    """The proof of the thread is not in the trace: the replay verifies the answer again."""
+    lines: list[str] = []
+    play(site, site.wallet(most=2), trace=lines)
+    path = site.folder / "session.trace"
+    path.write_text("".join(lines), "utf-8")
+    assert "VerifiedInstallation" not in "".join(line for line in lines if '"ContractProvisioned"' in line)
+    assert replay(read(path)) is None

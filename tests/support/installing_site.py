@@ -43,6 +43,7 @@ from secc.site import ContractStore, LocalBackend
 from secc.site.issuing import ContractIssuer, InstallationService, ProvisioningService
 from secc.station.station import Station
 from secc.tls.credentials import CredentialFiles
+from secc.trace.recorder import Recorder
 
 NOW = datetime.datetime.now(datetime.UTC)
 EMAIDS = ("DEABC000000001G", "DEABC000000002E", "DEABC000000003C")
@@ -178,18 +179,26 @@ def make_site(folder: Path, seed: bytes = b"both") -> InstallingSite:
 Charge = Callable[[Iso20Wallet], Awaitable[EvResult]]
 
 
-def play(site: InstallingSite, *wallets: Iso20Wallet, pace: float = 0.02) -> list[EvResult]:
-    """The sessions of these cars, one after the other."""
+def play(
+    site: InstallingSite, *wallets: Iso20Wallet, pace: float = 0.02, trace: list[str] | None = None
+) -> list[EvResult]:
+    """The sessions of these cars, one after the other; `trace` gets the lines of a trace."""
 
     async def run() -> list[EvResult]:
         cable = SimulatedCable()
         evse = SimulatedAcEvse(cable)
+        now = asyncio.get_running_loop().time()
         vehicle = CredentialFiles(
             chain=site.folder / "iso20" / "vehicle_chain.pem",
             key=site.folder / "iso20" / "vehicle_leaf_key.pem",
         )
         async with Station(
-            site.config, evse, site.backend, reporter=site.records.append, sdp_port=0
+            site.config,
+            evse,
+            site.backend,
+            reporter=site.records.append,
+            sdp_port=0,
+            recorder=None if trace is None else Recorder(trace.append, site.config, now=now, wall=0.0),
         ) as station:
             results = []
             for wallet in wallets:

@@ -173,7 +173,7 @@ def _judge(
     """The answer, verified; one that does not verify only where the operator lets the EV judge."""
     trust, policy, request = terms_of(session).trust, _policy(session), question.request
     try:
-        bundle = question.bundle or verify_installation(payload, trust, session.utc, policy, request)
+        bundle = question.bundle or verify_installation(payload, trust, request.asked_at, policy, request)
     except CertificateError as error:
         code = _code(error)
         refusal = _warning(
