@@ -54,6 +54,7 @@ from secc.ocpp.variable_table import VARIABLES
 from secc.ocpp.variables import VariableContext, Variables
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.identifiers import EMAID
+from secc.pki.installation import InstallationRequest
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.ports import (
@@ -63,6 +64,7 @@ from secc.ports import (
     CertificateSigner,
     ContractBackend,
     EvseController,
+    InstallationBackend,
     OcspSource,
     PricesEnergy,
     ProvisioningBackend,
@@ -89,6 +91,7 @@ class OcppBackend(
     ContractBackend,
     CentralValidation,
     ProvisioningBackend,
+    InstallationBackend,
     RevocationBackend,
     OcspSource,
     CertificateSigner,
@@ -426,6 +429,10 @@ class OcppBackend(
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
         """Get15118EVCertificate."""
         return await self.certificates.provision(request)
+
+    async def install(self, request: InstallationRequest) -> ProvisioningAnswer:
+        """Get15118EVCertificate for ISO 15118-20 (2.1)."""
+        return await self.certificates.install(request)
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """GetCertificateStatus for the chain of a contract."""

@@ -16,16 +16,25 @@ from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.model import Payload
 from secc.ocpp.roots import RootFolder
 from secc.ocpp.signing import STATION, V2G, V2G20, Signing
+from secc.ocpp.v21 import install_body
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import verify_chain
 from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
+from secc.pki.installation import InstallationRequest
 from secc.pki.issuing import key_pem, make_request, new_key, read_request
 from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pki.revocation import Question, identifier_hashes
 from secc.pki.trust import Role
-from secc.ports import CertificateSigner, OcspSource, ProvisioningBackend, RevocationBackend, WantsRenewal
+from secc.ports import (
+    CertificateSigner,
+    InstallationBackend,
+    OcspSource,
+    ProvisioningBackend,
+    RevocationBackend,
+    WantsRenewal,
+)
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppVersion
 from secc.station.renewal import CertificateFiles, station_trust
@@ -33,12 +42,18 @@ from secc.station.renewal import CertificateFiles, station_trust
 __all__ = ["CertificatesBackend"]
 
 NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
+ISO20_NAMESPACE = "urn:iso:std:iso:15118:-20:CommonMessages"
 _PATIENCE = 8.0
 """Seconds that the first request after a start waits for the connection."""
 
 
 class CertificatesBackend(
-    ProvisioningBackend, RevocationBackend, OcspSource, CertificateSigner, WantsRenewal
+    ProvisioningBackend,
+    InstallationBackend,
+    RevocationBackend,
+    OcspSource,
+    CertificateSigner,
+    WantsRenewal,
 ):
     """Contracts for cars, revocation and the certificates of one station, over OCPP."""
 
@@ -68,6 +83,18 @@ class CertificatesBackend(
         if body is None:
             return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
         exi = _tolerant(dialect.read_provision, body)
+        return ProvisioningAnswer(refusal=Refusal.UNKNOWN) if exi is None else ProvisioningAnswer(exi)
+
+    async def install(self, request: InstallationRequest) -> ProvisioningAnswer:
+        """Get15118EVCertificate for ISO 15118-20, which only 2.1 can carry."""
+        if self._conversation.dialect.version is not OcppVersion.V21:
+            self._report("a contract of ISO 15118-20 needs OCPP 2.1")
+            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+        body = install_body(ISO20_NAMESPACE, request.payload, request.most, request.wanted)
+        answer = await self._conversation.ask_or_report(("Get15118EVCertificate", body))
+        if answer is None:
+            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+        exi = _tolerant(self._conversation.dialect.read_provision, answer)
         return ProvisioningAnswer(refusal=Refusal.UNKNOWN) if exi is None else ProvisioningAnswer(exi)
 
     async def revocation(self, contract: PresentedContract) -> Evidence:

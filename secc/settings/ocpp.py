@@ -16,7 +16,7 @@ class OcppVersion(enum.StrEnum):
     """Versions of OCPP."""
 
     V21 = "2.1"
-    """With the functions of 2.0.1 only."""
+    """With the messages for ISO 15118-20."""
     V201 = "2.0.1"
     V16 = "1.6"
 
