@@ -149,7 +149,8 @@ def iso20_policy(policy: ContractPolicy, *, laboratory: bool = False) -> Contrac
 
 
 def signed_request(request: m.CertificateInstallationReq) -> SignedPart:
-    """The element of a request that the vehicle signs with its provisioning key."""
+    """The element of a request that the vehicle signs with its provisioning key. Public sources differ about
+    [V2G20-1548]: some have the whole request in its place."""
     return iso20_part("OEMProvisioningCertificateChain", request.oem_provisioning_certificate_chain)
 
 

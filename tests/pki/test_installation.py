@@ -101,6 +101,7 @@ def test_a_wrong_or_missing_signature_is_refused() -> None:
 
 
 @pytest.mark.req("V2G20-461")
+@pytest.mark.req("V2G20-1548")
 def test_a_chain_that_was_changed_after_signing_is_refused() -> None:
     message = request()
     shown = msgspec.structs.replace(message.oem_provisioning_certificate_chain, id="id2")
