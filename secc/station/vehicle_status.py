@@ -1,8 +1,8 @@
 """Revocation of vehicle certificates: what the back end says, and what the network has.
 
 The back end is asked for the whole chain; OCSP responders and lists are asked for each certificate, and their
-answers are verified here. A revocation from either side counts, also if the other reports the opposite. A good
-status is kept as long as it is valid, so that a vehicle that comes again does not wait.
+answers are verified here. A revocation from either side counts, also if the other reports the opposite. A
+good status is kept as long as it is valid, so that a vehicle that comes again does not wait.
 """
 
 from __future__ import annotations
