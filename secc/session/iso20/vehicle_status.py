@@ -64,6 +64,13 @@ def checked(authorizing: Authorizing) -> Authorizing:
     return authorization
 
 
+def refuse_revoked(session: Context) -> None:
+    """Refuse a vehicle that is known to be revoked, or whose status was not found where it is required."""
+    question = side(session).vehicle_question
+    if question is not None and question.status is not None:
+        _check(session, question)
+
+
 def reported(session: Context, event: VehicleStatusReported) -> None:
     """Keep the answer; a revocation that is known only after the authorization ends the charge [INV-11]."""
     room = side(session)

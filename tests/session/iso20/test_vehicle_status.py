@@ -14,6 +14,7 @@ from secc.session.ticket import Ticket
 from secc.session.vehicle_events import AskVehicleStatus, VehicleStatusReported
 from secc.settings import Iso20Config, RevocationCheck
 from tests.support import iso20 as r
+from tests.support.installation import InstallationBench, bundle
 from tests.support.iso20 import DC, Bench20, code
 
 GOOD, REVOKED, UNKNOWN = RevocationStatus.GOOD, RevocationStatus.REVOKED, RevocationStatus.UNKNOWN
@@ -98,3 +99,18 @@ def test_nothing_is_asked_where_nobody_knows_or_nobody_wants_to() -> None:
     for bench in (Bench20(), Bench20(OFF, asks_vehicle=True), Bench20(asks_vehicle=True, vehicle=None)):
         bench.to_authorization()
         assert all_of(bench, AskVehicleStatus) == []
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the request", "while it is ongoing"])
+def test_a_revoked_vehicle_gets_no_contract(before: bool) -> None:
+    bench = InstallationBench(asks_vehicle=True)
+    bench.to_authorization()
+    if before:
+        report(bench, REVOKED)
+    else:
+        assert code(bench.install()) == "OK"
+        report(bench, REVOKED)
+        bench.provide(bundle())
+    assert code(bench.install()) == "FAILED"
+    assert bench.session.state is S.ENDED
+    assert bench.deliveries == []

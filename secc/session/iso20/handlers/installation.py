@@ -36,6 +36,7 @@ from secc.session.iso20.installing import InstallationQuestion, Installing, offe
 from secc.session.iso20.refusals import Iso20Refused, Iso20Warned, no_certificate
 from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
+from secc.session.iso20.vehicle_status import refuse_revoked
 from secc.session.outputs import NoticeKind
 from secc.session.refusals import Cause, Refused
 from secc.session.states import Timer
@@ -47,6 +48,7 @@ def certificate_request(session: Context, request: m.CertificateInstallationReq)
     """Verify the request, ask the back end, and answer Ongoing [V2G20-2202] [V2G20-2221]."""
     room = side(session).installing
     _check_order(session, room)
+    refuse_revoked(session)
     if ending.overtaken(session):  # the back end is not asked any more
         raise _no(session, Refusal.NOT_OFFERED)
     if room.asked >= session.config.iso20.installations:
@@ -66,6 +68,7 @@ def repeated(session: Context, request: m.CertificateInstallationReq) -> S:
     question = side(session).installing.question
     if question is None or not question.repeats(request):
         raise Refused(Cause.SEQUENCE, "another request while the back end is asked [V2G20-1972]")
+    refuse_revoked(session)
     late = Timer.PROVISIONING in session.timers.expired
     if question.answer is not None:
         return _finish(session, question, question.answer)
