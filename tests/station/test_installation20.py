@@ -16,7 +16,7 @@ from secc import exi
 from secc.messages import iso20_common as m
 from secc.pki.identifiers import EMAID
 from secc.pki.installation import signed_installation
-from secc.pki.keys import KeyType, new_private_key
+from secc.pki.keys import KeyType, key_type, new_private_key
 from secc.pki.kinds import Generation, Kind
 from secc.pki.provisioning import ProvisioningAnswer, Refusal
 from secc.pki.xmldsig import sign
@@ -53,6 +53,14 @@ def test_a_car_without_a_contract_gets_one_and_charges(site: InstallingSite) -> 
     assert len(site.outputs(ContractDelivered)) == 1
     (leaf,) = site.backend.store.certificates()
     assert (str(leaf.emaid), leaf.generation) == (EMAIDS[0], Generation.ISO20)
+
+
+def test_a_car_with_keys_on_ed448_agrees_by_x448(tmp_path: Path) -> None:
+    site = make_site(tmp_path, keys=KeyType.ED448)
+    wallet = site.wallet()
+    (result,) = play(site, wallet)
+    assert (result.error, result.completed) == ("", True)
+    assert [key_type(one.key) for one in wallet.contracts] == [KeyType.ED448]
 
 
 def test_a_car_gets_as_many_contracts_as_it_has_room_for_the_preferred_one_first(

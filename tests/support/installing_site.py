@@ -14,6 +14,7 @@ from secc.pki.hierarchy import make_hierarchy, make_iso20_hierarchy, write_hiera
 from secc.pki.identifiers import EMAID
 from secc.pki.installation import InstallationRequest
 from secc.pki.issuing import Holder
+from secc.pki.keys import KeyType
 from secc.pki.kinds import Kind
 from secc.pki.provisioning import ProvisioningAnswer
 from secc.pki.trust import Role
@@ -149,11 +150,11 @@ class InstallingSite:
         return [str(getattr(one, "rule", "")) for one in self.outputs(ContractRefused)]
 
 
-def make_site(folder: Path, seed: bytes = b"both") -> InstallingSite:
+def make_site(folder: Path, seed: bytes = b"both", keys: KeyType = KeyType.SECP521R1) -> InstallingSite:
     """A site whose store knows one car with three contracts, in both generations."""
     begin = NOW - datetime.timedelta(days=3)
     older = make_hierarchy(not_before=begin, seed=seed)
-    newer = make_iso20_hierarchy(not_before=begin, seed=seed)
+    newer = make_iso20_hierarchy(keys, not_before=begin, seed=seed)
     write_hierarchy(older, folder, NOW)
     write_hierarchy(newer, folder / "iso20", NOW)
     store = ContractStore(folder / "site.db")
