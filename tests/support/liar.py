@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from secc import exi
+from secc import exi, payloads
 from secc.messages import app_protocol, iso2
 from secc.sdp import SdpRequest, SdpResponse, Security
-from secc.v2gtp import FrameAssembler, PayloadType, frame
+from secc.v2gtp import FrameAssembler, frame
 
 Datagram = Callable[[bytes], bytes | None]
 Change = Callable[[Any], Any]
@@ -33,8 +33,10 @@ class Lie:
     """A response in transit; V2GMessage, or supportedAppProtocolRes."""
     request: Callable[[bytes], bytes] = lambda data: data
     """Bytes of the EV as the station gets them."""
-    kind: int = PayloadType.EXI
-    """Payload type of responses, the handshake excepted."""
+    kind: int | None = None
+    """Payload type of responses, the handshake excepted; None: as the station has it."""
+    iso20: str = ""
+    """The schema set of the energy, of a station of ISO 15118-20; empty: it speaks ISO 15118-2."""
     delay: float = 0.0
     """Seconds that each response is late, the handshake excepted."""
     keeps_open: bool = False
@@ -119,19 +121,24 @@ class _Between(asyncio.DatagramProtocol):
             writer.write_eof()
 
     async def _responses(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        frames, first = FrameAssembler(max_payload=65536), True
+        sets = payloads.iso20(self._lie.iso20) if self._lie.iso20 else payloads.ISO2
+        frames, first = FrameAssembler(max_payload=65536, more=sets.types), True
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 for taken in frames.feed(data):
-                    codec = exi.APP_PROTOCOL if first else exi.ISO2
-                    kind = PayloadType.EXI if first else self._lie.kind
-                    delay, first = 0.0 if first else self._lie.delay, False
-                    told = self._lie.response(codec.decode(taken.payload))
+                    kind = taken.payload_type
+                    if first:
+                        told = self._lie.response(exi.APP_PROTOCOL.decode(taken.payload))
+                        writer.write(frame(exi.APP_PROTOCOL.encode(told), kind))
+                        first = False
+                        continue
+                    told = self._lie.response(sets.decode(taken))
                     if told is None:
                         continue
-                    await asyncio.sleep(delay)
-                    encoded = told if isinstance(told, bytes) else codec.encode(told)
-                    writer.write(frame(encoded, kind))
+                    await asyncio.sleep(self._lie.delay)
+                    kind = kind if self._lie.kind is None else self._lie.kind
+                    noise = isinstance(told, bytes)
+                    writer.write(frame(told, kind) if noise else sets.encode(told, kind))
             if not self._lie.keeps_open:
                 writer.close()
 

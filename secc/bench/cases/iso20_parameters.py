@@ -64,6 +64,23 @@ def _mirrored(*, negative: bool) -> Deed:
     return deed
 
 
+def _phases(*, each: bool) -> Deed:
+    """The station uses the elements of L2 and L3 if the car does, and only then."""
+
+    async def deed(ev: Iso20Car) -> None:
+        request: Any = ev.energy.parameters()
+        field = "ac_cpd_req_energy_transfer_mode"
+        watts = rational_number(3_000.0) if each else None
+        lines = {f"ev_maximum_charge_power_{line}": watts for line in ("l2", "l3")}
+        mode = msgspec.structs.replace(getattr(request, field), **lines)
+        answer = await ev.expect(msgspec.structs.replace(request, **{field: mode}))
+        told = answer.ac_cpd_res_energy_transfer_mode
+        both = (told.evse_maximum_charge_power_l2, told.evse_maximum_charge_power_l3)
+        ev.trial.check(all((one is not None) is each for one in both), f"L2 and L3: {each}", told)
+
+    return deed
+
+
 async def other_family(ev: Iso20Car) -> None:
     zero = rational_number(0.0)
     if ev.dc:
@@ -198,6 +215,25 @@ CASES: tuple[Case, ...] = (
             ids="1213",
         )
         for number_, negative in (("009", False), ("010", True))
+    ),
+    case20(
+        "CPD-007",
+        _CPD,
+        "EVMaximumChargePower 0",
+        "FAILED_WrongChargeParameter",
+        at(_P, _parameters(WRONG, ev_maximum_charge_power=rational_number(0.0))),
+    ),
+    *(
+        case20(
+            f"CPD-{number_}",
+            _CPD,
+            f"three phases, {'all elements' if each else 'the base element alone'}",
+            "the same form in the response",
+            at(_P, _phases(each=each), service=Service.AC),
+            need(Service.AC),
+            ids="1817 1818 1822",
+        )
+        for number_, each in (("013", False), ("014", True))
     ),
     case20("CPD-019", _CPD, "parameters twice", REFUSED, at(_S, again)),
     case20(

@@ -1,0 +1,210 @@
+"""The bench can fail, ISO 15118-20: a station with one defect fails the case that tests it.
+
+As `test_lies`, with a proxy in front of a DC station of a laboratory, on plain TCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from secc import bench
+from secc.bench import ALL, BenchReport, BenchTimers, BenchVerdict, Target
+from secc.messages import app_protocol
+from secc.messages import iso20_common as common
+from secc.messages import iso20_dc as dc
+from secc.messages.iso20_common import ResponseCode
+from secc.messages.numbers import rational_number
+from secc.session.outlet import ControlPilot
+from secc.settings import (
+    CompatConfig,
+    EnergyConfig,
+    EnergyMode,
+    Iso20Config,
+    ProtocolName,
+    SeccConfig,
+    TimingConfig,
+)
+from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
+from secc.station.station import Station
+from secc.v2gtp import PayloadType
+from tests.support.liar import Lie, agreed, lying
+
+QUICK = BenchTimers(
+    message=0.8, slow_message=1.5, charge_loop=0.4, discovery=0.6, close=0.5, sequence=1.0, reach=3.0
+)
+# The truth may take its time: on a busy machine nothing that is right comes too late.
+PATIENT = dataclasses.replace(
+    QUICK, message=6.0, slow_message=6.0, charge_loop=4.0, close=4.0, discovery=2.0, reach=10.0
+)
+CONFIG = SeccConfig(
+    interface="lo",
+    protocols=(ProtocolName.ISO15118_20,),
+    energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,)),
+    timing=TimingConfig(sequence=5.0, close_delay=0.05),
+    compat=CompatConfig.strict(),
+    iso20=Iso20Config(insecure_lab=True),
+)
+Change = Callable[[Any], Any]
+
+
+def lie(title: str, change: Change, **more: Any) -> Lie:
+    """One change of each response."""
+    return Lie(title=title, response=change, iso20="iso20-dc", **more)
+
+
+def code(old: ResponseCode, new: ResponseCode) -> Lie:
+    """One code where another is due."""
+
+    def change(said: Any) -> Any:
+        if getattr(said, "response_code", None) is not old:
+            return said
+        return msgspec.structs.replace(said, response_code=new)
+
+    return lie(f"{new.value} for {old.value}", change)
+
+
+def replaced(title: str, kind: type, **changes: Any) -> Lie:
+    """Something else in one response."""
+
+    def change(said: Any) -> Any:
+        return msgspec.structs.replace(said, **changes) if isinstance(said, kind) else said
+
+    return lie(title, change)
+
+
+def head(**changes: Any) -> Change:
+    """Something else in each header."""
+
+    def change(said: Any) -> Any:
+        if isinstance(said, app_protocol.SupportedAppProtocolRes):
+            return said
+        return msgspec.structs.replace(said, header=msgspec.structs.replace(said.header, **changes))
+
+    return change
+
+
+def strange_id(said: Any) -> Any:
+    """Another SessionID in ServiceDetailRes."""
+    return head(session_id=b"12345678")(said) if isinstance(said, common.ServiceDetailRes) else said
+
+
+def one_mode(said: Any) -> Any:
+    """Details with the first parameter set only."""
+    if not isinstance(said, common.ServiceDetailRes):
+        return said
+    sets = said.service_parameter_list.parameter_set[:1]
+    return msgspec.structs.replace(
+        said, service_parameter_list=common.ServiceParameterList(parameter_set=sets)
+    )
+
+
+def schedule(change: Callable[[common.ChargingSchedule], common.ChargingSchedule]) -> Change:
+    """Another charging schedule in each tuple."""
+
+    def told(said: Any) -> Any:
+        offer = getattr(said, "scheduled_se_res_control_mode", None)
+        if offer is None:
+            return said
+        tuples = tuple(
+            msgspec.structs.replace(one, charging_schedule=change(one.charging_schedule))
+            for one in offer.schedule_tuple
+        )
+        changed = msgspec.structs.replace(offer, schedule_tuple=tuples)
+        return msgspec.structs.replace(said, scheduled_se_res_control_mode=changed)
+
+    return told
+
+
+def short(one: common.ChargingSchedule) -> common.ChargingSchedule:
+    """A schedule of a minute."""
+    entry = common.PowerScheduleEntry(duration=60, power=rational_number(1000.0))
+    entries = common.PowerScheduleEntryList(power_schedule_entry=(entry,))
+    power = msgspec.structs.replace(one.power_schedule, power_schedule_entries=entries)
+    return msgspec.structs.replace(one, power_schedule=power)
+
+
+def unpriced(one: common.ChargingSchedule) -> common.ChargingSchedule:
+    """A schedule without prices."""
+    return msgspec.structs.replace(one, price_level_schedule=None, absolute_price_schedule=None)
+
+
+AGREED = app_protocol.ResponseCode.OK_SUCCESSFUL_NEGOTIATION
+OK, SEQUENCE = ResponseCode.OK, ResponseCode.FAILED_SEQUENCE_ERROR
+LIES: list[tuple[Lie, str]] = [
+    (lie("agrees to everything", agreed(response_code=AGREED, schema_id=3)), "SAP-007"),
+    (lie("another SessionID in one response", strange_id), "SVC-009"),
+    (lie("time stamps that stand still", head(time_stamp=1_700_000_000)), "HDR-010"),
+    (lie("one payload type for all", lambda said: said, kind=PayloadType.ISO20_COMMON), "CPD-001"),
+    (lie("stays connected after a refusal", lambda said: said, keeps_open=True), "SSU-007"),
+    (lie("late in the loop", lambda said: said, delay=0.6), "LOP-019"),
+    (code(SEQUENCE, OK), "SSU-007"),
+    (code(ResponseCode.FAILED_UNKNOWN_SESSION, OK), "HDR-004"),
+    (code(ResponseCode.WARNING_AUTHORIZATION_SELECTION_INVALID, OK), "AUT-EIM-SELECTION"),
+    (code(ResponseCode.FAILED_SERVICE_ID_INVALID, OK), "SVC-008"),
+    (code(ResponseCode.FAILED_SERVICE_SELECTION_INVALID, OK), "SVC-013"),
+    (code(ResponseCode.FAILED_NO_ENERGY_TRANSFER_SERVICE_SELECTED, OK), "SVC-015"),
+    (code(ResponseCode.FAILED_WRONG_CHARGE_PARAMETER, OK), "CPD-005"),
+    (code(ResponseCode.FAILED_SCHEDULE_SELECTION_INVALID, ResponseCode.FAILED), "PWR-TUPLE"),
+    (code(ResponseCode.FAILED_EV_POWER_PROFILE_INVALID, OK), "PWR-009"),
+    (code(ResponseCode.FAILED_PAUSE_NOT_ALLOWED, OK), "PAU-004"),
+    (code(ResponseCode.FAILED_NO_SERVICE_RENEGOTIATION_SUPPORTED, OK), "REN-014"),
+    (lie("one control mode", one_mode), "SVC-009"),
+    (lie("a schedule of a minute", schedule(short)), "SCH-002"),
+    (lie("no prices", schedule(unpriced)), "SCH-005"),
+    (replaced("no meter", dc.DCChargeLoopRes, meter_info=None), "LOP-019"),
+    (replaced("takes energy", dc.DCChargeLoopRes, evse_present_current=rational_number(-50.0)), "BPT-013"),
+    (replaced("gives energy", dc.DCChargeLoopRes, evse_present_current=rational_number(9.0)), "LOP-004"),
+]
+
+
+async def examine(wrong: Lie | None, case: str) -> BenchReport:
+    """A DC station, the go-between, the bench."""
+    cable = SimulatedCable()
+
+    async def pilot(state: str) -> None:
+        cable.set_pilot(ControlPilot(state))
+
+    station = Station(CONFIG, SimulatedDcEvse(cable, isolation_time=0.05), SimulatedBackend(), sdp_port=0)
+    async with station:
+        assert station.sdp_port is not None
+        async with lying(wrong or lie("the truth", lambda said: said), station.sdp_port) as port:
+            target = Target(
+                sdp_port=port,
+                timers=QUICK if wrong else PATIENT,
+                declared=frozenset({"meter"}),
+                pilot=pilot,
+                interface="lo",
+            )
+            return await bench.run([one for one in ALL if one.id == f"I20-{case}"], target)
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, BenchReport]:
+    """All at the same time: most of it is waiting."""
+
+    async def everything() -> list[BenchReport]:
+        return await asyncio.gather(*(examine(wrong, case) for wrong, case in LIES))
+
+    return {wrong.title: report for (wrong, _), report in zip(LIES, asyncio.run(everything()), strict=True)}
+
+
+@pytest.mark.parametrize(("wrong", "case"), LIES, ids=[wrong.title for wrong, _ in LIES])
+def test_a_station_that_is_wrong_fails(reports: dict[str, BenchReport], wrong: Lie, case: str) -> None:
+    report = reports[wrong.title]
+    outcome = report.outcomes[0]
+    assert outcome.case.id == f"I20-{case}"
+    assert (outcome.verdict, report.good) == (BenchVerdict.FAIL, False), outcome.reason
+
+
+async def test_the_same_station_passes_when_nobody_lies() -> None:
+    async def everything() -> list[BenchReport]:
+        return await asyncio.gather(*(examine(None, case) for case in sorted({case for _, case in LIES})))
+
+    for report in await everything():
+        assert (report.outcomes[0].reason, report.good) == ("", True)
