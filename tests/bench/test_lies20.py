@@ -69,7 +69,7 @@ def code(old: ResponseCode, new: ResponseCode) -> Lie:
     return lie(f"{new.value} for {old.value}", change)
 
 
-def replaced(title: str, kind: type, **changes: Any) -> Lie:
+def replaced(title: str, kind: type[msgspec.Struct], **changes: Any) -> Lie:
     """Something else in one response."""
 
     def change(said: Any) -> Any:

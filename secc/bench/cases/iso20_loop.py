@@ -89,15 +89,17 @@ async def _wider_limit(ev: Iso20Car) -> None:
 async def _pilot_lost(ev: Iso20Car) -> None:
     """No energy without C or D: the station refuses, ends, or requests the end with nothing at the output."""
     await ev.trial.pilot("B")
+    last: Any = None
     for _ in range(10):
         answer = await ev.ask(ev.energy.request(1))
         if not isinstance(answer, CarAnswer) or answer.code.startswith("FAILED"):
             return
+        last = answer.body
         await asyncio.sleep(PACE)
-    status = answer.body.evse_status
+    status = last.evse_status
     asked = status is not None and status.evse_notification is common.EvseNotification.TERMINATE
-    ev.trial.check(asked, "FAILED, the end of TCP, or the notification Terminate", answer)
-    amperes = number(answer.body.evse_present_current) if ev.dc else 0.0
+    ev.trial.check(asked, "FAILED, the end of TCP, or the notification Terminate", last)
+    amperes = number(last.evse_present_current) if ev.dc else 0.0
     ev.trial.check(abs(amperes) < 1.0, "no current", f"{amperes:g} A")
 
 
