@@ -21,6 +21,7 @@ from secc.session.dialect import Dialect, Handler
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
 from secc.session.refusals import Cause
+from tools.docs import codes20
 
 _ROOMS = ("secc.session.iso2.handlers", "secc.session.din")
 _SHARED = frozenset(
@@ -65,6 +66,7 @@ def page() -> str:
     unused = [c.value for c in iso2.ResponseCode if c.value.startswith("FAILED") and c.value not in used]
     if unused:
         parts += ["## Codes that this station does not send", ", ".join(unused) + "."]
+    parts.append(codes20.section())
     return "\n\n".join(parts) + "\n"
 
 
