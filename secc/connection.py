@@ -40,6 +40,8 @@ from secc.session.inputs import (
     ControllerFault,
     DischargePermitted,
     EnergyTargeted,
+    GridCodeGiven,
+    GridTargeted,
     Input,
     LinkLost,
     PauseRequested,
@@ -59,12 +61,14 @@ from secc.session.machine import Session
 from secc.session.needs import NeedsReported
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import (
+    AskGridCode,
     AskPrices,
     AskSchedules,
     Authorize,
     CloseContactor,
     EndReason,
     EndSession,
+    GridEventSeen,
     Notice,
     NoticeKind,
     OfferChosen,
@@ -74,6 +78,7 @@ from secc.session.outputs import (
     RenewLease,
     Send,
     SetOutput,
+    SetReactivePower,
     StartCableCheck,
 )
 from secc.session.paused import PausedSession
@@ -149,6 +154,8 @@ ConnectionInput = (
     | PauseRequested
     | StandbyExitRequested
     | EnergyTargeted
+    | GridCodeGiven
+    | GridTargeted
     | DischargePermitted
     | PowerLimited
     | LinkLost
@@ -170,6 +177,9 @@ ConnectionOutput = (
     | Authorize
     | AskSchedules
     | AskPrices
+    | AskGridCode
+    | GridEventSeen
+    | SetReactivePower
     | OfferSent
     | OfferChosen
     | Notice
@@ -451,11 +461,19 @@ def _iso20_dc(config: SessionConfig) -> _Spoken:
     return ISO20_DC, payloads.iso20("iso20-dc", common_in_8001=config.iso20.common_in_8001)
 
 
+def _iso20_der(config: SessionConfig) -> _Spoken:
+    """Likewise."""
+    from secc.session.iso20.table_der import ISO20_DER
+
+    return ISO20_DER, payloads.iso20("iso20-ac-der-iec", common_in_8001=config.iso20.common_in_8001)
+
+
 _SPOKEN: dict[sap.Protocol, Callable[[SessionConfig], _Spoken]] = {
     sap.ISO2: lambda _: (ISO2, payloads.ISO2),
     sap.DIN: lambda _: (DIN, payloads.DIN),
     sap.ISO20_AC: _iso20_ac,
     sap.ISO20_DC: _iso20_dc,
+    sap.ISO20_AC_DER_IEC: _iso20_der,
 }
 """The protocols with a session: table and payload types."""
 

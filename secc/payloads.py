@@ -4,12 +4,13 @@ Nothing in an EXI stream says which schema it follows. In the handshake, ISO 151
 phase of the connection does; in ISO 15118-20 the payload type does, so it goes with its bytes from the frame
 to the codec and back. `Payloads` is the table of one protocol:
 
-| protocol | 8001 | 8002 | 8003 | 8004 | 8101 | 8102 |
-|---|---|---|---|---|---|---|
-| handshake | sap | | | | | |
-| ISO 15118-2 | iso2 | | | | | |
-| DIN SPEC 70121 | din | | | | | |
-| ISO 15118-20, AC or DC | (common) | common | AC | DC | common, energy set | common |
+| protocol | 8001 | 8002 | 8003 | 8004 | 8010 | 8101 | 8102 |
+|---|---|---|---|---|---|---|---|
+| handshake | sap | | | | | | |
+| ISO 15118-2 | iso2 | | | | | | |
+| DIN SPEC 70121 | din | | | | | | |
+| ISO 15118-20, AC or DC | (common) | common | AC | DC | | common, energy set | common |
+| ISO 15118-20, AC_DER_IEC | (common) | common | | DC | DER | common, DER | common |
 
 * The sets of AC and DC are both read in each session of ISO 15118-20: a message of the wrong one is refused
   by the session in its own paired response. In the wrong payload type a message does not decode.
@@ -105,7 +106,7 @@ DIN = Payloads({PayloadType.EXI: ("din",)})
 
 @functools.cache
 def iso20(energy: str, *, common_in_8001: bool = True) -> Payloads:
-    """ISO 15118-20 in a session of the energy set `energy`, `iso20-ac` or `iso20-dc`.
+    """ISO 15118-20 in a session of the energy set `energy`, `iso20-ac`, `iso20-dc` or `iso20-ac-der-iec`.
 
     `common_in_8001`: CommonMessages are read in 0x8001 too.
     """
@@ -116,6 +117,9 @@ def iso20(energy: str, *, common_in_8001: bool = True) -> Payloads:
         PayloadType.ISO20_SCHEDULE: ("iso20-common", energy),
         PayloadType.ISO20_METERING: ("iso20-common",),
     }
+    if energy == "iso20-ac-der-iec":  # its messages have the names of those of AC, which do not come here
+        sets[PayloadType.ISO20_AC_DER_IEC] = (energy,)
+        del sets[PayloadType.ISO20_AC]
     if common_in_8001:
         sets[PayloadType.EXI] = ("iso20-common",)
     return Payloads(sets)
@@ -145,7 +149,7 @@ _SCHEMAS: dict[int, tuple[str, ...]] = {
     PayloadType.ISO20_WPT: ("iso20-wpt",),
     PayloadType.ISO20_AC_DER_IEC: ("iso20-ac-der-iec",),
     PayloadType.ISO20_AC_DER_SAE: ("iso20-ac-der-sae",),
-    PayloadType.ISO20_SCHEDULE: ("iso20-common", "iso20-ac", "iso20-dc"),
+    PayloadType.ISO20_SCHEDULE: ("iso20-common", "iso20-ac", "iso20-dc", "iso20-ac-der-iec"),
     PayloadType.ISO20_METERING: ("iso20-common",),
 }
 

@@ -21,6 +21,7 @@ from secc.pki.revocation import Question
 from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
 from secc.session.needs import VehicleNeeds
 from secc.session.outlet import EvseSnapshot, IsolationLevel
@@ -45,6 +46,7 @@ __all__ = [
     "DrivesPilot",
     "EvseController",
     "FollowsNeeds",
+    "GridRules",
     "InstallationBackend",
     "OcspSource",
     "OffersServices",
@@ -56,6 +58,7 @@ __all__ = [
     "ReportsChanges",
     "ReportsExpiry",
     "RevocationBackend",
+    "SetsReactivePower",
     "SleepsModem",
     "VehicleStatusBackend",
     "WantsRenewal",
@@ -179,6 +182,18 @@ class Discharges(Protocol):
         ...
 
 
+class SetsReactivePower(Protocol):
+    """Optional ability of an AC controller: know the reactive power that an EV is asked for (AC_DER_IEC).
+
+    The inverter is in the EV; a controller that drives a compensation or supervises the outlet follows it.
+    """
+
+    def reactive_power(self, power: float) -> None:
+        """The EV is asked for `power` var from now on, above zero over-excited, already within every limit.
+        Return at once. An exception is reported and changes nothing."""
+        ...
+
+
 class ReportsChanges(Protocol):
     """Optional ability of a controller: report at once when pilot, fault or limits have changed.
 
@@ -241,6 +256,20 @@ class PricesEnergy(Protocol):
         `iso20.schedules` seconds together. Prices that are refused or late are reported and left out; the
         session goes on without them. A price in the offer is not a payment.
         """
+        ...
+
+
+class GridRules(Protocol):
+    """Optional ability of a back end: the rules of the grid for EVs that feed it, AC_DER_IEC. `iso20.der`
+    needs it. Set-points of the grid operator come by `Station.set_grid_targets`."""
+
+    async def grid_code(self, evse_id: str) -> GridCode | None:
+        """The rules that hold now; answer within the time that authorization takes. None: there are none,
+        and the EV may not feed the grid in this session. Called at the beginning of each session."""
+        ...
+
+    async def grid_event(self, evse_id: str, condition: int) -> None:
+        """The EV reports another GridEventCondition, 0..255: for the grid operator. At most once a second."""
         ...
 
 

@@ -15,7 +15,17 @@ from secc.settings.energy import EnergyConfig
 from secc.settings.iso20 import Iso20Config
 from secc.settings.protocols import ProtocolName
 
-__all__ = ["DIN", "ISO2", "ISO20_AC", "ISO20_DC", "Offered", "Protocol", "choose", "supported"]
+__all__ = [
+    "DIN",
+    "ISO2",
+    "ISO20_AC",
+    "ISO20_AC_DER_IEC",
+    "ISO20_DC",
+    "Offered",
+    "Protocol",
+    "choose",
+    "supported",
+]
 
 
 class Protocol(msgspec.Struct, frozen=True):
@@ -37,6 +47,10 @@ ISO20_AC = Protocol("urn:iso:std:iso:15118:-20:AC", 1, 0)
 
 ISO20_DC = Protocol("urn:iso:std:iso:15118:-20:DC", 1, 0)
 """DC, and megawatt charging."""
+
+
+ISO20_AC_DER_IEC = Protocol("urn:iso:std:iso:15118:-20:AC-DER-IEC", 1, 0)
+"""AC with rules of the grid, Amendment 1."""
 
 
 class Offered(typing.Protocol):
@@ -67,6 +81,7 @@ def supported(config: Offered, transport: Transport) -> tuple[Protocol, ...]:
         found.append(DIN)
     if ProtocolName.ISO15118_20 in config.protocols and transport.carries_iso20:
         found += [ISO20_AC] if config.energy.offers_ac else []
+        found += [ISO20_AC_DER_IEC] if config.energy.offers_ac and config.iso20.der else []
         found += [ISO20_DC] if config.energy.offers_dc else []
     return tuple(found)
 

@@ -98,6 +98,7 @@ ISO20_TYPES = (
     PayloadType.ISO20_COMMON,
     PayloadType.ISO20_AC,
     PayloadType.ISO20_DC,
+    PayloadType.ISO20_AC_DER_IEC,
     PayloadType.ISO20_SCHEDULE,
     PayloadType.ISO20_METERING,
 )

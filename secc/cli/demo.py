@@ -7,24 +7,25 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from secc.cli import demo_ocpp, demo_plc, demo_pnc, display, misused, netns, output
+from secc.cli import demo_ocpp, demo_plc, demo_pnc, demo_prices, display, misused, netns, output
 from secc.cli.protocols import DIALECTS, SHORT
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.records import Direction, MessageRecord, OutputRecord, Record
-from secc.records.text import milliseconds, name_of
+from secc.records.text import as_text, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.session.iso20.services import Service
-from secc.session.outputs import EndSession
+from secc.session.outputs import EndSession, OfferChosen, OfferSent
 from secc.settings.config import SeccConfig
 from secc.settings.energy import DcConfig, EnergyConfig, EnergyMode
-from secc.settings.iso20 import Iso20Config
+from secc.settings.iso20 import Iso20Config, Pricing
 from secc.settings.protocols import ProtocolName
 from secc.settings.timing import TimingConfig
 from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.sim import (
     EvResult,
     Plan,
+    PricingBackend,
     ScriptedEvcc,
     SimulatedAcEvse,
     SimulatedBackend,
@@ -38,6 +39,7 @@ from secc.station.station import Station
 EXAMPLES = """examples:
   secc demo                     AC, DC, AC TLS, DC TLS, DIN (DC), -20 DC, -20 both directions, on loopback
   secc demo --only dc-tls --loops 200
+  secc demo --only iso20-both --offers offers.svg   draw the power limits and prices that the car is offered
   secc demo --pnc               Plug and Charge: a car receives a contract, another renews its contract
   secc demo --ocpp              with a central system, 2.0.1 and 1.6J, which is interrupted meanwhile
   sudo secc demo --plc          the whole chain: control pilot, SLAC, SDP, TLS, Plug and Charge; two networks
@@ -66,6 +68,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ocpp", action="store_true", help="use a central system (secc[ocpp])")
     parser.add_argument("--plc", action="store_true", help="use a simulated power line with SLAC (root)")
     parser.add_argument("--only", choices=list(RUNS), help="run only this one")
+    parser.add_argument(
+        "--offers",
+        type=Path,
+        metavar="OUT",
+        help="draw the offer of iso20-both as SVG, with its trace beside it",
+    )
     parser.add_argument("--loops", type=int, default=20, help="messages of each charge loop (20)")
     parser.add_argument("--pace", type=float, default=0.05, help="seconds the EV waits in loops (0.05)")
     parser.add_argument(
@@ -140,7 +148,11 @@ class _Show:
             energy=EnergyConfig(modes=(mode,), dc=both if self._both else DcConfig()),
             timing=self._timing,
             tls=self._tls_config(),
-            iso20=Iso20Config(insecure_lab=self._iso20, discharge=self._both),
+            iso20=Iso20Config(
+                insecure_lab=self._iso20,
+                discharge=self._both,
+                prices=(Pricing.ABSOLUTE,) if self._both else (),
+            ),
         )
         style = self._style
         if not self._arguments.quiet:
@@ -148,8 +160,19 @@ class _Show:
             style.line(style.dim(f"{'seconds':>7} {'response':27} {'after':>9} pilot, output, energy, state"))
         self._begun = asyncio.get_running_loop().time()
         sdp_port = SDP_PORT if self._arguments.netns else 0
-        backend = SimulatedBackend(delay=0.2)
-        station = Station(config, self._evse, backend, reporter=self._see, sdp_port=sdp_port)
+        priced = PricingBackend(demo_prices.PRICES, delay=0.2)
+        backend = priced if self._both else SimulatedBackend(delay=0.2)
+        drawn = None
+        if self._both and self._arguments.offers is not None:
+            drawn = demo_prices.OfferRecorder(config, self._begun)
+        station = Station(
+            config,
+            self._evse,
+            backend,
+            reporter=self._see,
+            recorder=None if drawn is None else drawn.recorder,
+            sdp_port=sdp_port,
+        )
         self._station = station
         async with station:
             ev = ScriptedEvcc(
@@ -163,6 +186,9 @@ class _Show:
             )
             self.result = await ev.charge()
         self.delivered = self._evse.energy
+        if drawn is not None:
+            trace = drawn.draw(self._arguments.offers)
+            style.line(f"{self._arguments.offers}: the offer to the car; its session: {trace}")
         if not self._arguments.quiet:
             style.line(self._verdict())
             style.line()
@@ -170,7 +196,13 @@ class _Show:
     def _plan(self, mode: EnergyMode) -> Plan | Iso20Plan:
         loops, pace = self._arguments.loops, self._arguments.pace
         if self._both:
-            return Iso20Plan(service=Service.DC_BPT, loops=2 * loops, pace=pace, discharge_at=loops)
+            return Iso20Plan(
+                service=Service.DC_BPT,
+                loops=2 * loops,
+                pace=pace,
+                discharge_at=loops,
+                pricing=Pricing.ABSOLUTE,
+            )
         if self._iso20:
             return Iso20Plan(loops=loops, pace=pace)
         transfer = EnergyTransferMode(mode.value)
@@ -188,7 +220,10 @@ class _Show:
             case MessageRecord(direction=Direction.SENT):
                 self._answered(record)
             case OutputRecord(output=EndSession() as end) if not self._arguments.quiet:
-                self._style.line(f"{self._clock(record.at)} session over: {end.reason.value}")
+                costs = "" if end.costs is None else f", {end.costs.total / 1e6:.4f} {end.costs.currency}"
+                self._style.line(f"{self._clock(record.at)} session over: {end.reason.value}{costs}")
+            case OutputRecord(output=OfferSent() | OfferChosen()) if not self._arguments.quiet:
+                self._style.line(f"{self._clock(record.at)} {(as_text(record) or '').strip()}")
 
     def _answered(self, record: MessageRecord) -> None:
         name = name_of(record.message)

@@ -44,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--phases", type=int, choices=(1, 3), default=3, help="of the on-board charger (3)")
     group.add_argument("--discharge-at", type=int, metavar="N", help="offer to discharge from loop N on")
+    group.add_argument(
+        "--grid-event", type=int, default=0, metavar="N", help="GridEventCondition, AC_DER_IEC (0)"
+    )
     group.add_argument("--negative-limits", action="store_true", help="write discharge limits below zero")
     group.add_argument("--renegotiate-at", type=int, metavar="N", help="ask for a new schedule after N loops")
     group.add_argument(
@@ -80,6 +83,8 @@ def refusal(arguments: argparse.Namespace) -> str:
         return f"--install {arguments.install}: expected 0 to 127"
     if arguments.vehicle is not None and not arguments.vehicle.exists():
         return f"--vehicle {arguments.vehicle}: no such file"
+    if not 0 <= arguments.grid_event <= 255:
+        return f"--grid-event {arguments.grid_event}: 0 to 255"
     if arguments.mobility_needs == 2 and not arguments.dynamic:
         return "--mobility-needs 2 needs --dynamic"
     if arguments.session_id and len(arguments.session_id) not in (1, 8):
@@ -133,6 +138,7 @@ def plan(arguments: argparse.Namespace, certificates: Iso20Wallet | None = None)
         loops=20 if arguments.loops is None and arguments.energy is None else arguments.loops,
         energy=arguments.energy,
         discharge_at=arguments.discharge_at,
+        grid_event=arguments.grid_event,
         negative_limits=arguments.negative_limits,
         pace=arguments.pace,
         end=ChargingSession.PAUSE if arguments.pause else ChargingSession.TERMINATE,

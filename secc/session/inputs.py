@@ -13,6 +13,7 @@ import msgspec
 
 from secc.session.contract_events import ContractInput
 from secc.session.facts import Message
+from secc.session.grid import GridCode, GridTargets
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
 from secc.session.prices import PriceOffer
 from secc.session.schedules import DynamicOffer, ScheduleOffer
@@ -27,6 +28,8 @@ __all__ = [
     "ControllerFault",
     "DischargePermitted",
     "EnergyTargeted",
+    "GridCodeGiven",
+    "GridTargeted",
     "Input",
     "LinkLost",
     "PauseRequested",
@@ -100,6 +103,19 @@ class PricesOffered(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     offer: PriceOffer | None
+
+
+class GridCodeGiven(msgspec.Struct, frozen=True):
+    """Answer to `AskGridCode`. None: there is none; then an EV may not feed the grid in AC_DER_IEC."""
+
+    ticket: Ticket
+    code: GridCode | None
+
+
+class GridTargeted(msgspec.Struct, frozen=True):
+    """The grid operator asks for other values in AC_DER_IEC of ISO 15118-20."""
+
+    targets: GridTargets
 
 
 class StopRequested(msgspec.Struct, frozen=True):
@@ -180,6 +196,8 @@ Input = (
     | PauseRequested
     | StandbyExitRequested
     | EnergyTargeted
+    | GridCodeGiven
+    | GridTargeted
     | DischargePermitted
     | PowerLimited
     | LinkLost

@@ -23,12 +23,14 @@ from secc.session.ticket import Ticket
 from secc.session.vehicle_events import AskVehicleStatus
 
 __all__ = [
+    "AskGridCode",
     "AskPrices",
     "AskSchedules",
     "Authorize",
     "CloseContactor",
     "EndReason",
     "EndSession",
+    "GridEventSeen",
     "Notice",
     "NoticeKind",
     "OfferChosen",
@@ -38,6 +40,7 @@ __all__ = [
     "RenewLease",
     "Send",
     "SetOutput",
+    "SetReactivePower",
     "StartCableCheck",
 ]
 
@@ -110,6 +113,26 @@ class AskPrices(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     need: PriceNeed
+
+
+class AskGridCode(msgspec.Struct, frozen=True):
+    """By which rules may the EV feed the grid (AC_DER_IEC)? Answer with `GridCodeGiven`."""
+
+    ticket: Ticket
+
+
+class GridEventSeen(msgspec.Struct, frozen=True):
+    """The EV reports another GridEventCondition, for the grid operator; needs no answer."""
+
+    condition: int
+    """0..255, as the EV has sent it."""
+
+
+class SetReactivePower(msgspec.Struct, frozen=True):
+    """AC_DER_IEC: the EV is asked for this reactive power, within every limit."""
+
+    power: float
+    """var in total, above zero over-excited."""
 
 
 class OfferSent(msgspec.Struct, frozen=True):
@@ -207,6 +230,9 @@ Output = (
     | Authorize
     | AskSchedules
     | AskPrices
+    | AskGridCode
+    | GridEventSeen
+    | SetReactivePower
     | OfferSent
     | OfferChosen
     | Notice

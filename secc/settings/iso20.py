@@ -137,6 +137,11 @@ class Iso20Config(Settings, section="iso20"):
     """`mirror`, `negative` or `positive`."""
     islanding_detection: IslandingDetection = IslandingDetection.ACTIVE
     """`active` or `passive`: what the grid code asks of the EV's inverter, AC."""
+    der: bool = False
+    """Offer AC_DER_IEC (service 10, Amendment 1) in its namespace, beside AC: the EV feeds the grid by the
+    rules that a back end has from the grid operator (`secc.ports.GridRules`). Needs an AC outlet."""
+    der_reactive_power: float = 0.0
+    """var that an EV may be asked for at most in AC_DER_IEC, in each direction."""
     mobility_needs: bool = False
     """Offer MobilityNeedsMode 2: the back end knows when the driver departs, and how full the battery must
     be then."""
@@ -230,6 +235,7 @@ class Iso20Config(Settings, section="iso20"):
         check_range(self.acknowledge_delay, "iso20.acknowledge_delay", 0, 3600)
         if self.power_ramp_limitation is not None:
             check_range(self.power_ramp_limitation, "iso20.power_ramp_limitation", 0.0, 1_000_000.0)
+        check_range(self.der_reactive_power, "iso20.der_reactive_power", 0.0, 10_000_000.0)
         if self.power_tolerance is not None:
             check_range(self.power_tolerance, "iso20.power_tolerance", 0.0, 1_000_000.0)
         check(set(self.parking) <= set(range(1, 9)), "iso20.parking", "numbers from 1 to 8")

@@ -80,9 +80,11 @@ class PricingBackend(SimulatedBackend, PricesEnergy):
         grant: bool = True,
         offer: ScheduleOffer | Callable[[EnergyNeed], ScheduleOffer | DynamicOffer | None] | None = None,
         price_delay: float = 0.0,
+        delay: float = 0.0,
     ) -> None:
-        """`prices`: an offer, or how to make one; None: there is none. `price_delay`: seconds."""
-        super().__init__(grant=grant, offer=offer)
+        """`prices`: an offer, or how to make one; None: there is none. `price_delay`, `delay` of the
+        grant: seconds."""
+        super().__init__(grant=grant, offer=offer, delay=delay)
         self.price_needs: list[PriceNeed] = []
         """What prices were asked for."""
         self._prices = prices

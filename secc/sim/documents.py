@@ -58,7 +58,7 @@ class Iso20Documents:
     """ISO 15118-20: a header in each message, a payload type by its schema set."""
 
     def __init__(self, energy: str) -> None:
-        """`energy`: `iso20-ac` or `iso20-dc`."""
+        """`energy`: `iso20-ac`, `iso20-dc` or `iso20-ac-der-iec`."""
         self._session = payloads.iso20(energy)
         self._payloads = payloads.HANDSHAKE
         self._payload_type: int = PayloadType.EXI

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from secc.errors import LinkError, SeccError
-from secc.messages import din, iso2, iso20_ac, iso20_common, iso20_dc
+from secc.messages import din, iso2, iso20_ac, iso20_ac_der_iec, iso20_common, iso20_dc
 from secc.sdp import SDP_PORT, Security
+from secc.session.iso20.services import Service
 from secc.session.outlet import ControlPilot
 from secc.settings.protocols import ProtocolName
 from secc.sim.cable import SimulatedCable
@@ -227,7 +228,7 @@ class ScriptedEvcc:
         """What the EV does, and the form of its messages, by the plan."""
         plan = self.plan
         if isinstance(plan, Iso20Plan):
-            self._documents = Iso20Documents("iso20-dc" if plan.service.is_dc else "iso20-ac")
+            self._documents = Iso20Documents(_ENERGY_SETS.get(plan.service, "iso20-dc"))
             return Iso20Script(plan, self.vehicle, self._result.notes).run()
         self._documents = OlderDocuments()
         din_only = plan.protocol is ProtocolName.DIN70121
@@ -295,7 +296,17 @@ def message_timeout(request: type) -> float:
     return 5.0 if request in _SLOW else 2.0
 
 
-_LOOPS = (iso20_ac.ACChargeLoopReq, iso20_dc.DCChargeLoopReq)  # [V2G20-1499] [V2G20-1501]
+_ENERGY_SETS = {
+    Service.AC: "iso20-ac",
+    Service.AC_BPT: "iso20-ac",
+    Service.AC_DER_IEC: "iso20-ac-der-iec",
+}
+"""The schema set of the energy messages; of all other services it is that of DC."""
+_LOOPS = (
+    iso20_ac.ACChargeLoopReq,
+    iso20_dc.DCChargeLoopReq,
+    iso20_ac_der_iec.ACChargeLoopReq,
+)  # [V2G20-1499] [V2G20-1501]
 _SLOW = (
     iso2.ServiceDetailReq,
     iso2.PaymentDetailsReq,

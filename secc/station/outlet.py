@@ -28,19 +28,23 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
+from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
-from secc.session.inputs import AuthorizationDecided, PricesOffered, SchedulesOffered
+from secc.session.inputs import AuthorizationDecided, GridCodeGiven, PricesOffered, SchedulesOffered
 from secc.session.needs import NeedsReported
 from secc.session.outputs import (
+    AskGridCode,
     AskPrices,
     AskSchedules,
     Authorize,
     CloseContactor,
+    GridEventSeen,
     OfferChosen,
     OfferSent,
     OpenContactor,
     RenewLease,
     SetOutput,
+    SetReactivePower,
     StartCableCheck,
 )
 from secc.session.prices import PriceOffer
@@ -62,6 +66,7 @@ Answer = (
     | AuthorizationDecided
     | SchedulesOffered
     | PricesOffered
+    | GridCodeGiven
     | ContractInput
     | VehicleStatusReported
 )
@@ -76,6 +81,9 @@ OutletCommand = (
     | Authorize
     | AskSchedules
     | AskPrices
+    | AskGridCode
+    | GridEventSeen
+    | SetReactivePower
     | OfferSent
     | OfferChosen
     | ContractOutput
@@ -118,7 +126,7 @@ class Outlet:
         self._contract: Ticket | None = None
         self._config = config
         self._backend = backend
-        self._prices = checked_backend(backend).prices
+        self._prices, self._grid = checked_backend(backend).prices, checked_backend(backend).grid
         self._vehicles = checked_backend(backend).vehicles
         self._report = report
         self._complain = complain
@@ -170,6 +178,12 @@ class Outlet:
                 self._start(self._ask_schedules(command))
             case AskPrices():
                 self._start(self._ask_prices(command))
+            case AskGridCode():
+                self._start(self._ask_grid_code(command))
+            case GridEventSeen():
+                self._start(self._report_grid_event(command))
+            case SetReactivePower(power):
+                self._set_reactive_power(power)
             case OfferSent() | OfferChosen():
                 pass  # for the record, which the caller keeps
             case ServicesChosen(services):
@@ -231,6 +245,31 @@ class Outlet:
         except Exception as error:
             self._complain(f"prices: {what(error)}")
         self._report(PricesOffered(command.ticket, offer))
+
+    async def _ask_grid_code(self, command: AskGridCode) -> None:
+        code: GridCode | None = None
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                if self._grid is not None:
+                    code = await self._grid.grid_code(self._config.evse_id)
+        except Exception as error:
+            self._complain(f"grid_code: {what(error)}")
+        self._report(GridCodeGiven(command.ticket, code))
+
+    async def _report_grid_event(self, command: GridEventSeen) -> None:
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                if self._grid is not None:
+                    await self._grid.grid_event(self._config.evse_id, command.condition)
+        except Exception as error:
+            self._complain(f"grid_event: {what(error)}")
+
+    def _set_reactive_power(self, power: float) -> None:
+        try:
+            if self._controller.reactive is not None:
+                self._controller.reactive.reactive_power(power)
+        except Exception as error:
+            self._complain(f"reactive_power: {what(error)}")
 
     # --- contracts -----------------------------------------------------------------------------------------
 

@@ -18,8 +18,10 @@ from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
 from secc.session.contract_events import ContractRecord
+from secc.session.grid import GridTargets
 from secc.session.inputs import (
     EnergyTargeted,
+    GridTargeted,
     PauseRequested,
     RenegotiationRequested,
     ServiceRenegotiationRequested,
@@ -33,7 +35,13 @@ from secc.station.boundary import results
 from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import checked_controller
 from secc.station.boundary.sources import checked_ocsp, checked_random
-from secc.station.boundary.start import check_arguments, check_contracts, check_prices, settle_discharge
+from secc.station.boundary.start import (
+    check_arguments,
+    check_contracts,
+    check_grid,
+    check_prices,
+    settle_discharge,
+)
 from secc.station.contracts import ContractDesk
 from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery
@@ -95,6 +103,7 @@ class Station:
         ocsp = checked_ocsp(ocsp)
         check_contracts(config, backend)
         check_prices(config, backend)
+        check_grid(config, backend)
         settle_discharge(config, controller)
         self._config = config
         self._log = LogReporter() if reporter is None else None
@@ -280,6 +289,16 @@ class Station:
         """
         self.thread.check("set_power")
         self._sessions.post(EnergyTargeted(results.signed_power("set_power", power)))
+
+    def set_grid_targets(self, targets: GridTargets) -> None:
+        """Set what the grid operator asks for in the session in progress, AC_DER_IEC of ISO 15118-20:
+        reactive power or power factor, and the most that may be fed. Limits of outlet and EV hold all the
+        same.
+
+        Raises IntegrationError for anything but an object of GridTargets with finite numbers.
+        """
+        self.thread.check("set_grid_targets")
+        self._sessions.post(GridTargeted(results.grid_targets("set_grid_targets", targets)))
 
     def permit_discharge(self, max_power: float | None) -> None:
         """Permit energy to flow from EVs to the station, up to `max_power` W, from now on and also in later

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from secc import exi
 from secc.exi import Codec
 from secc.exi.schema import xsd
 from secc.exi.schema.notation import SchemaSet
+from secc.messages import iso20_common
+from secc.session.iso20 import price_schedules
+from secc.session.iso20.schedules import Form, tuples
+from secc.session.prices import PriceOffer, SignedPrices, TuplePrices
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+from tests.support import prices
+from tests.support.iso20 import HEAD
 from tests.support.messages import Generator, schema_sets
 from tools.oracles import compare_many
 from tools.oracles.compare import SETS, compare
@@ -72,3 +84,64 @@ def test_a_message_of_other_content_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     same, differences = compare_many.compare("sap", count=1, seed=1)
     assert same == 0
     assert differences[0].startswith("encode\t")
+
+
+# --- prices of ISO 15118-20 --------------------------------------------------------------------------------
+
+
+def priced_answers() -> list[iso20_common.ScheduleExchangeRes]:
+    """Levels and absolute prices, signed and not, for both directions, in both control modes."""
+    one, two = PowerStep(0, 11_000.0), PowerStep(3600, 4000.0)
+    offer = ScheduleOffer((PowerSchedule(1, (one, two), 3600), PowerSchedule(2, (one,), 7200)))
+    signed = SignedPrices(prices.fragment(prices.message()))
+    choices = (
+        TuplePrices(prices.DAY, prices.BACK),
+        TuplePrices(prices.LEVELS, prices.LEVELS),
+        TuplePrices(signed),
+    )
+    form = Form(anchor=7, departure=7200, points=1024, prices=True, discharge=5_000_000)
+    scheduled = [
+        answer(
+            scheduled_se_res_control_mode=tuples(
+                offer, msgspec.structs.replace(form, offer=PriceOffer((one,)))
+            )
+        )
+        for one in choices
+    ]
+    written = [price_schedules.written(one, anchor=7, end=7200) for one in (prices.DAY, prices.LEVELS)]
+    modes = [iso20_common.DynamicSEResControlMode(**price_schedules.element(one)) for one in written]
+    return [*scheduled, *(answer(dynamic_se_res_control_mode=mode) for mode in modes)]
+
+
+def answer(**mode: Any) -> iso20_common.ScheduleExchangeRes:
+    return iso20_common.ScheduleExchangeRes(
+        header=HEAD,
+        response_code=iso20_common.ResponseCode.OK,
+        evse_processing=iso20_common.Processing.FINISHED,
+        **mode,
+    )
+
+
+def test_price_schedules_have_the_bytes_of_exificient(exificient: Exificient) -> None:
+    codec = exi.codec("iso20-common", full_lists="marked")
+    for message in priced_answers():
+        data = codec.json_form.from_value("ScheduleExchangeRes", message)
+        assert exificient.encode("iso20-common", data) == codec.encode(message)
+        assert exificient.decode("iso20-common", codec.encode(message)) == data
+
+
+MODEL = """
+import json, sys
+from iso15118.shared.messages.iso15118_20.common_messages import ScheduleExchangeRes
+for data in json.load(sys.stdin):
+    ScheduleExchangeRes.parse_obj(data)
+"""
+
+
+@pytest.mark.usefixtures("exificient")
+def test_an_independent_ev_accepts_the_price_schedules() -> None:
+    codec = exi.codec("iso20-common")
+    found = [codec.json_form.from_value("ScheduleExchangeRes", one) for one in priced_answers()]
+    text = json.dumps([one["ScheduleExchangeRes"] for one in found])
+    done = subprocess.run([str(PYTHON), "-c", MODEL], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -38,7 +38,9 @@ def charged(
     """The records of one session, which must be complete."""
     config = configuration(plan.service)
     forms = (Pricing.ABSOLUTE, Pricing.LEVELS)
-    config = dataclasses.replace(config, iso20=dataclasses.replace(config.iso20, prices=forms))
+    config = dataclasses.replace(
+        config, iso20=dataclasses.replace(config.iso20, prices=forms, loop_timeout=20.0)
+    )
     records: list[Record] = []
     cable = SimulatedCable()
 

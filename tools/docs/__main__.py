@@ -21,6 +21,7 @@ from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
 from secc.session.iso20.table import ISO20_DC
+from secc.session.iso20.table_der import BESIDE_DER, RULES_DER
 from secc.session.states import Timer
 from tools.docs import codes, diagram, invariants, matching, model, requirements, threats, timers, use_cases
 
@@ -168,7 +169,15 @@ def iso20_states_page() -> str:
         "answered with `FAILED_UnknownSession` first \\[V2G20-460]. A response code that begins with "
         "`WARNING` refuses the request and keeps the state.",
     ]
-    return _page_of(ISO20_DC, introduction)
+    known = (*ISO20_DC.rules, *ISO20_DC.beside)
+    rows = [rule for rule in (*RULES_DER, *BESIDE_DER) if rule not in known]
+    parts = [
+        "## AC_DER_IEC",
+        "Its namespace has the table of AC (`secc/session/iso20/table_der.py`) with the two requests of its "
+        "energy set in place of those of AC. Only these rows are different:",
+        _rules_table(rows, states=True),
+    ]
+    return _page_of(ISO20_DC, introduction) + "\n" + "\n\n".join(parts) + "\n"
 
 
 def _page_of(dialect: Dialect, introduction: list[str]) -> str:
@@ -221,12 +230,15 @@ def _requests_table(dialect: Dialect) -> str:
     return "\n".join(lines)
 
 
-def _rules_table(rules: list[On]) -> str:
-    lines = ["| input | handler | leads to | requirements | |", "| --- | --- | --- | --- | --- |"]
+def _rules_table(rules: list[On], *, states: bool = False) -> str:
+    """`states`: with a column for the state."""
+    head = "| state " if states else ""
+    lines = [f"{head}| input | handler | leads to | requirements | |", "| --- " * (5 + states) + "|"]
     for rule in rules:
         targets = ", ".join(state.name for state in type(rule.state) if state in rule.leads_to) or "the end"
         note = f"with `compat.{rule.leniency}` only" if rule.leniency else ""
-        lines.append(f"| {_key(rule.input)} | `{_handler(rule.handler)}` | {targets} | {rule.ids} | {note} |")
+        row = f"| {_key(rule.input)} | `{_handler(rule.handler)}` | {targets} | {rule.ids} | {note} |"
+        lines.append(f"| {rule.state.name} {row}" if states else row)
     return "\n".join(lines)
 
 

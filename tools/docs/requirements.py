@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
 from secc.session.iso20.table import ISO20_DC
+from secc.session.iso20.table_der import ISO20_DER
 from tools.docs import ids
 
 DATA = (Path(__file__).with_name("requirements.toml"), Path(__file__).with_name("requirements20.toml"))
@@ -93,7 +94,7 @@ def _remark(id_: str, data: Mapping[str, Any]) -> tuple[str, str]:
 @functools.cache
 def _rows() -> frozenset[str]:
     """Ids in the rows of the tables of states."""
-    tables = (ISO2, DIN, ISO20_DC)
+    tables = (ISO2, DIN, ISO20_DC, ISO20_DER)
     columns = [rule.ids for table in tables for rule in table.rules]
     columns += [row.ids for table in tables for row in table.anywhere.values()]
     return frozenset(" ".join(columns).split())

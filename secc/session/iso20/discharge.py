@@ -51,8 +51,13 @@ def update(session: Context) -> None:
         and session.granted
         and session.stop is None
         and room.battery.may_discharge
+        and (not room.der or (room.offer is not None and room.offer.grid is not None))
     )
-    session.may_discharge = permitted(session) if allowed else NO_DISCHARGE
+    found = permitted(session) if allowed else NO_DISCHARGE
+    most = room.grid.targets.max_discharge
+    if room.der and most is not None:
+        found = DischargeLimit(min(found, milli(most)))
+    session.may_discharge = found
 
 
 def permission_changed(session: Context, event: DischargePermitted) -> None:

@@ -13,6 +13,7 @@ class Kept(msgspec.Struct, frozen=True):
     """Services as they were offered and selected [V2G20-1644] [V2G20-1956]."""
 
     dc: bool
+    der: bool
     offer: ServiceOffer | None
     selection: Selection | None
     payer: ContractPayer | None = None
@@ -28,5 +29,5 @@ def kept(session: Agreed) -> tuple[bytes, Kept | None]:
     if vehicle is None or not isinstance(room, Iso20Side):
         return b"", None
     pnc = session.pnc
-    left = Kept(room.dc, room.offer, room.selection, pnc.payer, pnc.last_energy)
+    left = Kept(room.dc, room.der, room.offer, room.selection, pnc.payer, pnc.last_energy)
     return vehicle.binding(session.session_id), left

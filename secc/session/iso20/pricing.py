@@ -1,7 +1,7 @@
 """Prices in ScheduleExchange: the question to the back end, and what of its answer is sent.
 
 Only where the EV has selected a parameter set with prices. The back end is asked after the schedules are
-known, so that it prices what is offered; the EV hears Ongoing meanwhile. Prices that are late, in another
+known, so that it prices what is offered; meanwhile the answer is Ongoing. Prices that are late, in another
 form than the EV has selected, or too long for it are left out, and the session goes on: a schedule without
 prices is complete.
 """

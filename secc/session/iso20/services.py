@@ -26,16 +26,17 @@ class Service(enum.IntEnum):
     DC_BPT = 6
     MCS = 8
     MCS_BPT = 9
+    AC_DER_IEC = 10
 
     @property
     def is_dc(self) -> bool:
         """The service uses the messages of the DC set."""
-        return self not in (Service.AC, Service.AC_BPT)
+        return self not in (Service.AC, Service.AC_BPT, Service.AC_DER_IEC)
 
     @property
     def bidirectional(self) -> bool:
-        """The service uses the BPT variants of the messages."""
-        return self in (Service.AC_BPT, Service.DC_BPT, Service.MCS_BPT)
+        """Energy may flow from the EV to the station: the messages are the BPT or the DER variants."""
+        return self in (Service.AC_BPT, Service.DC_BPT, Service.MCS_BPT, Service.AC_DER_IEC)
 
 
 INTERNET = 65
@@ -85,11 +86,16 @@ _MODES = ((ControlMode.SCHEDULED, MobilityNeeds.EV), (ControlMode.DYNAMIC, Mobil
 _MODES_OF_BOTH = (*_MODES, (ControlMode.DYNAMIC, MobilityNeeds.STATION))
 
 
-def offered(config: SessionConfig, *, dc: bool, export: bool) -> dict[Service, tuple[EnergySet, ...]]:
+def offered(
+    config: SessionConfig, *, dc: bool, export: bool, der: bool = False
+) -> dict[Service, tuple[EnergySet, ...]]:
     """The energy services of an outlet in the order offered, with their sets.
 
-    `dc`: the kind of the namespace that was agreed on. `export`: energy may flow from the EV to the station.
+    `dc`, `der`: the kind of the namespace that was agreed on. `export`: energy may flow from the EV to the
+    station; AC_DER_IEC is offered in any case, with a limit of zero without a permission.
     """
+    if der:
+        return {Service.AC_DER_IEC: _sets(config, Service.AC_DER_IEC)}
     if dc:
         family = (Service.MCS, Service.MCS_BPT) if config.iso20.mcs else (Service.DC, Service.DC_BPT)
     else:
@@ -123,23 +129,30 @@ def _connectors(config: SessionConfig, service: Service) -> tuple[int, ...]:
 
 
 def energy_parameters(
-    config: SessionConfig, service: Service, sets: tuple[EnergySet, ...]
+    config: SessionConfig, service: Service, sets: tuple[EnergySet, ...], functions: int = 0
 ) -> m.ServiceParameterList:
-    """ServiceParameterList of an energy service: Tables 205 to 208 [V2G20-1357] [V2G20-1361]."""
+    """ServiceParameterList of an energy service: Tables 205 to 208 [V2G20-1357] [V2G20-1361]. `functions`:
+    DERControlFunctions of AC_DER_IEC [V2G20-3190]."""
     return m.ServiceParameterList(
         parameter_set=tuple(
-            m.ParameterSet(parameter_set_id=one.number, parameter=_parameters(config, service, one))
+            m.ParameterSet(
+                parameter_set_id=one.number, parameter=_parameters(config, service, one, functions)
+            )
             for one in sets
         )
     )
 
 
-def _parameters(config: SessionConfig, service: Service, one: EnergySet) -> tuple[m.Parameter, ...]:
+def _parameters(
+    config: SessionConfig, service: Service, one: EnergySet, functions: int
+) -> tuple[m.Parameter, ...]:
     values = {"Connector": one.connector, "ControlMode": one.control, "MobilityNeedsMode": one.needs}
     if not service.is_dc:
         values["EVSENominalVoltage"] = round(config.energy.ac.nominal_voltage)
     values["Pricing"] = 0 if one.pricing is None else one.pricing.number
-    if service.bidirectional:
+    if service is Service.AC_DER_IEC:
+        values["DERControlFunctions"] = functions
+    elif service.bidirectional:
         values |= {
             "BPTChannel": 1,
             "GeneratorMode": 1,

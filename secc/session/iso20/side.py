@@ -11,6 +11,7 @@ import msgspec
 from secc.messages.iso20_common import MeterInfo, Receipt, ResponseCode
 from secc.session.agreed import ChargeParameters
 from secc.session.costs import NOTHING_USED, Costs, Usage
+from secc.session.grid import NO_TARGETS, GridCode, GridTargets
 from secc.session.inputs import PricesOffered
 from secc.session.iso20.attempt import Attempt
 from secc.session.iso20.installing import Installing
@@ -35,6 +36,8 @@ class ServiceOffer(msgspec.Struct, frozen=True):
     """Parameter sets of the value-added services by ServiceID."""
     renegotiable: bool
     """ServiceRenegotiationSupported."""
+    grid: GridCode | None = None
+    """By which the EV may feed the grid, AC_DER_IEC."""
 
     def takes(self, service_id: int, parameter_set: int) -> bool:
         """An EV may select this service with this set [V2G20-1216]."""
@@ -147,6 +150,23 @@ class Bill(msgspec.Struct, frozen=True):
     """By prices that were in force before."""
 
 
+class GridSide(msgspec.Struct, frozen=True):
+    """The grid in a session of AC_DER_IEC."""
+
+    ticket: Ticket | None = None
+    """Of the question for the rules."""
+    code: GridCode | None = None
+    targets: GridTargets = NO_TARGETS
+    condition: int = 0
+    """The last GridEventCondition that was reported."""
+    reported_at: float | None = None
+    """When it was, monotonic seconds."""
+    ev_reactive: int | None = None
+    """mvar that the EV has at most, a magnitude; None: the EV does not say."""
+    reactive: int | None = None
+    """mvar that the EV was asked for last."""
+
+
 class Wish(enum.Enum):
     """What the station asks the EV for besides a stop, the most urgent first."""
 
@@ -189,6 +209,9 @@ class Iso20Side(msgspec.Struct):
 
     dc: bool
     """The namespace that was agreed on is that of DC."""
+    der: bool = False
+    """It is that of AC_DER_IEC."""
+    grid: GridSide = GridSide()
     stamp: int = 0
     """The last time stamp sent."""
     offer: ServiceOffer | None = None

@@ -52,6 +52,8 @@ from secc.session.inputs import (
     ContactorReported,
     DischargePermitted,
     EnergyTargeted,
+    GridCodeGiven,
+    GridTargeted,
     PauseRequested,
     PricesOffered,
     RenegotiationRequested,
@@ -59,7 +61,7 @@ from secc.session.inputs import (
     ServiceRenegotiationRequested,
     StandbyExitRequested,
 )
-from secc.session.iso20 import discharge, notifications, pricing, terms, vehicle_status
+from secc.session.iso20 import discharge, grid_rules, notifications, pricing, terms, vehicle_status
 from secc.session.iso20.beside import BESIDE, OPENS
 from secc.session.iso20.handlers import (
     ac,
@@ -329,6 +331,8 @@ _MORE: dict[Key, Anywhere] = {
     StandbyExitRequested: Anywhere(notifications.standby_exit_requested, "V2G20-1386"),
     DischargePermitted: Anywhere(discharge.permission_changed, "INV-07"),
     EnergyTargeted: Anywhere(dc_loop.target_changed, "INV-07"),
+    GridCodeGiven: Anywhere(grid_rules.given, "V2G20-3190 INV-20"),
+    GridTargeted: Anywhere(grid_rules.targeted, "INV-07"),
 }
 
 _LARGE = (

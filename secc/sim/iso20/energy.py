@@ -37,6 +37,10 @@ class Energy(abc.ABC):
         self.vehicle = script.vehicle
         self.plan = script.plan
 
+    def discover(self) -> Script:
+        """Exchange the charge parameters."""
+        yield from self.script.ask(self.parameters(), self.discovery)
+
     @abc.abstractmethod
     def parameters(self) -> msgspec.Struct:
         """ChargeParameterDiscoveryReq."""
@@ -255,8 +259,8 @@ class AcEnergy(Energy):
     """AC: the on-board charger takes power, or gives it, as it is allowed to."""
 
     namespace = "urn:iso:std:iso:15118:-20:AC"
-    discovery = ac.ACChargeParameterDiscoveryRes
-    loop = ac.ACChargeLoopRes
+    discovery: type[Any] = ac.ACChargeParameterDiscoveryRes
+    loop: type[Any] = ac.ACChargeLoopRes
 
     def __init__(self, script: Iso20Exchanges) -> None:
         super().__init__(script)

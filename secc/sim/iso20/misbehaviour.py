@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from secc.messages import iso20_ac as ac
+from secc.messages import iso20_ac_der_iec as der
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq
@@ -51,6 +53,10 @@ class Iso20Misbehaviour(enum.StrEnum):
     """Nothing for 5 s in the charge loop."""
     VANISH = "vanish"
     """Gone without a word in the charge loop."""
+    PLAIN_MODE = "plain-mode"
+    """AC_DER_IEC: the charge loop in the variant of AC, without what the grid wants to know."""
+    FLUTTERING_GRID = "fluttering-grid"
+    """AC_DER_IEC: another GridEventCondition in each message of the charge loop."""
     NOISE = "noise"
     """Bytes that are not EXI in the charge loop."""
 
@@ -64,7 +70,7 @@ def misbehaving(what: Iso20Misbehaviour) -> Callable[[Request, int], Move | None
         nonlocal done
         if done or not isinstance(request, kinds) or earlier < number:
             return None
-        done = True
+        done = what is not Iso20Misbehaviour.FLUTTERING_GRID
         return change(request)
 
     return tamper
@@ -90,9 +96,10 @@ def _another_set(request: Request) -> Move:
 def _another_mode(request: Any) -> Move:
     """Scheduled in place of Dynamic, and the other way round."""
     kind = type(request.cl_req_control_mode).__name__
-    family = "AC" if isinstance(request, ac.ACChargeLoopReq) else "DC"
+    modules: dict[type, Any] = {dc.DCChargeLoopReq: dc, der.ACChargeLoopReq: der}
+    module = modules.get(type(request), ac)
     other = "Scheduled" if "Dynamic" in kind else "Dynamic"
-    mode = getattr(ac if family == "AC" else dc, f"{other}{family}CLReqControlMode")
+    mode = getattr(module, f"{other}{'DC' if module is dc else 'AC'}CLReqControlMode")
     values = dict.fromkeys(mode.__struct_fields__, rational_number(0.0)) | _optional(mode)
     return Ask(msgspec.structs.replace(request, cl_req_control_mode=mode(**values)))
 
@@ -101,6 +108,20 @@ def _optional(mode: Any) -> dict[str, None]:
     """The fields that a control mode may leave out, left out."""
     fields = msgspec.structs.fields(mode)
     return {field.name: None for field in fields if not field.required}
+
+
+def _plain_mode(request: Any) -> Move:
+    """The same values, with the control mode of AC."""
+    kind = type(request.cl_req_control_mode).__name__.removeprefix("DER")
+    mode = getattr(der, kind)
+    values = {name: getattr(request.cl_req_control_mode, name) for name in mode.__struct_fields__}
+    return Ask(msgspec.structs.replace(request, cl_req_control_mode=mode(**values)))
+
+
+def _fluttering(request: Any) -> Move:
+    """A condition that changes with each message."""
+    mode = msgspec.structs.replace(request.cl_req_control_mode, grid_event_condition=next(_CONDITIONS))
+    return Ask(msgspec.structs.replace(request, cl_req_control_mode=mode))
 
 
 def _unknown_set(request: Request) -> Move:
@@ -131,7 +152,8 @@ def _second_handshake(_: Request) -> Move:
     return Ask(SupportedAppProtocolReq(app_protocol=(entry,)))
 
 
-_LOOP = (ac.ACChargeLoopReq, dc.DCChargeLoopReq)
+_CONDITIONS = itertools.cycle(range(1, 256))
+_LOOP = (ac.ACChargeLoopReq, dc.DCChargeLoopReq, der.ACChargeLoopReq)
 _Change = Callable[[Request], Move]
 _WHERE: dict[Iso20Misbehaviour, tuple[tuple[type, ...], int, _Change]] = {
     Iso20Misbehaviour.WRONG_SESSION_ID: (
@@ -156,6 +178,8 @@ _WHERE: dict[Iso20Misbehaviour, tuple[tuple[type, ...], int, _Change]] = {
         0,
         lambda _: Ask(_session_stop(ChargingSession.SERVICE_RENEGOTIATION)),
     ),
+    Iso20Misbehaviour.PLAIN_MODE: ((der.ACChargeLoopReq,), 0, _plain_mode),
+    Iso20Misbehaviour.FLUTTERING_GRID: ((der.ACChargeLoopReq,), 0, _fluttering),
     Iso20Misbehaviour.PAUSE_UNDER_POWER: (_LOOP, 2, lambda _: Ask(_session_stop(ChargingSession.PAUSE))),
     Iso20Misbehaviour.SILENCE: (_LOOP, 2, lambda _: Wait(5.0)),
     Iso20Misbehaviour.VANISH: (_LOOP, 2, lambda _: Vanish()),

@@ -35,6 +35,10 @@ class Iso20Plan:
     """Wh to take; None: no such limit."""
     discharge_at: int | None = None
     """Scheduled and bidirectional: from this message of the charge loop on the EV offers to discharge."""
+    grid_event: int = 0
+    """AC_DER_IEC: the GridEventCondition that the EV reports, 0..255 ..."""
+    grid_event_at: int = 0
+    """... from this message of the charge loop on."""
     negative_limits: bool = False
     """Discharge limits are written below zero, as the text has it; stations mirror what they read."""
     pace: float = 0.1

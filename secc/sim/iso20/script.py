@@ -14,9 +14,11 @@ from secc.messages import iso20_common as common
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
 from secc.messages.numbers import number, rational_number
+from secc.session.iso20.services import Service
 from secc.sim.iso20 import requests
 from secc.sim.iso20.authorization import authorize, challenge_of
 from secc.sim.iso20.contract import Iso20Contract
+from secc.sim.iso20.der import DerEnergy
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.installing import install
@@ -35,7 +37,7 @@ class Iso20Script(Iso20Exchanges):
     def __init__(self, plan: Iso20Plan, vehicle: Vehicle, notes: list[str] | None = None) -> None:
         """`vehicle` is charged, or discharged, by running the script; `notes` gets what was odd."""
         super().__init__(plan, vehicle, notes)
-        self.energy: Energy = (DcEnergy if plan.service.is_dc else AcEnergy)(self)
+        self.energy: Energy = _energy(plan.service)(self)
         self.contract: Iso20Contract | None = None
         """The contract that pays."""
         self.metering = MeteringSide(self, plan.metering_fault, beside=plan.metering_beside)
@@ -157,7 +159,7 @@ class Iso20Script(Iso20Exchanges):
 
     def _charge(self) -> Script:
         """From the parameters to the open contactor."""
-        yield from self.ask(self.energy.parameters(), self.energy.discovery)
+        yield from self.energy.discover()
         yield from self._schedules()
         yield from self.energy.prepare()
         for _ in range(self.plan.ongoing_starts):
@@ -330,6 +332,12 @@ class Iso20Script(Iso20Exchanges):
     def _stop_session(self, how: ChargingSession) -> Script:
         request = requests.session_stop(how)
         yield from self.ask(request, common.SessionStopRes)
+
+
+def _energy(service: Service) -> type[Energy]:
+    if service is Service.AC_DER_IEC:
+        return DerEnergy
+    return DcEnergy if service.is_dc else AcEnergy
 
 
 _CONFIRMED = common.PowerToleranceAcceptance.POWER_TOLERANCE_CONFIRMED

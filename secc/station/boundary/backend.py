@@ -21,6 +21,7 @@ from secc.ports import (
     CertificateSigner,
     ContractBackend,
     FollowsNeeds,
+    GridRules,
     InstallationBackend,
     OffersServices,
     PricesEnergy,
@@ -32,6 +33,7 @@ from secc.ports import (
     WantsRenewal,
 )
 from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
 from secc.session.needs import VehicleNeeds
 from secc.session.prices import PriceNeed, PriceOffer
@@ -54,6 +56,7 @@ class CheckedBackend:
         self.inner = backend
         """The integrator's object."""
         self.prices = adapted(backend, PricesEnergy, _Prices)
+        self.grid = adapted(backend, GridRules, _Grid)
         self.vehicles = adapted(backend, AuthorizesVehicles, _Vehicles)
         self.contracts = adapted(backend, ContractBackend, _Contracts)
         self.central_validation = adapted(backend, CentralValidation, _CentralValidation)
@@ -88,6 +91,20 @@ class _Prices:
     async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
         offer: PriceOffer | None = await awaited("prices", self._inner.prices(evse_id, need))
         return offer
+
+
+class _Grid:
+    """A checked `GridRules`."""
+
+    def __init__(self, inner: GridRules) -> None:
+        self._inner = inner
+
+    async def grid_code(self, evse_id: str) -> GridCode | None:
+        code: GridCode | None = await awaited("grid_code", self._inner.grid_code(evse_id))
+        return code
+
+    async def grid_event(self, evse_id: str, condition: int) -> None:
+        await awaited("grid_event", self._inner.grid_event(evse_id, condition))
 
 
 class _Vehicles:

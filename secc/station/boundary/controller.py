@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from secc.errors import IntegrationError
-from secc.ports import ChargesBasically, Discharges, DrivesPilot, EvseController, ReportsChanges
+from secc.ports import (
+    ChargesBasically,
+    Discharges,
+    DrivesPilot,
+    EvseController,
+    ReportsChanges,
+    SetsReactivePower,
+)
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.station.boundary.abilities import CONTROLLER, adapted, examine
 from secc.station.boundary.calls import awaited, returned, what
@@ -35,6 +42,8 @@ class CheckedController:
         """A DC outlet that cannot take energy from the EV: current that flows back is a fault."""
         self.discharge = adapted(controller, Discharges, _Discharge)
         """Present when the controller declares `Discharges`."""
+        self.reactive = adapted(controller, SetsReactivePower, _Reactive)
+        """Present when the controller declares `SetsReactivePower`."""
         self.changes = adapted(controller, ReportsChanges, _Changes)
         """Present when the controller declares `ReportsChanges`."""
         self.pilot = adapted(controller, DrivesPilot, _Pilot)
@@ -95,6 +104,17 @@ class _Discharge:
 
     async def set_discharge(self, least_voltage: float, current: float) -> None:
         await awaited("set_discharge", self._inner.set_discharge(least_voltage, current))
+
+
+class _Reactive:
+    """Its `reactive_power`."""
+
+    def __init__(self, inner: SetsReactivePower) -> None:
+        self._inner = inner
+
+    def reactive_power(self, power: float) -> None:
+        call: Callable[[float], object] = self._inner.reactive_power
+        returned("reactive_power", call(power))
 
 
 class _Changes:

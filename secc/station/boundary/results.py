@@ -12,9 +12,11 @@ from secc.pki.provisioning import ProvisioningAnswer, Refusal
 from secc.pki.revocation import RevocationStatus
 from secc.pki.vehicle import VehicleStatus
 from secc.session.contract_events import Verdict
+from secc.session.grid import GridTargets
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
+from secc.station.boundary.grid import GRID_CODE, GRID_TARGETS
 from secc.station.boundary.prices import PRICES
 from secc.station.boundary.values import (
     Check,
@@ -34,7 +36,7 @@ from secc.station.boundary.values import (
     text,
 )
 
-__all__ = ["POWER", "RESULTS", "finished", "ignored", "power_limit", "reason", "signed_power"]
+__all__ = ["POWER", "RESULTS", "finished", "grid_targets", "ignored", "power_limit", "reason", "signed_power"]
 
 SIGNED_POWER = number("W", -10_000_000.0, 10_000_000.0)
 """A power, positive to the EV."""
@@ -174,6 +176,7 @@ RESULTS: dict[str, Check[Any]] = {
     "check_cable": member(IsolationLevel),
     "set_output": finished,
     "set_discharge": finished,
+    "reactive_power": ignored,
     "make_safe": finished,
     "changed": ignored,
     "drive_pilot": ignored,
@@ -183,6 +186,8 @@ RESULTS: dict[str, Check[Any]] = {
     "authorize_vehicle": flag,
     "schedules": optional(_offer),
     "prices": optional(PRICES),
+    "grid_code": optional(GRID_CODE),
+    "grid_event": ignored,
     "authorize_contract": member(Verdict),
     "validate_contract": member(Verdict),
     "provision": PROVISIONED,
@@ -221,6 +226,11 @@ def power_limit(method: str, value: object) -> float | None:
 def signed_power(method: str, value: object) -> float | None:
     """W, positive to the EV, None for as much as it takes; raises IntegrationError."""
     return accept(method, optional(SIGNED_POWER), value, "power is")
+
+
+def grid_targets(method: str, value: object) -> GridTargets:
+    """Set-points of the grid operator; raises IntegrationError."""
+    return accept(method, GRID_TARGETS, value, "targets is")
 
 
 def reason(method: str, value: object) -> str:

@@ -36,6 +36,16 @@ def check_prices(config: SeccConfig, backend: CheckedBackend) -> None:
         )
 
 
+def check_grid(config: SeccConfig, backend: CheckedBackend) -> None:
+    """Raises ConfigError when AC_DER_IEC is offered and the back end has no rules of the grid."""
+    if config.iso20.der and backend.grid is None:
+        kind = type(backend.inner).__name__
+        raise ConfigError(
+            f"iso20.der is true, and the back end {kind} does not declare GridRules: derive {kind} from "
+            "secc.ports.GridRules, or set it to false"
+        )
+
+
 def settle_discharge(config: SeccConfig, controller: CheckedController) -> None:
     """Hold a DC outlet whose controller cannot discharge to charging: its snapshots are checked for it.
 

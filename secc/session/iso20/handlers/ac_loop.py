@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from secc.messages import iso20_ac as ac
+from secc.messages import iso20_ac_der_iec as der
 from secc.messages.iso20_common import ResponseCode
 from secc.session import limits, loop, offering
 from secc.session.agreed import EvLimits
@@ -38,10 +39,23 @@ def in_standby(session: Context, request: ac.ACChargeLoopReq) -> S:
 
 def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
+    _check_variant(session, request.cl_req_control_mode)
+    bounds, elements = observed(session, request, standby=standby)
+    session.answer(
+        ac.ACChargeLoopRes(
+            **elements, cl_res_control_mode=_answer(session, request.cl_req_control_mode, bounds)
+        )
+    )
+
+
+def observed(
+    session: Context, request: ac.ACChargeLoopReq | der.ACChargeLoopReq, *, standby: bool
+) -> tuple[steering.Room, Elements]:
+    """What may flow now, and the elements of the response but for the control mode; the same with and
+    without the grid rules of AC_DER_IEC."""
     terms.take_over(session)
     billing.update(session)
     mode = request.cl_req_control_mode
-    _check_variant(session, mode)
     offering.watch(session)
     watch(session)
     metering.watch(session)
@@ -53,17 +67,14 @@ def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) 
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:
         code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION
-    status = evse_status(session)
-    session.answer(
-        ac.ACChargeLoopRes(
-            header=head(session),
-            response_code=code,
-            evse_status=status,
-            meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
-            receipt=billing.receipt(session, status, asked=request.meter_info_requested),
-            cl_res_control_mode=_answer(session, mode, bounds),
-        )
-    )
+    status, asked = evse_status(session), request.meter_info_requested
+    return bounds, {
+        "header": head(session),
+        "response_code": code,
+        "evse_status": status,
+        "meter_info": wire.meter_info(session, status, asked=asked),
+        "receipt": billing.receipt(session, status, asked=asked),
+    }
 
 
 def _check_variant(session: Context, mode: object) -> None:
@@ -76,7 +87,7 @@ def _check_variant(session: Context, mode: object) -> None:
         raise Iso20Refused(ResponseCode.FAILED, f"{why} [V2G20-1600]")
 
 
-def _bounds(session: Context, mode: Scheduled | Dynamic, before: EvLimits) -> steering.Room:
+def _bounds(session: Context, mode: object, before: EvLimits) -> steering.Room:
     """What may flow in each direction now, by the outlet and by the EV, whose limits may only narrow."""
     room = side(session)
     most = phases.said(mode, "ev_maximum_charge_power")
@@ -108,17 +119,26 @@ _TARGET = "evse_target_active_power"
 
 
 def _answer(session: Context, mode: Scheduled | Dynamic, bounds: steering.Room) -> _Answer:
-    """The set-point: in Dynamic mode always, in Scheduled mode where less than the schedule can be had."""
-    chosen, room = selection(session), side(session)
-    both = chosen.service.bidirectional
-    if not chosen.dynamic:
+    """The set-point in the variant of the service."""
+    both, target = selection(session).service.bidirectional, active_power(session, mode, bounds)
+    if not selection(session).dynamic:
+        return (
+            ac.BPTScheduledACCLResControlMode(**target) if both else ac.ScheduledACCLResControlMode(**target)
+        )
+    elements: Elements = {**target, **mobility(session)}
+    return ac.BPTDynamicACCLResControlMode(**elements) if both else ac.DynamicACCLResControlMode(**elements)
+
+
+def active_power(session: Context, mode: object, bounds: steering.Room) -> Elements:
+    """EVSETargetActivePower: in Dynamic mode always, in Scheduled mode where less than the schedule can be
+    had."""
+    room = side(session)
+    if not selection(session).dynamic:
         lower = 0 if bounds is steering.NOTHING else _below_schedule(session)
-        told = {} if lower is None else _target(session, mode, lower)[1]
-        return ac.BPTScheduledACCLResControlMode(**told) if both else ac.ScheduledACCLResControlMode(**told)
+        return {} if lower is None else _target(session, mode, lower)[1]
     wanted = steering.through_zero(room.target_sent, steering.target(room.wanted, bounds))
     room.target_sent, told = _target(session, mode, _ramped(session, wanted))
-    elements: Elements = {**told, **mobility(session)}
-    return ac.BPTDynamicACCLResControlMode(**elements) if both else ac.DynamicACCLResControlMode(**elements)
+    return told
 
 
 def _ramped(session: Context, wanted: int) -> int:
@@ -128,7 +148,7 @@ def _ramped(session: Context, wanted: int) -> int:
     return wanted if ramp is None else steering.ramped(room.target_sent, wanted, int(ramp * 1000 * elapsed))
 
 
-def _target(session: Context, mode: Scheduled | Dynamic, power: int) -> tuple[int, Elements]:
+def _target(session: Context, mode: object, power: int) -> tuple[int, Elements]:
     """The set-point as elements, and what it comes to, mW: each phase within what EV and outlet have there
     [V2G20-1816] [V2G20-1818] [V2G20-1828]."""
     room, ac_config = side(session), session.config.energy.ac

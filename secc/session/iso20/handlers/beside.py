@@ -28,7 +28,7 @@ from secc.session.states import Timer
 
 def ac_parameters(session: Context, request: ac.ACChargeParameterDiscoveryReq) -> SideState:
     """The first message of a renegotiation, AC [V2G20-1046]."""
-    _begin(session)
+    begin(session)
     with terms.aside(session):
         parameters.ac_rediscovery(session, request)
     return SideState.SCHEDULE_EXCHANGE
@@ -36,13 +36,14 @@ def ac_parameters(session: Context, request: ac.ACChargeParameterDiscoveryReq) -
 
 def dc_parameters(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> SideState:
     """The first message of a renegotiation, DC [V2G20-1046]."""
-    _begin(session)
+    begin(session)
     with terms.aside(session):
         parameters.dc_rediscovery(session, request)
     return SideState.SCHEDULE_EXCHANGE
 
 
-def _begin(session: Context) -> None:
+def begin(session: Context) -> None:
+    """A renegotiation begins on the side stream."""
     terms.begin(session)
     _restart(session)
     followed(session, Wish.SCHEDULE_RENEGOTIATION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from secc.messages import iso20_ac as ac
+from secc.messages import iso20_ac_der_iec as der
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import RationalNumber, ResponseCode
 from secc.session import limits, parameters
@@ -123,6 +124,21 @@ def _ac(session: Context, request: ac.ACChargeParameterDiscoveryReq) -> None:
     ev = request.ac_cpd_req_energy_transfer_mode
     both = isinstance(ev, ac.BPTACCPDReqEnergyTransferMode)
     _check_variant(session, both=both)
+    settle_ac(session, ev)
+    session.answer(
+        ac.ACChargeParameterDiscoveryRes(
+            header=head(session),
+            response_code=ResponseCode.OK,
+            ac_cpd_res_energy_transfer_mode=_ac_offer(session, both=both),
+        )
+    )
+
+
+def settle_ac(
+    session: Context,
+    ev: ac.ACCPDReqEnergyTransferMode | ac.BPTACCPDReqEnergyTransferMode | der.DERACCPDReqEnergyTransferMode,
+) -> None:
+    """The limits of the EV, AC; with a limit of discharge where the element has one."""
     three = selection(session).parameters.phases == 3
     mode = EnergyMode.AC_THREE_PHASE_CORE if three else EnergyMode.AC_SINGLE_PHASE_CORE
     parameters.check_mode(session, mode)
@@ -135,7 +151,7 @@ def _ac(session: Context, request: ac.ACChargeParameterDiscoveryReq) -> None:
     )
     _check_range(most, least, "charge power")
     gives = NO_DISCHARGE
-    if isinstance(ev, ac.BPTACCPDReqEnergyTransferMode):
+    if isinstance(ev, ac.BPTACCPDReqEnergyTransferMode | der.DERACCPDReqEnergyTransferMode):
         wire.settle_sign(session, ev.ev_maximum_discharge_power)
         gives = DischargeLimit(phases.magnitude(ev, "ev_maximum_discharge_power"))
         room.least_discharge = phases.magnitude(ev, "ev_minimum_discharge_power")
@@ -150,20 +166,24 @@ def _ac(session: Context, request: ac.ACChargeParameterDiscoveryReq) -> None:
     found = EvLimits(nominal, current, ChargeLimit(most), NO_DISCHARGE, gives)
     _settle(session, mode, found)
     discharge.update(session)
-    session.answer(
-        ac.ACChargeParameterDiscoveryRes(
-            header=head(session),
-            response_code=ResponseCode.OK,
-            ac_cpd_res_energy_transfer_mode=_ac_offer(session, both=both),
-        )
-    )
 
 
 def _ac_offer(
     session: Context, *, both: bool
 ) -> ac.ACCPDResEnergyTransferMode | ac.BPTACCPDResEnergyTransferMode:
-    """What the outlet can now, related to its nominal voltage [V2G20-1823]; the elements of L2 and L3 only if
-    the EV uses them [V2G20-1815] [V2G20-1817] [V2G20-1818]."""
+    """What the outlet can now, in the variant of the request [V2G20-1600]."""
+    charge = ac_charge(session)
+    if not both:
+        return ac.ACCPDResEnergyTransferMode(**charge)
+    back = ac_discharge(session)
+    if side(session).per_phase:
+        back |= {"evse_minimum_discharge_power_l2": wire.ZERO, "evse_minimum_discharge_power_l3": wire.ZERO}
+    return ac.BPTACCPDResEnergyTransferMode(**charge, **back, evse_minimum_discharge_power=wire.ZERO)
+
+
+def ac_charge(session: Context) -> Elements:
+    """What the outlet can give now, related to its nominal voltage [V2G20-1823]; the elements of L2 and L3
+    only if the EV uses them [V2G20-1815] [V2G20-1817] [V2G20-1818]."""
     room, frequency = side(session), session.config.energy.ac.nominal_frequency
     power = limits.ac_power(session)
     charge = {
@@ -175,13 +195,14 @@ def _ac_offer(
     }
     if room.per_phase:
         charge |= {"evse_minimum_charge_power_l2": wire.ZERO, "evse_minimum_charge_power_l3": wire.ZERO}
-    if not both:
-        return ac.ACCPDResEnergyTransferMode(**charge)
-    back = phases.divided("evse_maximum_discharge_power", session.may_discharge, per_phase=room.per_phase)
-    signed = {name: wire.signed(room, value) for name, value in back.items()}
-    if room.per_phase:
-        signed |= {"evse_minimum_discharge_power_l2": wire.ZERO, "evse_minimum_discharge_power_l3": wire.ZERO}
-    return ac.BPTACCPDResEnergyTransferMode(**charge, **signed, evse_minimum_discharge_power=wire.ZERO)
+    return charge
+
+
+def ac_discharge(session: Context, name: str = "evse_maximum_discharge_power") -> Elements:
+    """What the outlet can take now, with the sign of the session."""
+    room = side(session)
+    back = phases.divided(name, session.may_discharge, per_phase=room.per_phase)
+    return {key: wire.signed(room, value) for key, value in back.items()}
 
 
 def _asymmetry(session: Context) -> Elements:

@@ -44,8 +44,9 @@ def _offer(session: Context) -> ServiceOffer:
     if room.offer is None:
         export = discharge.permitted(session) > 0
         room.offer = ServiceOffer(
-            energy=services.offered(config, dc=room.dc, export=export),
+            energy=services.offered(config, dc=room.dc, export=export, der=room.der),
             added=_added(config),
+            grid=room.grid.code,
             renegotiable=config.iso20.service_renegotiation,
         )
     return room.offer
@@ -69,7 +70,8 @@ def service_detail(session: Context, request: m.ServiceDetailReq) -> S:
     energy = {int(service): service for service in offer.energy}
     if number in energy:
         service = energy[number]
-        sets = services.energy_parameters(session.config, service, offer.energy[service])
+        functions = 0 if offer.grid is None else offer.grid.functions
+        sets = services.energy_parameters(session.config, service, offer.energy[service], functions)
     elif number in offer.added:
         make = services.internet_parameters if number == INTERNET else services.parking_parameters
         sets = make(offer.added[number])

@@ -12,7 +12,7 @@ from secc.session import ending, setup
 from secc.session.agreed import Grant
 from secc.session.context import Context
 from secc.session.inputs import AuthorizationDecided
-from secc.session.iso20 import installing, vehicle_status
+from secc.session.iso20 import grid_rules, installing, vehicle_status
 from secc.session.iso20.handlers import contract
 from secc.session.iso20.handlers.attempts import failed
 from secc.session.iso20.handlers.dc import session_state
@@ -43,6 +43,7 @@ def session_setup(session: Context, request: m.SessionSetupReq) -> S:
     _check_identity(session, request.evcc_id)
     joined = setup.begin(session, request.evcc_id.encode(), paused)
     vehicle_status.ask(session)
+    grid_rules.ask(session)
     if joined and paused is not None:
         _restore(session, paused)
     code = ResponseCode.OK_OLD_SESSION_JOINED if joined else ResponseCode.OK_NEW_SESSION_ESTABLISHED
@@ -65,7 +66,8 @@ def _verified(session: Context) -> PausedSession | None:
     paused, vehicle = session.names.paused, session.vehicle
     if paused is None or vehicle is None or session.received_id != paused.session_id:
         return None
-    if not isinstance(paused.room, Kept) or paused.room.dc is not side(session).dc:
+    room = side(session)
+    if not isinstance(paused.room, Kept) or (paused.room.dc, paused.room.der) != (room.dc, room.der):
         return None
     same = hmac.compare_digest(vehicle.binding(paused.session_id), paused.binding)
     if not same:
