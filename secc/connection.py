@@ -100,6 +100,7 @@ __all__ = [
     "FRAME_TIME",
     "Heard",
     "MAX_WAITING",
+    "STREAMS",
     "Write",
 ]
 
@@ -124,6 +125,7 @@ class Heard(msgspec.Struct, frozen=True):
     """For the record: a decoded message. No action is needed."""
 
     message: msgspec.Struct
+    stream: Stream = Stream.MAIN
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -131,6 +133,7 @@ class Write(msgspec.Struct, frozen=True):
 
     data: bytes
     message: msgspec.Struct
+    stream: Stream = Stream.MAIN
 
 
 class Close(msgspec.Struct, frozen=True):
@@ -250,7 +253,7 @@ class Connection:
         more = _more_types(session)
         large = max(max_payload, session.config.iso20.max_payload)
         self._frames = FrameAssembler(max_payload=max_payload, more=more, max_more=large)
-        self._lanes: Lanes[Write] = Lanes(tuple(_STREAMS))
+        self._lanes: Lanes[Write] = Lanes(tuple(STREAMS))
         self._frame_due: float | None = None
         self._outputs: list[ConnectionOutput] = []
 
@@ -327,7 +330,7 @@ class Connection:
         if taken.payload_type not in self._payloads.types:
             self._ignore(taken, "in this phase", now)
             return
-        stream = _STREAMS.get(taken.payload_type, Stream.MAIN)
+        stream = STREAMS.get(taken.payload_type, Stream.MAIN)
         try:
             self._check_size(taken, stream)
             message = self._payloads.decode(taken)
@@ -337,7 +340,7 @@ class Connection:
             else:  # the charge loop does not depend on it
                 self._ignore(taken, f"cannot be decoded: {error}", now)
             return
-        self._outputs.append(Heard(message))
+        self._outputs.append(Heard(message, stream))
         if self._phase is _Phase.SESSION:
             # The session refuses everything that is not a request, also messages of another schema set.
             self._session(Received(cast(Message, message), self.session.evse, taken.payload, stream), now)
@@ -350,7 +353,7 @@ class Connection:
         """Ignore a frame that the selected protocol does not have [V2G2-800], or that a side stream cannot
         use; each counts, and one too many ends the session."""
         what = f"type {taken.payload_type:#06x}, length {len(taken.payload)}, {why}"
-        if taken.payload_type in _STREAMS:
+        if taken.payload_type in STREAMS:
             self._outputs.append(Notice(NoticeKind.IGNORED, f"V2GTP {what}"))
         try:
             self._frames.ignore(what)
@@ -411,7 +414,7 @@ class Connection:
                 data = self._payloads.encode(message, payload_type)
             else:
                 data = frame(output.payload, payload_type or self._payloads.type_of(message))
-            write = Write(data, message)
+            write = Write(data, message, output.stream)
         except EncodeError as error:  # a value of the controller or the configuration
             self._outputs.append(Notice(NoticeKind.REFUSED, f"cannot be encoded: {error}"))
             self._session(PeerMisbehaved(f"the response of the station cannot be encoded: {error}"), now)
@@ -438,11 +441,13 @@ class Connection:
         return now if lane.sent is None else max(now, lane.sent + self.session.dialect.interval(config))
 
 
-_STREAMS: dict[int, Stream] = {
+STREAMS: dict[int, Stream] = {
     PayloadType.ISO20_SCHEDULE: Stream.SCHEDULE,
     PayloadType.ISO20_METERING: Stream.METERING,
 }
-_SIDE_TYPES = {stream: payload_type for payload_type, stream in _STREAMS.items()}
+"""The side streams by their payload type; every other type is of the main stream."""
+
+_SIDE_TYPES = {stream: payload_type for payload_type, stream in STREAMS.items()}
 
 _Spoken = tuple[Dialect, payloads.Payloads]
 

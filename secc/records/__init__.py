@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from secc.session.outputs import Notice, Output
+from secc.session.streams import Stream
 
 if TYPE_CHECKING:
     from secc.pilot import Output as PilotOutput
@@ -45,6 +46,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     """Seconds from the last byte of the request to handing over the response; None for requests."""
     session: str = ""
     """SessionID in hexadecimal, the one that the station has chosen for this session."""
+    stream: Stream = Stream.MAIN
+    """On which of the conversations of ISO 15118-20."""
 
 
 class NoticeRecord(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ from secc.session.contract_events import (
 )
 from secc.session.outputs import EndSession, OfferChosen, OfferSent, RenewLease
 from secc.session.prices import AbsolutePrices, PriceLevels, Prices, SignedPrices, TuplePrices
+from secc.session.streams import Stream
 from secc.session.vehicle_events import AskVehicleStatus
 
 __all__ = ["as_json", "as_text", "detail_of", "milliseconds", "name_of", "said_as_json"]
@@ -63,10 +64,11 @@ def as_text(record: Record) -> str | None:
     """One line; None for records that would only fill a log."""
     match record:
         case MessageRecord(direction=Direction.RECEIVED):
-            return f"<- {name_of(record.message):28} {detail_of(record.message)}".rstrip()
+            return f"<- {name_of(record.message):28} {detail_of(record.message)}{_beside(record)}".rstrip()
         case MessageRecord():
             waited = "" if record.response_time is None else milliseconds(record.response_time)
-            return f"-> {name_of(record.message):28} {waited:>10}  {detail_of(record.message)}".rstrip()
+            detail = f"{detail_of(record.message)}{_beside(record)}"
+            return f"-> {name_of(record.message):28} {waited:>10}  {detail}".rstrip()
         case NoticeRecord():
             return f"   {record.notice.kind.value}: {record.notice.text}"
         case OutputRecord(output=RenewLease()):
@@ -94,6 +96,10 @@ def as_text(record: Record) -> str | None:
             return f"   {type(record.what).__name__} " + " ".join(f"{k} {v}" for k, v in words.items())
 
 
+def _beside(record: MessageRecord) -> str:
+    return "" if record.stream is Stream.MAIN else f" [{record.stream}]"
+
+
 def as_json(record: Record, *, utc: float | None = None) -> str:
     """The same as one JSON object, with the id of its session; `utc`: Unix seconds of now."""
     fields: dict[str, Any] = {} if utc is None else {"utc": _clock(utc)}
@@ -104,6 +110,8 @@ def as_json(record: Record, *, utc: float | None = None) -> str:
         case MessageRecord():
             fields |= {"kind": "message", "direction": record.direction.value}
             fields |= {"name": name_of(record.message), "message": _plain(record.message)}
+            if record.stream is not Stream.MAIN:
+                fields["stream"] = record.stream.value
             if record.response_time is not None:
                 fields["response_time"] = round(record.response_time, 6)
         case NoticeRecord():

@@ -303,12 +303,12 @@ class Conversation:
         now = self._loop.time()
         name = self.connection.session.session_id.hex().upper()
         match output:
-            case Heard(message):
-                self._wire.record(MessageRecord(now, Direction.RECEIVED, message, session=name))
-            case Write(data, message):
+            case Heard(message, stream):
+                self._wire.record(MessageRecord(now, Direction.RECEIVED, message, None, name, stream))
+            case Write(data, message, stream):
                 self._wire.send(data)
                 waited = now - self._request_at
-                self._wire.record(MessageRecord(now, Direction.SENT, message, waited, name))
+                self._wire.record(MessageRecord(now, Direction.SENT, message, waited, name, stream))
             case Close(after):
                 self.close_at = now + after
             case Notice():

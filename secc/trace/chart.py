@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from secc.connection import STREAMS
 from secc.sdp import SdpRequest, SdpResponse
 from secc.trace.reader import TracedMessage
 from secc.trace.summary import SessionSummary, name_of, remark_of
@@ -34,6 +35,8 @@ def chart(summary: SessionSummary, *, fold: bool = True) -> str:
 def message_line(message: TracedMessage) -> str:
     """An arrow from the EV, or from the station, with what a reader wants to see of the message."""
     name, remark = name_of(message.message), remark_of(message.message)
+    if (stream := STREAMS.get(message.frame.payload_type)) is not None:
+        remark = f"{remark} [{stream}]".lstrip()
     if message.from_ev:
         return f"{name} {'─' * max(1, 34 - len(name))}▶  {remark}".rstrip()
     return f"   ◀{'─' * max(1, 31 - len(name))} {name}  {remark}".rstrip()

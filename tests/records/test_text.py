@@ -10,7 +10,9 @@ from secc.records.text import as_json, as_text, milliseconds
 from secc.session.contract_events import ContractGranted, JudgeContract
 from secc.session.outlet import MeterReading
 from secc.session.outputs import Authorize, EndReason, EndSession, Notice, NoticeKind, RenewLease, SetOutput
+from secc.session.streams import Stream
 from secc.session.ticket import Ticket
+from tests.support.iso20 import renegotiate
 from tests.support.pnc20 import PncBench20
 from tests.support.vehicles import EVCCID
 
@@ -30,6 +32,14 @@ def test_messages_are_lines_with_their_time() -> None:
     sent = MessageRecord(1.0, Direction.SENT, ANSWER, 0.00125)
     assert as_text(received) == "<- SessionSetupReq"
     assert as_text(sent) == "-> AuthorizationRes                1.25 ms  Ongoing"
+
+
+def test_a_message_beside_the_loop_names_its_stream() -> None:
+    request = MessageRecord(1.0, Direction.RECEIVED, renegotiate(), None, "", Stream.SCHEDULE)
+    line = "<- PowerDeliveryReq             ScheduleRenegotiation [schedule renegotiation]"
+    assert as_text(request) == line
+    assert json.loads(as_json(request))["stream"] == "schedule renegotiation"
+    assert "stream" not in json.loads(as_json(MessageRecord(1.0, Direction.RECEIVED, renegotiate())))
 
 
 def test_orders_are_lines_with_their_numbers_and_the_lease_is_none() -> None:

@@ -42,6 +42,7 @@ from secc.session.outputs import (
     StartCableCheck,
 )
 from secc.session.schedules import DynamicOffer
+from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 from secc.settings import OfflinePolicy, SeccConfig
 from tests.support.lasting import Lasting
@@ -88,6 +89,12 @@ class Oracle20(OutletRules20):
         self.external: float | None = None
         self.service = 0
         self.ev: Any = None
+        self.beside = False
+        """The last request came on the side stream."""
+        self.aside: tuple[Any, Any] = (None, None)
+        """Limits of the EV and schedules that were negotiated there."""
+        self.chosen_aside: tuple[Any, Any, Any] | None = None
+        """The same with the EV's choice, until its next request of the loop."""
         self.current = 0.0
         self.set_point = SetOutput(0.0, 0.0)
         self.dynamic = self.looping = False
@@ -136,7 +143,9 @@ class Oracle20(OutletRules20):
     def _take(self, event: Input) -> None:
         match event:
             case Received(message, snapshot):
-                self.evse = snapshot
+                self.evse, self.beside = snapshot, event.stream is not Stream.MAIN
+                if not self.beside and isinstance(message, _LOOPS):
+                    self._take_choice()
                 if type(message) in PAIRS:
                     self.second, self.owed = self.owed, message
                 if isinstance(message, _LOOPS):
@@ -346,8 +355,34 @@ class Oracle20(OutletRules20):
             self.session_id = found
         require(len(found) == 8 and found == self.session_id != bytes(8), "INV-12", f"session id {found!r}")
 
+    def _take_choice(self) -> None:
+        """What was chosen beside the loop counts with the next request of the loop."""
+        if self.chosen_aside is not None:
+            self.ev, offered, choice = self.chosen_aside
+            self.take_schedules(offered)
+            self.choose_schedule(choice)
+            self.chosen_aside = None
+
+    def _check_beside(self, request: Any, message: Any) -> None:
+        """Nothing that is negotiated beside the loop counts in it, before the EV has chosen."""
+        overtaken = self.stopped or self.withdrawn  # then a start is answered OK, and no energy comes
+        require(self.looping or overtaken, "INV-14", f"{type(request).__name__} accepted beside no loop")
+        match request:
+            case dc.DCChargeParameterDiscoveryReq():
+                self.aside = (request.dc_cpd_req_energy_transfer_mode, None)
+            case m.ScheduleExchangeReq():
+                finished = message.evse_processing is Processing.FINISHED
+                self.aside = (self.aside[0], message if finished else None)
+            case m.PowerDeliveryReq(charge_progress=ChargeProgress.SCHEDULE_RENEGOTIATION):
+                self.chosen_aside = (*self.aside, request)
+            case _:
+                require(False, "INV-14", f"{type(request).__name__} accepted beside the loop")
+
     def _check_accepted(self, request: Any, message: Any) -> None:
         self.check_stop_told(message)
+        if self.beside:
+            self._check_beside(request, message)
+            return
         match request:
             case m.AuthorizationReq() if message.evse_processing is Processing.FINISHED:
                 require(self.granted, "INV-09", "Finished without a grant")
@@ -371,6 +406,7 @@ class Oracle20(OutletRules20):
             case dc.DCPreChargeReq():
                 self.matched = min(value(request.ev_target_voltage), value(self.ev.ev_maximum_voltage))
             case m.PowerDeliveryReq():
+                self.chosen_aside = None
                 self._check_power_delivery(request)
             case ac.ACChargeLoopReq():
                 self._check_target(request.cl_req_control_mode, message.cl_res_control_mode)

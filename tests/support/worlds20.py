@@ -13,6 +13,7 @@ from secc.session.latch import FaultLatch
 from secc.session.machine import Session
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
 from secc.session.pause import PauseMemory
+from secc.session.streams import Stream
 from secc.settings import Iso20Config, SeccConfig, TimestampUnit
 from tests.support import iso20 as r
 from tests.support.iso20 import AC_BPT, DC_BPT, addressed
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class World20(World):
     """An outlet that speaks ISO 15118-20, and what happens around it."""
+
+    beside: tuple[Any, ...] = ()
+    """Requests on the side stream for schedules."""
 
     def session(
         self,
@@ -63,6 +67,10 @@ class World20(World):
             message = addressed(body, session.session_id)
             lawful = getattr(body, "charging_session", None) in (None, ChargingSession.TERMINATE)
             yield Move(f"{type(body).__name__} {number}", Received(message, session.evse), lawful=lawful)
+        for number, body in enumerate(self.beside):
+            message = addressed(body, session.session_id)
+            event = Received(message, session.evse, stream=Stream.SCHEDULE)
+            yield Move(f"beside {type(body).__name__} {number}", event)
         paused = node.pauses.paused(node.now)
         if paused is not None and session.state is session.dialect.begin:
             joining = addressed(r.session_setup(), paused.session_id)
@@ -110,6 +118,21 @@ WORLDS20: dict[str, World20] = {
             voltages=(0.0, 380.0),
             levels=(IsolationLevel.VALID, IsolationLevel.FAULT),
             decisions=(True,),
+            patient=True,
+        ),
+        World20(
+            name="DC, beside the loop",
+            config=_config(DC_BPT),
+            good=(
+                *(*_FEW, r.selection(2, 1), r.dc_parameters(ev_maximum_charge_current=60), r.scheduled()),
+                *(*_DC[:2], r.start(), r.dc_loop(), r.renegotiate(), r.welding(), *_END[:2]),
+            ),
+            beside=(r.dc_parameters(), r.scheduled(), r.renegotiate(r.profile())),
+            pilots=(ControlPilot.B, ControlPilot.C),
+            voltages=(0.0, 380.0),
+            levels=(IsolationLevel.VALID,),
+            decisions=(True,),
+            orders=(StopRequested(),),
             patient=True,
         ),
         World20(

@@ -1,14 +1,15 @@
 """Every reachable state of a session of ISO 15118-20, searched world by world, and planted sign errors."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from secc.session import ending, limits, output, pre_charge
+from secc.session import beside, ending, limits, output, pre_charge
 from secc.session.agreed import SetPoint
-from secc.session.iso20 import discharge, notifications, steering
+from secc.session.iso20 import discharge, notifications, steering, terms
 from secc.session.iso20.handlers import ac_loop, dc_loop, power, setup
 from secc.session.iso20.side import BatteryState
 from secc.session.pause import PauseMemory
@@ -40,6 +41,11 @@ def _mirrored(demand: Any, *rest: Any) -> SetPoint:
     return msgspec.structs.replace(point, current=Milli(-point.current))
 
 
+def _never_closed(session: Any, dialect: Any, state: Any) -> None:
+    opens = dialect.opens.get(state, {})
+    session.streams = {**opens, **session.streams}
+
+
 _PLAN = limits.plan
 _TARGET = steering.target
 
@@ -61,6 +67,14 @@ def _by_id_alone(session: Any) -> Any:
 
 
 DEFECTS: dict[str, tuple[str, Patch]] = {
+    "limits of the side stream that count before the choice": (
+        "DC, beside the loop",
+        _method(terms, "aside", lambda _: contextlib.nullcontext()),
+    ),
+    "a choice beside the loop that outlives it": (
+        "DC, beside the loop",
+        _method(beside, "follow", _never_closed),
+    ),
     "a set-point of the other sign": ("DC Scheduled", _method(limits, "plan", _mirrored)),
     "an AC target of the other sign": (
         "AC_BPT Dynamic",

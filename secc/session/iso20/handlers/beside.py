@@ -38,7 +38,7 @@ def dc_parameters(session: Context, request: dc.DCChargeParameterDiscoveryReq) -
     """The first message of a renegotiation, DC [V2G20-1046]."""
     begin(session)
     with terms.aside(session):
-        parameters.dc_rediscovery(session, request)
+        parameters.settle_dc(session, request)
     return SideState.SCHEDULE_EXCHANGE
 
 

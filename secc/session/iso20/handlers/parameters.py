@@ -8,7 +8,7 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_ac_der_iec as der
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import RationalNumber, ResponseCode
-from secc.session import limits, parameters
+from secc.session import limits, loop, output, parameters
 from secc.session.agreed import ChargeParameters, EvLimits
 from secc.session.context import Context
 from secc.session.iso20 import discharge, numbers, phases, wire
@@ -24,17 +24,34 @@ from secc.settings.energy import EnergyMode
 
 def dc_discovery(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> S:
     """Settle the limits of a DC service [V2G20-2272] [V2G20-2314]."""
-    _dc(session, request)
+    settle_dc(session, request)
     return S.WAIT_SCHEDULE_DC
 
 
 def dc_rediscovery(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> S:
-    """The same while energy flows: a new schedule is negotiated [V2G20-1046]."""
-    _dc(session, request)
+    """The same while energy flows: a new schedule is negotiated [V2G20-1046]. Lower limits count at once."""
+    settle_dc(session, request)
+    _narrow(session)
     return S.WAIT_NEW_SCHEDULE_DC
 
 
-def _dc(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> None:
+def _narrow(session: Context) -> None:
+    """The current that flows, within the limits that the EV has named now; wider ones wait for its demand."""
+    energised, found = session.energised, session.parameters
+    if energised is None or energised.demand is None or found is None:
+        return
+    before, now = energised.demand.limits, found.limits
+    narrower = msgspec.structs.replace(
+        loop.lowered(before, now.voltage, now.current, now.power),
+        discharge_power=min(before.discharge_power, now.discharge_power),
+        discharge_current=min(before.discharge_current, now.discharge_current),
+        lowest_voltage=max(before.lowest_voltage, now.lowest_voltage),
+    )
+    output.deliver(session, energised.purpose, msgspec.structs.replace(energised.demand, limits=narrower))
+
+
+def settle_dc(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> None:
+    """Settle the limits of a DC service, and answer."""
     ev = request.dc_cpd_req_energy_transfer_mode
     both = isinstance(ev, dc.BPTDCCPDReqEnergyTransferMode)
     _check_variant(session, both=both)

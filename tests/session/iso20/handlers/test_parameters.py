@@ -11,6 +11,7 @@ from secc.messages.iso20_common import RationalNumber
 from secc.session.inputs import PowerLimited
 from secc.session.iso20 import numbers
 from secc.session.iso20.states import Iso20State as S
+from secc.session.outputs import SetOutput
 from secc.settings import DischargeSign, Iso20Config, SeccConfig
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, AC_BPT, DC, DC_BPT, Bench20, code
@@ -188,3 +189,29 @@ def test_a_target_of_charge_is_kept() -> None:
         )
     )
     assert bench.side.battery.target_soc == 80
+
+
+@pytest.mark.inv("INV-07")
+@pytest.mark.parametrize(
+    ("limit", "current"),
+    [({"ev_maximum_charge_current": 30}, 30.0), ({"ev_maximum_charge_power": 4000}, 10.0), ({}, 40.0)],
+    ids=["current", "power", "the same"],
+)
+def test_lower_limits_under_power_count_at_once(limit: dict[str, float], current: float) -> None:
+    bench = Bench20(DC).to_first_loop_dc()
+    bench.outlet(present_voltage=400.0, present_current=10.0)
+    bench.ask(r.dc_loop(400, 40))
+    bench.ask(r.renegotiate())
+    bench.ask(r.dc_parameters(**limit))
+    points = [output for output in bench.outputs if isinstance(output, SetOutput)]
+    assert points[-1] == SetOutput(400.0, current)
+
+
+def test_wider_limits_under_power_wait_for_a_demand() -> None:
+    bench = Bench20(DC).to_first_loop_dc(ev_maximum_charge_current=30)
+    bench.outlet(present_voltage=400.0, present_current=10.0)
+    bench.ask(r.dc_loop(400, 40))
+    bench.ask(r.renegotiate())
+    bench.ask(r.dc_parameters(ev_maximum_charge_current=60))
+    points = [output for output in bench.outputs if isinstance(output, SetOutput)]
+    assert points[-1] == SetOutput(400.0, 30.0)
