@@ -1,34 +1,29 @@
 """The station's knowledge of contracts beyond one session, and the back end's side of Plug and Charge.
 
 Decisions that a session can make are made in the session. This module keeps what is needed after a session:
-contracts that the back end has accepted recently, provisioning answers that came too late for the car's first
-try, and counts of refusals. A query to the back end continues after the end of its session: its answer is for
-the next one.
+contracts that the back end has accepted recently, and counts of refusals. A query to the back end continues
+after the end of its session: its answer is for the next one. Delivery of contracts to cars is in
+`secc.station.provisioning`.
 
-Requests above the limit are not passed on. Only proven requests count, so that no device can use up the
-attempts of another: a signed request for a contract counts for its certificate, a refusal of the back end for
-the contract that was proven. A request that is refused before any proof never reaches the back end; it is
-counted, and reported when it is frequent, but locks no car out.
+A contract that the back end has refused too often is not passed on. Only proven requests count, so that no
+device can use up the attempts of another: a refusal counts for the contract that was proven. A request that
+is refused before any proof never reaches the back end; it is counted, and reported when it is frequent, but
+locks no car out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
-import dataclasses
 import datetime
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from secc.errors import CertificateError, IntegrationError
-from secc.pki.chains import ChainPolicy
-from secc.pki.contract import ContractPolicy, Evidence, ForwardedContract, PresentedContract, VerifiedContract
-from secc.pki.profiles import FIELD, Leniency
-from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal, verify_response
-from secc.pki.revocation import RevocationMode, RevocationPolicy
+from secc.errors import IntegrationError
+from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
+from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest
 from secc.pki.trust import TrustStore
 from secc.pki.vehicle import VehicleIdentity, VehicleStatus
-from secc.pki.xmldsig import STRICT, Compat
 from secc.ports import (
     Backend,
     OcspSource,
@@ -48,18 +43,13 @@ from secc.settings.pnc import RevocationCheck
 from secc.settings.services import Payment
 from secc.station.attempts import Attempts
 from secc.station.boundary.backend import checked_backend
+from secc.station.provisioning import ProvisioningDesk, contract_policy, what_failed
 from secc.station.revocation import RevocationFinder, finder_for
 from secc.station.tls import load_trust
 from secc.station.vehicle_status import VehicleStatusFinder
 
 if TYPE_CHECKING:
-    from secc.pki.installation import InstallationRequest, VerifiedInstallation
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Late:
-    payload: bytes
-    until: float
+    from secc.pki.installation import InstallationRequest
 
 
 class ContractDesk:
@@ -94,15 +84,13 @@ class ContractDesk:
             complain=complain,
             clock=clock,
         )
-        self._asked = Attempts(config.pnc.provisioning_limit, config.pnc.limit_window)
+        self.provisioning = ProvisioningDesk(config, self._backend, complain=complain, clock=clock)
+        """Contracts for cars that have none, or an old one."""
         self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._heaps = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._offered = Payment.CONTRACT in config.service.payment_options
         self._trust = load_trust(config.trust) if self._offered else TrustStore()
         self._known: dict[str, float] = {}
-        self._late: dict[str, _Late] = {}
-        self._verified: dict[str, VerifiedInstallation] = {}
-        self._asking: dict[str, asyncio.Task[ProvisioningAnswer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.refusals: collections.Counter[str] = collections.Counter()
         """How often what was refused, by rule."""
@@ -182,7 +170,7 @@ class ContractDesk:
 
     def _complain_of(self, method: str, error: Exception) -> None:
         refused = isinstance(error, IntegrationError)  # it names the method itself
-        self._complain(str(error) if refused else f"{method}: {_what(error)}")
+        self._complain(str(error) if refused else f"{method}: {what_failed(error)}")
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """Evidence from the back end and from the network; nothing if both fail."""
@@ -205,85 +193,8 @@ class ContractDesk:
             return Evidence()
 
     async def provision(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
-        """A bundle: one that came too late before, or the back end's answer.
-
-        Cancelling does not stop the query.
-        """
-        now = asyncio.get_running_loop().time()
-        self._late = {key: late for key, late in self._late.items() if late.until > now}
-        kept = self._late.pop(request.key, None)
-        if kept is not None:
-            return ProvisioningAnswer(kept.payload)
-        if request.key not in self._asking:
-            if self._asked.used_up(request.leaf.fingerprint, now):
-                return ProvisioningAnswer(refusal=Refusal.TOO_OFTEN)
-            if len(self._asking) >= _MAX_ASKING:
-                return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
-            self._asked.add(request.leaf.fingerprint, now)
-            self._asking[request.key] = asyncio.get_running_loop().create_task(self._ask(request))
-        return await asyncio.shield(self._asking[request.key])
-
-    async def _ask(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
-        method = "provision" if isinstance(request, ProvisioningRequest) else "install"
-        try:
-            async with asyncio.timeout(self._config.timing.backend_call):
-                answer = await self._call(request)
-        except IntegrationError as error:
-            self._complain(str(error))
-            return ProvisioningAnswer(refusal=Refusal.FAULTY)
-        except Exception as error:
-            self._complain(f"{method}: {_what(error)}")
-            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
-        finally:
-            self._asking.pop(request.key, None)
-        if answer.refusal is None and await asyncio.to_thread(self._is_good, answer, request):
-            # Kept until it is confirmed as sent: the session may have continued without it.
-            until = asyncio.get_running_loop().time() + self._config.pnc.bundle_memory
-            while len(self._late) >= _MAX_LATE:
-                del self._late[next(iter(self._late))]
-            self._late[request.key] = _Late(answer.payload, until)
-        return answer
-
-    async def _call(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
-        """By type: each generation is an ability of its own."""
-        if isinstance(request, ProvisioningRequest):
-            if (provisioning := self._backend.provisioning) is not None:
-                return await provisioning.provision(request)
-        elif (installation := self._backend.installation) is not None:
-            return await installation.install(request)
-        return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
-
-    def _is_good(
-        self, answer: ProvisioningAnswer, request: ProvisioningRequest | InstallationRequest
-    ) -> bool:
-        """Useful to keep; the session that gets it checks it again."""
-        if self._config.pnc.forward_unverified:
-            return True
-        policy = contract_policy(self._config)
-        try:
-            if isinstance(request, ProvisioningRequest):
-                verify_response(answer.payload, request, self._trust, self._clock(), policy)
-            else:
-                self._verify_installation(answer.payload, request, policy)
-        except CertificateError:
-            return False
-        return True
-
-    def verified(self, request: ProvisioningRequest | InstallationRequest) -> VerifiedInstallation | None:
-        """The proof of the last answer to a request of ISO 15118-20, once."""
-        return self._verified.pop(request.key, None)
-
-    def _verify_installation(
-        self, payload: bytes, request: InstallationRequest, policy: ContractPolicy
-    ) -> None:
-        """Imported at the first use: it has the message classes of ISO 15118-20."""
-        from secc.pki.installation import iso20_policy, verify_installation
-
-        iso20 = iso20_policy(policy, laboratory=self._config.iso20.insecure_lab)
-        found = verify_installation(payload, self._trust, request.asked_at, iso20, request)
-        while len(self._verified) >= _MAX_ASKING:
-            del self._verified[next(iter(self._verified))]
-        self._verified[request.key] = found
+        """A bundle: one that came too late before, or the back end's answer, see `ProvisioningDesk`."""
+        return await self.provisioning.answer(request, self._trust)
 
     # --- records -------------------------------------------------------------------------------------------
 
@@ -295,7 +206,7 @@ class ContractDesk:
             case ContractRefused():
                 self._count(record, now)
             case ContractDelivered():
-                self._late.pop(record.request.key, None)
+                self.provisioning.delivered(record.request)
             case ContractGranted(contract, GrantSource.BACK_END):
                 self._known.pop(contract.fingerprint, None)
                 while len(self._known) >= _MAX_KNOWN:
@@ -318,9 +229,7 @@ class ContractDesk:
         """End every query."""
         if self._finder is not None:
             await self._finder.stop()
-        for asking in self._asking.values():
-            asking.cancel()
-        left: list[asyncio.Task[Any]] = [*self._asking.values(), *self._tasks]
+        left: list[asyncio.Task[Any]] = [*self.provisioning.cancelled(), *self._tasks]
         if left:
             _, late = await asyncio.wait(left, timeout=_STOP_TIME)
             for task in late:
@@ -339,27 +248,6 @@ class ContractDesk:
             self._complain_of("record_contract", error)
 
 
-def contract_policy(config: SeccConfig) -> ContractPolicy:
-    """The settings of `[pnc]` as the verifier takes them."""
-    stray = config.compat.stray_signature_attributes
-    let_pass = FIELD if config.compat.contract_country else FIELD - {Leniency.CONTRACT_COUNTRY}
-    return ContractPolicy(
-        chain=ChainPolicy(leniencies=let_pass),
-        revocation=RevocationPolicy(mode=RevocationMode(config.pnc.revocation.value)),
-        warn_before=datetime.timedelta(seconds=config.pnc.expiry_warning),
-        providers=frozenset(config.pnc.providers),
-        compat=frozenset({Compat.STRAY_ATTRIBUTES}) if stray else STRICT,
-    )
-
-
 _MAX_KNOWN = 10_000
-_MAX_LATE = 16  # bundles of 4 KiB
-_MAX_ASKING = 4
 _STOP_TIME = 2.0
 _SHARE = 0.9  # of the time for revocation: the rest is for the way back into the session
-
-
-def _what(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

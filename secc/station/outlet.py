@@ -311,7 +311,7 @@ class Outlet:
 
     async def _provision(self, command: Provision, desk: ContractDesk) -> None:
         answer = await desk.provision(command.request)
-        self._report(ContractProvisioned(command.ticket, answer, desk.verified(command.request)))
+        self._report(ContractProvisioned(command.ticket, answer, desk.provisioning.verified(command.request)))
 
     # --- tasks ---------------------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ from secc.session.contract_events import (
 )
 from secc.settings import CompatConfig, PncConfig, RevocationCheck, SeccConfig
 from secc.station.boundary.backend import checked_backend
-from secc.station.contracts import ContractDesk, contract_policy
+from secc.station.contracts import ContractDesk
+from secc.station.provisioning import contract_policy
 from secc.station.revocation import RevocationFinder
 from tests.support.contracts import NOW, CarWallet, crls, encoded, hierarchy, trusted, wallet
 from tests.support.pnc import PNC_AC, bundle, with_pnc
@@ -186,7 +187,7 @@ async def test_a_query_outlives_its_session_and_its_answer_is_kept_for_one_more(
         first.cancel()
         await asyncio.wait([first])
         scene.backend.gate.set()
-        await eventually(lambda: len(scene.desk._late) == 1)
+        await eventually(lambda: len(scene.desk.provisioning._late) == 1)
         assert (await scene.desk.provision(asked())).payload == scene.backend.answer.payload  # type: ignore[attr-defined]
         assert scene.backend.provisioned == 1
         await scene.desk.provision(asked())  # used up: asked again
