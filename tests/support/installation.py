@@ -22,6 +22,7 @@ from secc.pki.installation import (
     iso20_policy,
     signed_installation,
     signed_request,
+    verify_installation,
     verify_installation_request,
 )
 from secc.pki.issuing import Holder, Order, issue
@@ -227,6 +228,13 @@ class InstallationBench(Bench20):
         """The back end answers the latest question."""
         said_so = ProvisioningAnswer(answer) if isinstance(answer, bytes) else answer
         self.feed(ContractProvisioned(self.questions[-1].ticket, said_so))
+
+    def prove(self, payload: bytes) -> None:
+        """The back end answers the latest question, and a thread has verified it, as in a station."""
+        question = self.questions[-1]
+        assert isinstance(question.request, InstallationRequest)
+        proof = verify_installation(payload, trusted(), NOW, POLICY, question.request)
+        self.feed(ContractProvisioned(question.ticket, ProvisioningAnswer(payload), proof))
 
     def to_certificate(self) -> InstallationBench:
         self.to_authorization()

@@ -180,7 +180,7 @@ def inputs(rounds: int) -> dict[str, float]:
         installing = newer.InstallationBench()
         installing.to_authorization()
         _longest(worst, "-20 CertificateInstallationReq", installing.install)
-        installing.provide(newer.bundle())
+        installing.prove(newer.bundle())
         _longest(worst, "-20 the request that gets the contract", installing.install)
     return worst
 
