@@ -97,7 +97,7 @@ class Oracle20(OutletRules20):
         """The same with the EV's choice, until its next request of the loop."""
         self.current = 0.0
         self.set_point = SetOutput(0.0, 0.0)
-        self.dynamic = self.looping = False
+        self.dynamic = self.looping = self.resting = False
         self.wanted: float | None = None
         """W by energy management in Dynamic mode, signed; None: as much as the EV takes."""
         self.target: float | None = None
@@ -423,6 +423,10 @@ class Oracle20(OutletRules20):
             case ChargeProgress.STOP:
                 require(not self.output_on, "INV-03", "Stop answered with energy at the output")
                 self.started, self.level, self.testing, self.followed = False, None, None, None
+                self.resting = False
+            case ChargeProgress.STANDBY:
+                self.started = self.looping = False  # until the next start there is no current
+                self.resting = self.service not in AC_SERVICES
             case ChargeProgress.START if not self.started:
                 self._check_start(request)
             case _ if not self.stopped:
@@ -434,9 +438,10 @@ class Oracle20(OutletRules20):
         is_ac = self.service in AC_SERVICES
         require(self.closed or not is_ac, "INV-02", "OK without a closed contactor")
         require(self.level in _SOUND or is_ac, "INV-06", "OK without an isolation test")
-        self.check_start()
+        if not self.resting:  # the battery has stayed at the output
+            self.check_start()
         self.choose_schedule(request)
-        self.started, self.told = True, 0.0
+        self.started, self.resting, self.told = True, False, 0.0
 
     # --- what is announced [INV-08] ---
 

@@ -85,10 +85,14 @@ class World20(World):
             yield Move("another car", next_car=True, stranger=True)
 
 
-def _config(config: SeccConfig) -> SeccConfig:
+def _config(config: SeccConfig, *, standby: bool = False) -> SeccConfig:
     """Time stamps that stand still: a search compares what can happen, not when."""
     iso20 = Iso20Config(
-        discharge=True, timestamp_unit=TimestampUnit.SECONDS, authorization_attempts=2, price_schedule=False
+        discharge=True,
+        timestamp_unit=TimestampUnit.SECONDS,
+        authorization_attempts=2,
+        price_schedule=False,
+        standby=standby,
     )
     return dataclasses.replace(config, iso20=iso20)
 
@@ -191,6 +195,32 @@ WORLDS20: dict[str, World20] = {
             faults=(None, EvseFault.EMERGENCY_STOP),
             decisions=(True,),
             orders=(StopRequested(),),
+            patient=True,
+        ),
+        World20(
+            name="AC, standby",
+            config=_config(AC_BPT, standby=True),
+            good=(
+                *(*_FEW, r.selection(1, 1), r.ac_parameters(), r.scheduled(), r.start(), r.ac_loop()),
+                *(r.standby(), r.stop(), r.session_stop()),
+            ),
+            pilots=(ControlPilot.B, ControlPilot.C),
+            decisions=(True,),
+            orders=(StopRequested(),),
+            patient=True,
+        ),
+        World20(
+            name="DC, standby",
+            config=_config(DC_BPT, standby=True),
+            good=(
+                *(*_FEW, r.selection(2, 1), r.dc_parameters(), r.scheduled(), *_DC[:2], r.start()),
+                *(r.dc_loop(), r.standby(), r.stop(), r.welding(), r.session_stop()),
+            ),
+            pilots=(ControlPilot.C,),
+            voltages=(0.0, 380.0),
+            levels=(IsolationLevel.VALID,),
+            decisions=(True,),
+            orders=(),
             patient=True,
         ),
         World20(

@@ -30,6 +30,7 @@ def test_no_reachable_state_breaks_an_invariant(name: str) -> None:
     assert found.energised > 0
     kind = "DC" if name.startswith("DC") else "AC"
     assert f"WAIT_LOOP_{kind}" in found.states
+    assert not name.endswith("standby") or f"WAIT_STANDBY_{kind}" in found.states
 
 
 def _method(owner: Any, name: str, replacement: Any = lambda *_, **__: None) -> Patch:

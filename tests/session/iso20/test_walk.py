@@ -77,7 +77,7 @@ def _asking(config: SeccConfig) -> SeccConfig:
     return dataclasses.replace(
         config,
         energy=energy,
-        iso20=Iso20Config(discharge=config.iso20.discharge, mobility_needs=True, schedules=5.0),
+        iso20=Iso20Config(discharge=config.iso20.discharge, mobility_needs=True, schedules=5.0, standby=True),
         timing=TimingConfig(stop_delay=1.0, sequence=5.0),
     )
 
@@ -147,7 +147,9 @@ def following(bench: Bench20, choice: int) -> list[Any]:
         S.WAIT_SCHEDULE_DC: [schedule],
         S.WAIT_POWER_ON_AC: [start],
         S.WAIT_FIRST_LOOP_AC: [_ac_loop(choice, dynamic, bidirectional)],
-        S.WAIT_LOOP_AC: [*[_ac_loop(choice, dynamic, bidirectional)] * 4, r.renegotiate(), r.stop()],
+        S.WAIT_LOOP_AC: [*[_ac_loop(choice, dynamic, bidirectional)] * 4, *_LEAVING],
+        S.WAIT_STANDBY_AC: [start, _ac_loop(choice, dynamic, bidirectional), r.stop()],
+        S.WAIT_STANDBY_DC: [start, _dc_loop(choice, dynamic, bidirectional), r.stop()],
         S.WAIT_NEW_SCHEDULE_AC: [schedule],
         S.WAIT_NEW_PROFILE_AC: [r.renegotiate(profile)],
         S.WAIT_CABLE_CHECK: [r.cable_check()],
@@ -156,7 +158,7 @@ def following(bench: Bench20, choice: int) -> list[Any]:
         S.WAIT_PRE_CHARGE_AGAIN: [r.pre_charge()],
         S.WAIT_POWER_ON_DC: [start],
         S.WAIT_FIRST_LOOP_DC: [_dc_loop(choice, dynamic, bidirectional)],
-        S.WAIT_LOOP_DC: [*[_dc_loop(choice, dynamic, bidirectional)] * 4, r.renegotiate(), r.stop()],
+        S.WAIT_LOOP_DC: [*[_dc_loop(choice, dynamic, bidirectional)] * 4, *_LEAVING],
         S.WAIT_NEW_SCHEDULE_DC: [schedule],
         S.WAIT_NEW_PROFILE_DC: [r.renegotiate(profile)],
         S.WAIT_WELDING: [r.welding()],
@@ -167,6 +169,9 @@ def following(bench: Bench20, choice: int) -> list[Any]:
         ],
     }
     return known.get(session.state, [])
+
+
+_LEAVING = (r.renegotiate(), r.stop(), r.standby())
 
 
 def _more(choice: int) -> dict[str, Any]:
