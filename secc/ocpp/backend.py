@@ -57,6 +57,7 @@ from secc.pki.identifiers import EMAID
 from secc.pki.installation import InstallationRequest
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
+from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.ports import (
     AuthorizesVehicles,
     Backend,
@@ -69,6 +70,7 @@ from secc.ports import (
     PricesEnergy,
     ProvisioningBackend,
     RevocationBackend,
+    VehicleStatusBackend,
     WantsRenewal,
 )
 from secc.records import MessageRecord, OutputRecord, Record
@@ -93,6 +95,7 @@ class OcppBackend(
     ProvisioningBackend,
     InstallationBackend,
     RevocationBackend,
+    VehicleStatusBackend,
     OcspSource,
     CertificateSigner,
     WantsRenewal,
@@ -437,6 +440,10 @@ class OcppBackend(
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """GetCertificateStatus for the chain of a contract."""
         return await self.certificates.revocation(contract)
+
+    async def vehicle_status(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        """GetCertificateChainStatus for the certificate of a vehicle (2.1)."""
+        return await self.certificates.vehicle_status(vehicle)
 
     async def ocsp_response(self, question: Question) -> bytes | None:
         """GetCertificateStatus for the certificate of the station."""

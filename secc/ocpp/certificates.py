@@ -16,7 +16,7 @@ from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.model import Payload
 from secc.ocpp.roots import RootFolder
 from secc.ocpp.signing import STATION, V2G, V2G20, Signing
-from secc.ocpp.v21 import install_body
+from secc.ocpp.v21 import chain_status_body, install_body, read_chain_status
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import verify_chain
 from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
@@ -25,14 +25,16 @@ from secc.pki.issuing import key_pem, make_request, new_key, read_request
 from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
-from secc.pki.revocation import Question, identifier_hashes
+from secc.pki.revocation import Question, RevocationStatus, identifier_hashes, questions
 from secc.pki.trust import Role
+from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.ports import (
     CertificateSigner,
     InstallationBackend,
     OcspSource,
     ProvisioningBackend,
     RevocationBackend,
+    VehicleStatusBackend,
     WantsRenewal,
 )
 from secc.settings.config import SeccConfig
@@ -51,6 +53,7 @@ class CertificatesBackend(
     ProvisioningBackend,
     InstallationBackend,
     RevocationBackend,
+    VehicleStatusBackend,
     OcspSource,
     CertificateSigner,
     WantsRenewal,
@@ -102,16 +105,35 @@ class CertificatesBackend(
         found = [await self._certificate_status(data) for data in contract.ocsp_request_data]
         return Evidence(ocsp=tuple(one for one in found if one is not None))
 
+    async def vehicle_status(self, vehicle: VehicleIdentity) -> VehicleStatus:
+        """GetCertificateChainStatus for the certificate of a vehicle, which only 2.1 has.
+
+        Good needs an answer for every certificate below the root.
+        """
+        if vehicle.chain is None or self._conversation.dialect.version is not OcppVersion.V21:
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="OCPP 2.1 is needed to ask the CSMS")
+        chain = questions(vehicle.chain)
+        asked = [_hash_data(one) for one in chain if one.ocsp_urls]
+        if not asked:
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the chain names no OCSP responder")
+        request = ("GetCertificateChainStatus", chain_status_body(asked))
+        answer = await self._conversation.ask_or_report(request)
+        if answer is None:
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the CSMS does not answer")
+        status, until = read_chain_status(answer, asked)
+        if status == "Revoked":
+            return VehicleStatus(RevocationStatus.REVOKED, detail="by the CSMS")
+        if status != "Good" or len(asked) < len(chain):
+            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the CSMS does not know each certificate")
+        end = None if until is None else datetime.datetime.fromtimestamp(until, datetime.UTC)
+        return VehicleStatus(RevocationStatus.GOOD, until=end)
+
     async def ocsp_response(self, question: Question) -> bytes | None:
         """GetCertificateStatus for the station's own certificate."""
         if not question.ocsp_urls:
             return None
         await self._conversation.until_online(_PATIENCE)
-        name, key = identifier_hashes(question.issuer, hashes.SHA256())
-        serial = f"{question.certificate.serial:x}"
-        return await self._certificate_status(
-            OcspRequestData(name.hex(), key.hex(), serial, question.ocsp_urls[0])
-        )
+        return await self._certificate_status(_hash_data(question))
 
     async def sign_certificate(self, request: bytes) -> list[bytes]:
         """SignCertificate for the certificate that EVs see.
@@ -197,6 +219,12 @@ class CertificatesBackend(
         return dialect.read_sign_certificate(
             await self._conversation.ask(dialect.sign_certificate(csr, kind, number))
         )
+
+
+def _hash_data(question: Question) -> OcspRequestData:
+    name, key = identifier_hashes(question.issuer, hashes.SHA256())
+    serial = f"{question.certificate.serial:x}"
+    return OcspRequestData(name.hex(), key.hex(), serial, question.ocsp_urls[0])
 
 
 def _tolerant(read: Callable[[Payload], bytes | None], answer: Payload) -> bytes | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from secc.ocpp import v201
-from secc.ocpp.dialect import Request
+from secc.ocpp.dialect import Request, from_iso
 from secc.ocpp.model import AuthorizeAnswer, Payload, StopReason, TransactionEvent
 from secc.ocpp.profile_model import Period
+from secc.pki.contract import OcspRequestData
 from secc.settings.ocpp import OcppVersion
 
 DISCHARGING = frozenset({"AC_BPT", "AC_BPT_DER", "DC_BPT", "DC_ACDP_BPT"})
@@ -46,6 +49,39 @@ def read_update(body: Payload, unit: str) -> Period:
         discharge=v201.total(body, "dischargeLimit", unit),
         setpoint=v201.total(body, "setpoint", unit),
     )
+
+
+def chain_status_body(chain: Sequence[OcspRequestData]) -> Payload:
+    """Return GetCertificateChainStatus for at most four certificates, leaf first."""
+    rows = [
+        {
+            "certificateHashData": {
+                "hashAlgorithm": one.hash_algorithm,
+                "issuerNameHash": one.issuer_name_hash,
+                "issuerKeyHash": one.issuer_key_hash,
+                "serialNumber": one.serial_number,
+            },
+            "source": "OCSP",
+            "urls": [one.responder_url],
+        }
+        for one in chain[:4]
+    ]
+    return {"certificateStatusRequests": rows}
+
+
+def read_chain_status(answer: Payload, asked: Sequence[OcspRequestData]) -> tuple[str, float | None]:
+    """Return Good, Revoked or Unknown for the whole chain, and until when it holds in Unix seconds.
+
+    One revoked certificate is enough; Good needs an answer for each of them.
+    """
+    found = {one["certificateHashData"]["serialNumber"].lower(): one for one in answer["certificateStatus"]}
+    rows = [found.get(one.serial_number.lower()) for one in asked[:4]]
+    if any(row is not None and row["status"] == "Revoked" for row in rows):
+        return "Revoked", None
+    if any(row is None or row["status"] != "Good" for row in rows):
+        return "Unknown", None
+    times = [from_iso(row["nextUpdate"]) for row in rows if row is not None]
+    return "Good", None if None in times else min(time for time in times if time is not None)
 
 
 def install_body(namespace: str, exi: bytes, most: int, wanted: tuple[str, ...]) -> Payload:

@@ -14,12 +14,19 @@ from secc.ocpp.fake.csms import FakeCsms
 from secc.ocpp.fake.services import Accounts
 from secc.ocpp.model import Payload
 from secc.ocpp.profile_model import Period, Schedule
+from secc.ocpp.v21 import read_chain_status
+from secc.pki.chains import KINDS, verify_chain
+from secc.pki.contract import OcspRequestData
 from secc.pki.provisioning import Refusal
+from secc.pki.revocation import RevocationStatus
+from secc.pki.trust import Role
+from secc.pki.vehicle import VehicleStatus
 from secc.session.prices import AbsolutePrices, LevelStep, PriceLevels, PriceNeed
 from secc.session.schedules import PowerSchedule, PowerStep
 from secc.settings.iso20 import Pricing
 from secc.settings.ocpp import OcppVersion
-from tests.ocpp.support import STATION, knowing, line
+from tests.ocpp.support import NOW as NOW_UTC
+from tests.ocpp.support import STATION, Certificates, knowing, line
 from tests.ocpp.test_needs import CAR20, charged, negotiating, schedule, tx_profile
 
 NOW = 1_000_000_000.0  # 2001-09-09T01:46:40Z
@@ -207,3 +214,53 @@ def test_older_versions_cannot_carry_it() -> None:
     assert "Get15118EVCertificate" not in csms.actions()
     answer, _ = install(OcppVersion.V21, None)
     assert answer.refusal is Refusal.UNKNOWN
+
+
+# --- certificates of vehicles ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "found"),
+    [
+        (OcppVersion.V21, "Good", RevocationStatus.GOOD),
+        (OcppVersion.V21, "Revoked", RevocationStatus.REVOKED),
+        (OcppVersion.V21, "Unknown", RevocationStatus.UNKNOWN),
+        (OcppVersion.V21, "Failed", RevocationStatus.UNKNOWN),
+        (OcppVersion.V201, "Good", RevocationStatus.UNKNOWN),
+    ],
+)
+def test_the_csms_judges_the_chain_of_a_vehicle(
+    certificates: Certificates, version: OcppVersion, status: str, found: RevocationStatus
+) -> None:
+    csms = FakeCsms(Accounts(vehicles=status), versions=(version,))
+    # A chain whose certificates all name a responder; those of vehicles do so in the field.
+    chain = [certificates.pki[kind].certificate for kind in KINDS[Role.CONTRACT][:3]]
+    verified = verify_chain(chain, Role.CONTRACT, certificates.trust, NOW_UTC)
+    vehicle: Any = SimpleNamespace(chain=verified)
+
+    async def run() -> VehicleStatus:
+        async with line(csms, versions=(version,)) as running:
+            return await running.backend.vehicle_status(vehicle)
+
+    answer = asyncio.run(run())
+    assert answer.status is found
+    assert (answer.until is not None) is (found is RevocationStatus.GOOD)
+
+
+def test_a_chain_is_good_only_if_each_certificate_is() -> None:
+    asked = [OcspRequestData("a", "b", one, "http://x.example/") for one in ("1", "2")]
+
+    def row(serial: str, status: str) -> Payload:
+        data = {
+            "hashAlgorithm": "SHA256",
+            "issuerNameHash": "a",
+            "issuerKeyHash": "b",
+            "serialNumber": serial,
+        }
+        return {"certificateHashData": data, "source": "OCSP", "status": status, "nextUpdate": ANCHOR}
+
+    both = {"certificateStatus": [row("1", "Good"), row("2", "Good")]}
+    assert read_chain_status(both, asked) == ("Good", NOW)
+    assert read_chain_status({"certificateStatus": [row("1", "Good")]}, asked) == ("Unknown", None)
+    mixed = {"certificateStatus": [row("1", "Unknown"), row("2", "Revoked")]}
+    assert read_chain_status(mixed, asked) == ("Revoked", None)

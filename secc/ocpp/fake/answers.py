@@ -119,6 +119,21 @@ async def _send_signed(csms: AnsweringCsms, station: str, chain: str, kind: str)
         pass  # the station sends the request again
 
 
+async def chain_status(csms: AnsweringCsms, station: str, body: Payload) -> Payload:
+    """Answer with the status that the services have for every certificate."""
+    status = await csms.services.chain_status(station)
+    rows = [
+        {
+            "certificateHashData": one["certificateHashData"],
+            "source": one["source"],
+            "status": status,
+            "nextUpdate": to_iso(csms.now + 3600),
+        }
+        for one in body["certificateStatusRequests"]
+    ]
+    return {"certificateStatus": rows}
+
+
 async def charging_needs(csms: AnsweringCsms, station: str, body: Payload) -> Payload:
     """Answer as the services decide; an accepted EV gets the profile that they have for it."""
     status, profile = await csms.services.charging_needs(station, body)
@@ -261,6 +276,7 @@ _OF_2: dict[str, Answering] = {
     "BootNotification": boot,
     "Get15118EVCertificate": provision,
     "GetCertificateStatus": certificate_status,
+    "GetCertificateChainStatus": chain_status,
     "Heartbeat": heartbeat,
     "NotifyEVChargingNeeds": charging_needs,
     "NotifyEVChargingSchedule": charging_schedule,

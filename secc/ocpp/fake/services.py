@@ -47,6 +47,10 @@ class CsmsServices(Protocol):
         """Return the chain in PEM, leaf first."""
         ...
 
+    async def chain_status(self, station: str) -> str:
+        """Return Good, Revoked, Unknown or Failed for every certificate of a vehicle."""
+        ...
+
     async def charging_needs(self, station: str, body: Payload) -> tuple[str, Payload | None]:
         """Return the status for NotifyEVChargingNeeds, and the profile that follows."""
         ...
@@ -73,6 +77,8 @@ class Accounts:
     """Status for the needs of every EV, and the profile that follows without a transaction."""
     update: Payload | None = None
     """New values of every dynamic profile."""
+    vehicles: str = "Unknown"
+    """Status of every certificate of a vehicle."""
     transfer: tuple[str, ...] = ()
     """allowedEnergyTransfer of 2.1, for every token."""
 
@@ -96,6 +102,9 @@ class Accounts:
         if self.ocsp is None:
             return None
         return await asyncio.to_thread(self.ocsp, ocsp_request(data))
+
+    async def chain_status(self, station: str) -> str:
+        return self.vehicles
 
     async def charging_needs(self, station: str, body: Payload) -> tuple[str, Payload | None]:
         return self.needs
@@ -145,6 +154,9 @@ class CpoService:
 
     async def certificate_status(self, data: Payload) -> bytes | None:
         return await asyncio.to_thread(self._post, "/ocsp", ocsp_request(data), "application/ocsp-request")
+
+    async def chain_status(self, station: str) -> str:
+        return "Unknown"
 
     async def charging_needs(self, station: str, body: Payload) -> tuple[str, Payload | None]:
         return "Rejected", None
