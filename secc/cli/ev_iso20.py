@@ -26,7 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     group = parser.add_argument_group("ISO 15118-20")
     group.add_argument(
-        "--service", choices=[service.name for service in Service], help="default: DC, with --ac AC"
+        "--service",
+        type=_service,
+        choices=[service.name for service in Service],
+        help="default: DC, with --ac AC; ac-der is short for AC_DER_IEC",
     )
     group.add_argument(
         "--vehicle",
@@ -71,6 +74,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--standby-at", type=int, metavar="N", help="ask for standby after N loops")
     group.add_argument("--standby-loops", type=int, metavar="N", default=3, help="loops in standby (3)")
+
+
+def _service(text: str) -> str:
+    """A service by its name, with dashes and small letters too."""
+    name = text.upper().replace("-", "_")
+    return Service.AC_DER_IEC.name if name == "AC_DER" else name
 
 
 def refusal(arguments: argparse.Namespace) -> str:

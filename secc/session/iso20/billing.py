@@ -80,7 +80,9 @@ def _detail(amount: int, per_unit: int | None = None) -> m.DetailedCost:
 
 def _begun(session: Context, before: Bill, tariff: Tariff | None) -> Bill:
     """A new count by other prices; what was counted before is kept."""
-    earlier = None if before.tariff is None else _total(before, session.now - before.tariff.at, whole=False)
+    earlier = before.earlier
+    if before.tariff is not None:
+        earlier = _total(before, session.now - before.tariff.at, whole=False)
     if tariff is None:
         return Bill(earlier=earlier)
     charging = _account(session, tariff, tariff.prices.charging)

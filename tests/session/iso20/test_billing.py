@@ -11,7 +11,7 @@ from secc.messages import iso20_common as m
 from secc.session.costs import Costs
 from secc.session.inputs import PricesOffered
 from secc.session.iso20 import billing, price_schedules
-from secc.session.iso20.side import MeteringQuestion
+from secc.session.iso20.side import MeteringQuestion, PriceTerms
 from secc.session.outlet import ControlPilot, MeterReading
 from secc.session.outputs import AskPrices, Notice
 from secc.session.prices import (
@@ -196,3 +196,21 @@ def test_the_receipt_of_a_confirmation_is_the_one_to_confirm() -> None:
     )
     assert billing.receipt(bench.session, status, asked=False) == sent
     assert billing.receipt(bench.session, None, asked=False) is None
+
+
+def test_what_was_counted_stays_while_nothing_is_priced() -> None:
+    bench = charging(msgspec.structs.replace(FLAT, taxes=()))
+    meter(bench, 2000)
+    bench.ask(r.ac_loop())
+    tariff, prices = bench.side.prices.tariff, bench.side.prices
+    bench.side.prices = PriceTerms()
+    meter(bench, 5000)
+    bench.ask(r.ac_loop())
+    assert asked(bench).receipt is None
+    bench.side.prices = prices
+    bench.ask(r.ac_loop())
+    meter(bench, 6000)
+    bench.ask(r.ac_loop())
+    assert tariff is not None
+    assert bench.session.costs is not None
+    assert bench.session.costs.energy == 400_000 + 400_000
