@@ -14,7 +14,9 @@ class ApiCall:
     name: str
     """Method and path."""
     summary: str
+    """The first sentence of its description."""
     text: str
+    """The other sentences."""
     parameters: tuple[tuple[str, str, str], ...]
     """Name, place, and whether it is required."""
     body: str
@@ -50,10 +52,11 @@ def bodies_of(document: Mapping[str, Any]) -> list[ApiBody]:
 
 def _call(name: str, call: Mapping[str, Any]) -> ApiCall:
     content = call.get("requestBody", {}).get("content", {})
+    first, _, more = " ".join(call.get("description", "").split()).partition(". ")
     return ApiCall(
         name,
-        call.get("summary", ""),
-        call.get("description", ""),
+        first.rstrip("."),
+        more,
         tuple((one["name"], one["in"], _need(one.get("required"))) for one in call.get("parameters", ())),
         ", ".join(f"{media} {_type(one.get('schema', {}))}" for media, one in content.items()),
         tuple((status, one.get("description", "")) for status, one in sorted(call["responses"].items())),

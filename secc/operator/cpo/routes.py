@@ -187,7 +187,7 @@ async def _enroll(request: Request, service: OperatorService, caller: Caller) ->
     openapi_extra=_body("application/ocsp-request"),
 )
 async def ocsp(request: Request, service: Injected) -> Response:
-    """ContractAnswer an OCSP request; an invalid request gets an OCSP error."""
+    """Answer an OCSP request; an invalid request gets an OCSP error."""
     body = await request.body()
     if not body:
         raise HTTPException(400, "the body is empty, expected an OCSP request")

@@ -37,6 +37,8 @@ ALL_PAGES = (
     "/search?q=DE",
     "/nothing",
 )
+NARROW = ("/", "/expiring", "/sessions", f"/contracts/{EMAID}", "/block", "/login")
+"""Pages that are checked on a narrow dark screen as well; the widths of all pages are."""
 
 
 def serving(service: OperatorService) -> Iterator[str]:
@@ -159,9 +161,11 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
     show_at(browser, width)
     for url in (*(address + path for path in ALL_PAGES), f"{guarded[0]}/login"):
         browser.get(url)
+        assert browser.execute_script(_WIDER) == [], url
+        if width < 1000 and not url.endswith(NARROW):  # the other pages differ in nothing that is seen here
+            continue
         found = Axe().run(browser)["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], url
-        assert browser.execute_script(_WIDER) == [], url
 
 
 _WIDER = """

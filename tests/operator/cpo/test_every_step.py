@@ -40,9 +40,18 @@ class Failing:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_a_step_that_fails_anywhere_changes_nothing_and_can_be_repeated(
-    tmp_path: Path, step: Step, changes: dict[str, Any]
+def test_a_step_that_fails_anywhere_changes_nothing_and_can_be_repeated(tmp_path: Path, step: Step) -> None:
+    fails_anywhere(tmp_path, step, {})
+
+
+@pytest.mark.parametrize("step", [STEPS[0], STEPS[3], STEPS[5]], ids=lambda step: step.name)
+def test_a_step_that_fails_anywhere_changes_nothing_in_postgresql_either(
+    tmp_path: Path, step: Step, postgres_url: str
 ) -> None:
+    fails_anywhere(tmp_path, step, {"database": postgres_url})
+
+
+def fails_anywhere(tmp_path: Path, step: Step, changes: dict[str, Any]) -> None:
     complete = completed(tmp_path / "twin", step)
     service = make_service(tmp_path, **changes)
     beginning(service, step)
