@@ -254,7 +254,14 @@ def revoke(
             raise ValueError("select one of the public reasons")
         with service.database.write():
             found = service.revocations.revoke(int(serial, 16), ReasonFlags[public])
-            _note(service, visitor, "revoked", _subject(service, found), f"serial {serial}, {public}", reason)
+            _note(
+                service,
+                visitor,
+                "revoked",
+                service.name_of_owner(found),
+                f"serial {serial}, {public}",
+                reason,
+            )
     except (CertificateError, ValueError) as error:
         return _revocation_page(request, service, visitor, serial, 422, public, reason, str(error))
     return done(request, f"Certificate {serial} revoked.", _owner_page(found))
@@ -292,14 +299,6 @@ def _owner_page(one: Issued) -> str:
     if one.kind is Kind.SECC_LEAF:
         return f"/stations/{urllib.parse.quote(one.owner, safe='')}"
     return f"/contracts/{one.owner}" if one.kind is Kind.CONTRACT_LEAF else "/expiring"
-
-
-def _subject(service: OperatorService, one: Issued) -> str:
-    """Return the name under which the audit log has the owner: a contract by its eMAID."""
-    if one.kind is not Kind.CONTRACT_LEAF:
-        return one.owner
-    contract = service.contracts.get(EMAID.parse(one.owner))
-    return one.owner if contract is None else contract.emaid
 
 
 # --- parts ------------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def revoke(
     """Revoke a certificate; effective at once over OCSP and in the next CRL. May be repeated."""
     with service.database.write():
         found = service.revocations.revoke(int(serial, 16), ReasonFlags[form.reason])
-        _note(service, caller, "revoked", found.owner, f"serial {serial}, {form.reason}")
+        _note(service, caller, "revoked", service.name_of_owner(found), f"serial {serial}, {form.reason}")
     return _certificate(found)
 
 

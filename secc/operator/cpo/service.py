@@ -18,7 +18,7 @@ from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.leaves import LeafIssuer, StationCertificateNames
 from secc.operator.cpo.metrics import CpoMetrics
-from secc.operator.cpo.register import CertificateRegister
+from secc.operator.cpo.register import CertificateRegister, Issued
 from secc.operator.cpo.revocation import Revocations
 from secc.operator.cpo.seals import Sealer
 from secc.operator.cpo.settings import CpoSettings, Roots
@@ -111,6 +111,12 @@ class OperatorService:
         """Close database and connections."""
         self.delivery.close()
         self.database.close()
+
+    def name_of_owner(self, one: Issued) -> str:
+        """Return the name that the audit log has for the owner of a certificate: the eMAID of a contract, or
+        the station."""
+        contract = self.contracts.get(EMAID.parse(one.owner)) if one.kind is Kind.CONTRACT_LEAF else None
+        return one.owner if contract is None else contract.emaid
 
     def _authorities_with_keys(self, roles: Roles, newer: Iso20Roles) -> list[Holder]:
         """Return all authorities whose keys are here, and register the Sub-CAs that they have issued."""

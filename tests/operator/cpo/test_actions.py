@@ -175,3 +175,5 @@ def test_the_revocation_of_a_contract_certificate_is_noted_about_the_contract(
     answer = submit(client, f"/certificates/{one.serial:x}/revoke", public="superseded", reason="lost car")
     assert answer.url.path == f"/contracts/{EMAID[:14]}"
     assert last_note(service)[2] == EMAID
+    client.post(f"/v1/certificates/{one.serial:x}/revocation", json={})
+    assert last_note(service)[:3] == ("anonymous", "revoked", EMAID)

@@ -278,7 +278,7 @@ def test_large_bodies_are_refused_whatever_they_say_about_themselves(tmp_path: P
 def test_another_schema_and_unknown_members_are_refused(tmp_path: Path) -> None:
     form = {"action": "Install", "request": b64(installation())}
     with client_of(make_service(tmp_path)) as client:
-        for more in ({"schema": "urn:iso:std:iso:15118:-20:CommonMessages"}, {"stations": "misspelt"}):
+        for more in ({"schema": "urn:iso:std:iso:15118:-20:DC"}, {"stations": "misspelt"}):
             assert client.post("/v1/provisioning", json={**form, **more}).status_code == 422
 
 
