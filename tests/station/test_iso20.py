@@ -46,6 +46,8 @@ from tests.support.wire import eventually
 
 SCHEDULED, DYNAMIC = ControlMode
 PLAN = Iso20Plan(loops=10, pace=0.05)
+PLAIN = [service for service in Service if service is not Service.AC_DER_IEC]
+"""Services without rules of a grid; the other one: `test_der`."""
 VEHICLE = CredentialFiles(chain=PKI20 / "vehicle_chain.pem", key=PKI20 / "vehicle_leaf_key.pem")
 
 
@@ -147,7 +149,7 @@ def on_bench(
 
 
 @pytest.mark.parametrize("control", ControlMode)
-@pytest.mark.parametrize("service", Service)
+@pytest.mark.parametrize("service", PLAIN)
 def test_a_whole_session_moves_energy_and_both_sides_count_the_same(
     service: Service, control: ControlMode
 ) -> None:
