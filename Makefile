@@ -9,12 +9,13 @@ EV_VENV := .venv-interop
 SCANNER_VENV := .venv-sslyze
 ORACLE_VENV := .venv-pyslac
 API_VENV := .venv-schemathesis
+CRATE_EV := build/crate-ev
 
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null | grep -v /target/)
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
+.PHONY: help setup crate-ev demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
   differential soak walk mutants mutants-safety memcheck sanitize wheel-aarch64 wheel-armv7 test-aarch64 sbom fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
@@ -54,9 +55,13 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 test: setup  ## all Python tests, on up to four processors side by side
 	$(PY) -m pytest -q $(SIDE_BY_SIDE)
 
-interop: setup $(EV_VENV)/.ready  ## an independent EV at `secc serve`, `secc ev` at an independent station (Linux, root, Java)
+interop: setup crate-ev $(EV_VENV)/.ready  ## an independent EV at `secc serve`, `secc ev` at an independent station (Linux, root, Java)
 	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py \
 	  tests/interop/iso20_ev_sessions.py tests/interop/iso20_sessions.py
+
+crate-ev:  ## the EV of the crate iso15118, for `make interop`; skips with a reason where it cannot be built
+	test -x $(CRATE_EV)/bin/v2g_node || cargo install --quiet iso15118@0.7.0 --example v2g_node --all-features \
+	  --root $(CRATE_EV) || echo "crate-ev skipped: cargo could not build the example v2g_node of iso15118 0.7.0"
 
 conformance: setup  ## our station before the conformance bench (`secc bench`), in all its shapes: a minute
 	$(PY) -m tools.conformance --html build/conformance --json build/conformance/own.json

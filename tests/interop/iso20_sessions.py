@@ -22,8 +22,9 @@ from tests.interop.station import ROOT, ServedStation
 pytestmark = pytest.mark.timeout(240)
 
 LOGS = ROOT / "build/interop"
-CRATE_EV = os.environ.get("V2G_NODE", "")
-"""Example `v2g_node` of the crate `iso15118` 0.7.0, built with all features."""
+BUILT = ROOT / "build/crate-ev/bin/v2g_node"
+CRATE_EV = os.environ.get("V2G_NODE", str(BUILT) if BUILT.is_file() else "")
+"""Example `v2g_node` of the crate `iso15118` 0.7.0, built with all features: `make crate-ev`."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_session_of_the_python_ev_completes(cable: Cable, logs: Path, service: s
         assert served.ends[-1] == "terminated by the EV"
 
 
-@pytest.mark.skipif(not CRATE_EV, reason="V2G_NODE names no build of the crate's example v2g_node")
+@pytest.mark.skipif(not CRATE_EV, reason="`make crate-ev` has no build of the crate's v2g_node")
 @pytest.mark.parametrize("service", ["dc", "ac"])
 def test_session_of_the_rust_ev_completes(cable: Cable, logs: Path, service: str) -> None:
     with station(cable, logs, service.upper()) as served:

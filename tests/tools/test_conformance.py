@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 
 from secc.bench import ALL, BenchReport, BenchVerdict, CaseOutcome, Facts, Need, Target
+from secc.session.iso20.services import Service
 from tools.conformance.__main__ import STATIONS, merge
 from tools.docs.conformance import differences, reasons, short, table
 
@@ -70,3 +71,9 @@ def test_the_page_counts_and_explains() -> None:
 def test_numbers_of_a_group_stand_together() -> None:
     ids = ["TC_SECC_DC_VTB_PreCharge_001", "TC_SECC_DC_VTB_PreCharge_003", "BENCH_EXI_CUT"]
     assert short(ids) == ["DC PreCharge 001 003", "EXI\\_CUT"]
+
+
+def test_a_station_of_iso20_whose_service_is_not_found_has_passed_nothing() -> None:
+    setup = STATIONS["-20 DC"]
+    assert not setup.recognised(Facts())
+    assert setup.recognised(Facts(iso20=frozenset({Service.DC})))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from secc.bench import ALL, Case, Need
+from secc.bench import ALL, Case, Facts, Need
 from secc.bench.cases.build20 import need
 from secc.session.iso20.services import Service
 from secc.settings import (
@@ -41,6 +41,10 @@ class Setup20(Setup):
         if self.service in _PLAIN:
             return [case for case in found if not case.needs & _BEYOND]
         return [case for case in found if need(self.service) in case.needs]
+
+    def recognised(self, facts: Facts) -> bool:
+        """Its service was found: otherwise each case would count as not applicable."""
+        return self.service in facts.iso20
 
     def config(self) -> SeccConfig:
         """Of the station."""
