@@ -57,7 +57,7 @@ test: setup  ## all Python tests, on up to four processors side by side
 
 interop: setup crate-ev $(EV_VENV)/.ready  ## an independent EV at `secc serve`, `secc ev` at an independent station (Linux, root, Java)
 	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py \
-	  tests/interop/iso20_ev_sessions.py tests/interop/iso20_sessions.py
+	  tests/interop/iso20_ev_sessions.py tests/interop/iso20_sessions.py tests/interop/iso20_contract_sessions.py
 
 crate-ev:  ## the EV of the crate iso15118, for `make interop`; skips with a reason where it cannot be built
 	test -x $(CRATE_EV)/bin/v2g_node || cargo install --quiet iso15118@0.7.0 --example v2g_node --all-features \

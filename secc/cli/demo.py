@@ -40,7 +40,7 @@ EXAMPLES = """examples:
   secc demo                     AC, DC, AC TLS, DC TLS, DIN (DC), -20 DC, -20 both directions, on loopback
   secc demo --only dc-tls --loops 200
   secc demo --only iso20-both --offers offers.svg   draw the power limits and prices that the car is offered
-  secc demo --pnc               Plug and Charge: a car receives a contract, another renews its contract
+  secc demo --pnc               Plug and Charge in ISO 15118-2 and ISO 15118-20
   secc demo --ocpp              with a central system, 2.0.1 and 1.6J, which is interrupted meanwhile
   sudo secc demo --plc          the whole chain: control pilot, SLAC, SDP, TLS, Plug and Charge; two networks
   sudo secc demo --netns        use a veth pair in a network namespace, with multicast discovery
@@ -64,7 +64,7 @@ RUNS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--pnc", action="store_true", help="Plug and Charge: two cars with contracts")
+    parser.add_argument("--pnc", action="store_true", help="Plug and Charge: three cars with contracts")
     parser.add_argument("--ocpp", action="store_true", help="use a central system (secc[ocpp])")
     parser.add_argument("--plc", action="store_true", help="use a simulated power line with SLAC (root)")
     parser.add_argument("--only", choices=list(RUNS), help="run only this one")

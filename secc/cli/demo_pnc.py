@@ -1,4 +1,7 @@
-"""`secc demo --pnc`: cars that pay by contract, and a site without a network that issues the contracts."""
+"""`secc demo --pnc`: cars that pay by contract, and a site without a network that issues the contracts.
+
+Two cars of ISO 15118-2 at an AC outlet, then one of ISO 15118-20 at a DC outlet beside it (`demo_pnc20`).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import dataclasses
 import datetime
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from secc.cli import display, netns, output
+from secc.cli.demo_pnc20 import Iso20Party
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
@@ -30,17 +35,27 @@ from secc.settings.pnc import PncConfig
 from secc.settings.services import Payment, ServiceConfig
 from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
-from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
+from secc.sim import (
+    EvResult,
+    Plan,
+    ScriptedEvcc,
+    SimulatedAcEvse,
+    SimulatedCable,
+    SimulatedDcEvse,
+    Wallet,
+)
+from secc.sim.iso20 import Iso20Plan
 from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService, RenewalMonitor
 from secc.station.station import Station
 
+TITLE = "A car of ISO 15118-20: installs two contracts, charges, discharges, confirms the meter"
 EMAIDS = tuple(first + iso_check_digit(first) for first in ("DEABC0000DEMO1", "DEABC0000DEMO2"))
 DAY = datetime.timedelta(days=1)
 
 
 def run(arguments: argparse.Namespace, style: display.Style) -> int:
-    """Run a car without a contract and a car whose contract ends in ten days, then show what was trusted and
-    why."""
+    """Run a car without a contract, a car whose contract ends in ten days, and a car of ISO 15118-20, then
+    show what was trusted and why."""
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         show = PncDemo(Path(folder), arguments, style)
         output.run(show.charge())
@@ -50,7 +65,8 @@ def run(arguments: argparse.Namespace, style: display.Style) -> int:
 @dataclasses.dataclass(slots=True)
 class _Car:
     title: str
-    wallet: Wallet
+    wallet: Wallet | None = None
+    """None: the car of ISO 15118-20."""
     result: EvResult = dataclasses.field(default_factory=lambda: EvResult(error="not run"))
     granted: ContractGranted | None = None
 
@@ -70,48 +86,64 @@ class PncDemo:
         self._issuer = ContractIssuer(self._identity(Kind.MO_SUB_CA_2), (self._leaf(Kind.MO_SUB_CA_1),))
         chain = KINDS[Role.CPS]
         service = ProvisioningService(self._identity(chain[0]), [self._leaf(kind) for kind in chain[1:]])
+        self.newer = Iso20Party(folder, self._now, self._store)
         self.backend = LocalBackend(
-            self._store, issuer=self._issuer, service=service, evidence=self._evidence
+            self._store,
+            issuer=self._issuer,
+            service=service,
+            iso20_issuer=self.newer.issuer,
+            iso20_service=self.newer.service,
+            evidence=self._evidence,
         )
-        self.cars = [self._new_car(), self._old_car()]
+        self.cars = [self._new_car(), self._old_car(), _Car(TITLE)]
         self._current = self.cars[0]
 
     async def charge(self) -> None:
-        """Start the station, charge each car in turn, stop the station."""
-        cable = SimulatedCable()
-        evse = SimulatedAcEvse(cable)
-        sdp_port = SDP_PORT if self.arguments.netns else 0
-        station = Station(self.config(), evse, self.backend, reporter=self.see, sdp_port=sdp_port)
+        """Start the station of each outlet, charge its cars in turn, stop it."""
         self.begun = asyncio.get_running_loop().time()
-        async with station:
-            for car in self.cars:
+        ac, dc = SimulatedCable(), SimulatedCable()
+        older, newer = self.config(), self.newer.config(self.config())
+        await self._serve(older, SimulatedAcEvse(ac), ac, self.cars[:2])
+        await self._serve(newer, SimulatedDcEvse(dc), dc, self.cars[2:])
+
+    async def _serve(
+        self,
+        config: SeccConfig,
+        evse: SimulatedAcEvse | SimulatedDcEvse,
+        cable: SimulatedCable,
+        cars: Sequence[_Car],
+    ) -> None:
+        sdp_port = SDP_PORT if self.arguments.netns else 0
+        async with Station(config, evse, self.backend, reporter=self.see, sdp_port=sdp_port) as station:
+            for car in cars:
                 self._current = car
                 if not self.arguments.quiet:
                     self.style.line(self.style.bold(car.title))
-                plan = Plan(
-                    mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
-                    loops=self.arguments.loops,
-                    pace=self.arguments.pace,
-                    wallet=car.wallet,
-                )
-                ev = ScriptedEvcc(
-                    plan,
-                    cable=cable,
-                    interface=netns.EV_END if self.arguments.netns else "lo",
-                    tls=True,
-                    roots=self.folder / "v2g_root.pem",
-                    sdp_port=station.sdp_port or SDP_PORT,
-                    patience=4.0,
-                )
-                car.result = await ev.charge()
+                car.result = await self._ev(car, cable, station.sdp_port or SDP_PORT).charge()
                 if not self.arguments.quiet:
                     self.style.line()
+
+    def _ev(self, car: _Car, cable: SimulatedCable, sdp_port: int) -> ScriptedEvcc:
+        loops, pace, newer = self.arguments.loops, self.arguments.pace, car.wallet is None
+        plan: Plan | Iso20Plan = Plan(
+            mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=loops, pace=pace, wallet=car.wallet
+        )
+        return ScriptedEvcc(
+            self.newer.plan(loops, pace) if newer else plan,
+            cable=cable,
+            interface=netns.EV_END if self.arguments.netns else "lo",
+            tls=True,
+            roots=(self.newer.folder if newer else self.folder) / "v2g_root.pem",
+            certificate=self.newer.vehicle if newer else None,
+            sdp_port=sdp_port,
+            patience=4.0,
+        )
 
     def sum_up(self) -> int:
         """Show response times, the trusted chain of each car, receipts, and what ends soon."""
         style = self.style
         rows = display.figures(self.times)
-        style.line(style.bold("Response times of the station, both sessions"))
+        style.line(style.bold("Response times of the station, all sessions"))
         for line in display.table(rows, style):
             style.line(line)
         style.line()
@@ -134,6 +166,8 @@ class PncDemo:
         chain = contract.chain
         style.line(f"{car.title}: {style.good('completed')}, {len(car.result.exchanges)} messages")
         style.line(f"  charged to {granted.contract.emaid}, authorized by the {granted.source.value}")
+        if car.wallet is None:
+            self._tell_newer(car, granted)
         for certificate, kind in zip(chain.certificates, KINDS[Role.CONTRACT], strict=True):
             style.line(
                 f"  {kind.label:15} {certificate.subject.common_name:20} "
@@ -143,6 +177,15 @@ class PncDemo:
         style.line(f"  {'trusted root':15} {root.subject.common_name:20} from {file}")
         known = "not revoked" if contract.not_revoked else "revocation unknown"
         style.line(f"  {known}; the key has signed the challenge of the session")
+
+    def _tell_newer(self, car: _Car, granted: ContractGranted) -> None:
+        """What only ISO 15118-20 has."""
+        installed = ", ".join(str(one.emaid) for one in self.newer.wallet.contracts)
+        self.style.line(f"  installed {installed}")
+        if granted.vehicle is not None:
+            self.style.line(f"  shown by the vehicle {granted.vehicle.common_name}, over TLS 1.3")
+        energy = f"{car.result.energy:.2f} Wh to the car, {car.result.discharged:.2f} Wh back with permission"
+        self.style.line(f"  {energy}")
 
     # --- the parties ---------------------------------------------------------------------------------------
 
@@ -175,13 +218,16 @@ class PncDemo:
         return Wallet(oem, [self._leaf(Kind.V2G_ROOT)])
 
     def _evidence(self) -> Evidence:
-        """Return the CRLs of the three issuers of a contract chain, without entries."""
+        """Return the CRLs of the three issuers of a contract chain, of each generation, without entries."""
         kinds = (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1, Kind.MO_ROOT)
         now = self._now
         return Evidence(
-            crls=tuple(
-                make_crl(self._identity(kind), (), number=1, this_update=now, next_update=now + DAY)
-                for kind in kinds
+            crls=(
+                *(
+                    make_crl(self._identity(kind), (), number=1, this_update=now, next_update=now + DAY)
+                    for kind in kinds
+                ),
+                *self.newer.crls(),
             )
         )
 

@@ -21,9 +21,12 @@ from secc import settings as configuration
 from secc.cli import controller_check, display, misused, ports
 from secc.errors import InUseError, LinkError, SeccError
 from secc.pki.kinds import Generation
+from secc.pki.suites import keys_of
+from secc.pki.trust import Role, TrustStore
 from secc.sdp import SDP_GROUP, SDP_PORT
 from secc.settings.config import SeccConfig
 from secc.settings.protocols import ProtocolName
+from secc.settings.services import Payment
 from secc.settings.tls import TlsPolicy
 from secc.site.site import site_keys
 from secc.slac import events as slac
@@ -261,7 +264,7 @@ def _port(kind: str, port: int, taken: ports.PortTaken | None, settings: SeccCon
 def _certificates(settings: SeccConfig) -> Iterator[Diagnosis]:
     try:
         context = load_context(settings)
-        load_trust(settings.trust)
+        trust = load_trust(settings.trust)
     except SeccError as error:
         yield Diagnosis("certificates", Grade.BAD, str(error))
         return
@@ -274,6 +277,7 @@ def _certificates(settings: SeccConfig) -> Iterator[Diagnosis]:
         for problem in (one.staple.problem for one in context.credentials if one.staple.problem):
             yield Diagnosis("certificates", Grade.NOTE, f"no OCSP response: {problem}", "fetch it again")
     yield from _iso20(settings, context)
+    yield from _iso20_contracts(settings, trust)
     roots = settings.trust.v2g_roots + settings.trust.mo_roots + settings.trust.oem_roots
     yield Diagnosis("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
 
@@ -316,6 +320,20 @@ def _site(settings: SeccConfig) -> Iterator[Diagnosis]:
     if found and speaks_iso20 and Generation.ISO20 not in found:
         text = "no keys for contracts of ISO 15118-20: a car of that protocol gets none here"
         yield Diagnosis("site", Grade.NOTE, text, "name them in [pnc.site.iso20]")
+
+
+def _iso20_contracts(settings: SeccConfig, trust: TrustStore) -> Iterator[Diagnosis]:
+    """Contracts that are offered in ISO 15118-2 and, for want of a root, not in ISO 15118-20."""
+    wanted = Payment.CONTRACT in settings.service.payment_options and settings.iso20.contracts
+    if not wanted or ProtocolName.ISO15118_20 not in settings.protocols:
+        return
+    lab = settings.iso20.insecure_lab
+    keys = keys_of(Generation.LAB if lab else Generation.ISO20)
+    known = any(one.certificate.key_type in keys for one in trust.for_role(Role.CONTRACT))
+    if not known and not settings.pnc.central_validation:
+        text = "contracts are not offered: no root for them on secp521r1 or Ed448"
+        advice = "add it to trust.mo_roots or trust.v2g_roots, or set pnc.central_validation"
+        yield Diagnosis("ISO 15118-20", Grade.NOTE, text, advice)
 
 
 def _clock() -> Iterator[Diagnosis]:

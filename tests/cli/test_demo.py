@@ -1,6 +1,7 @@
 """`secc demo`: run station and EV in one command."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -82,10 +83,14 @@ def test_plug_and_charge_gives_one_car_its_contract_and_renews_another(
     assert "CertificateInstallationRes" in text
     assert "CertificateUpdateRes" in text
     assert "MeteringReceiptRes" in text
-    assert text.count("completed") == 2
-    assert text.count("MORootCA Demo") == 2
+    assert text.count("completed") == 3
+    assert text.count("MORootCA Demo ") == 3
     assert "not revoked" in text
     assert "signed meter receipts stored" in text
+    assert "installed DEABC0000DEMO3Y, DEABC0000DEMO4V" in text
+    assert "charged to DEABC0000DEMO3Y" in text
+    assert "MeteringConfirmationRes" in text
+    assert re.search(r"[1-9][0-9.]* Wh to the car, [0-9.]*[1-9][0-9]* Wh back with permission", text)
 
 
 def test_the_demonstration_with_a_central_system_ends_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -336,6 +336,18 @@ def test_tls13_is_shown_and_why_it_is_not_offered(tmp_path: Path, capsys: pytest
     assert (code, grades["ISO 15118-20"]) == (1, "bad")
 
 
+def test_contracts_without_a_root_of_iso_15118_20_are_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'protocols = ["iso15118-2", "iso15118-20"]\n' + BOTH.replace(
+        "[trust]", '[service]\npayment_options = ["Contract"]\n[trust]\nmo_roots = ["{root}"]'
+    )
+    _, grades = findings(tmp_path, text.replace("{root}", f"{PKI}/mo_root.pem"), capsys)
+    assert grades["ISO 15118-20"] == "note"
+    _, grades = findings(tmp_path, text.replace("{root}", f"{PKI}/iso20/mo_root.pem"), capsys)
+    assert grades["ISO 15118-20"] == "ok"
+
+
 def test_the_laboratory_switch_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, grades = findings(tmp_path, 'interface = "lo"\n[iso20]\ninsecure_lab = true\n', capsys)
     assert (code, grades["ISO 15118-20"]) == (1, "bad")

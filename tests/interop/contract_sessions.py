@@ -65,15 +65,20 @@ class ContractEv(IndependentEv):
 
     def _trust(self) -> Path:
         pki = super()._trust()
-        certificates, keys = pki / "iso15118_2/certs", pki / "iso15118_2/private_keys"
-        keys.mkdir(parents=True, exist_ok=True)
-        for kind, name in NAMES.items():
-            made = hierarchy()[kind]
-            (certificates / f"{name}Cert.der").write_bytes(made.certificate.der)
-            (certificates / f"{name}Cert.pem").write_bytes(made.certificate.pem)
-            (keys / f"{name}.key").write_bytes(key_pem(made.key, b"12345"))
-            (keys / f"{name}Password.txt").write_text("12345")
+        write_certificates(pki)
         return pki
+
+
+def write_certificates(pki: Path) -> None:
+    """Certificates and keys of the test hierarchy in the layout of that EV."""
+    certificates, keys = pki / "iso15118_2/certs", pki / "iso15118_2/private_keys"
+    keys.mkdir(parents=True, exist_ok=True)
+    for kind, name in NAMES.items():
+        made = hierarchy()[kind]
+        (certificates / f"{name}Cert.der").write_bytes(made.certificate.der)
+        (certificates / f"{name}Cert.pem").write_bytes(made.certificate.pem)
+        (keys / f"{name}.key").write_bytes(key_pem(made.key, b"12345"))
+        (keys / f"{name}Password.txt").write_text("12345")
 
 
 @pytest.mark.parametrize("install", [False, True], ids=["contract", "installation"])

@@ -87,22 +87,24 @@ class IndependentIso20Ev(IndependentEv):
         self._directory.mkdir(parents=True, exist_ok=True)
         settings = self._directory / "ev.json"
         settings.write_text(json.dumps(self._settings))
-        environment = os.environ | {
-            "NETWORK_INTERFACE": self._end.interface,
-            "PKI_PATH": str(self._directory),
-            "PYTHONUNBUFFERED": "1",
-            "EV_CONTROL": self._control,
-        }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._end.command(str(PYTHON), "-c", PROGRAM, str(settings)),
                 cwd=self._directory,
-                env=environment,
+                env=os.environ | self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "NETWORK_INTERFACE": self._end.interface,
+            "PKI_PATH": str(self._directory),
+            "PYTHONUNBUFFERED": "1",
+            "EV_CONTROL": self._control,
+        }
 
 
 __all__ = ["IndependentIso20Ev", "Verdict"]

@@ -13,10 +13,12 @@ import msgspec
 import pytest
 
 from secc import exi
-from secc.exi import Codec
+from secc.exi import Codec, codec
 from secc.exi.schema import xsd
 from secc.exi.schema.notation import SchemaSet
 from secc.messages import iso20_common
+from secc.pki.keys import KeyType
+from secc.pki.xmldsig import signed_info_octets
 from secc.session.iso20 import price_schedules
 from secc.session.iso20.schedules import Form, tuples
 from secc.session.prices import PriceOffer, SignedPrices, TuplePrices
@@ -24,6 +26,7 @@ from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from tests.support import prices
 from tests.support.iso20 import HEAD
 from tests.support.messages import Generator, schema_sets
+from tests.support.pnc20 import car
 from tools.oracles import compare_many
 from tools.oracles.compare import SETS, compare
 from tools.oracles.exificient import PYTHON, Exificient
@@ -42,6 +45,28 @@ def test_random_messages_have_the_bytes_of_exificient(exificient: Exificient, sc
     tally = compare(exificient, schema, count=25, seed=2026)
     assert tally.differences == []
     assert tally.same > 0
+
+
+@pytest.mark.parametrize("keys", KeyType)
+@pytest.mark.req("V2G20-119", "V2G20-765")
+def test_the_element_that_a_contract_signs_has_the_bytes_of_exificient(
+    exificient: Exificient, keys: KeyType
+) -> None:
+    mode = car(keys).mode(bytes(range(16)))
+    common = codec("iso20-common")
+    data = common.json_form.from_value("PnC_AReqAuthorizationMode", mode)
+    expected = common.encode_fragment("PnC_AReqAuthorizationMode", mode)
+    assert exificient.encode("iso20-common", data) == expected
+
+
+@pytest.mark.req("V2G20-119", "V2G20-765")
+def test_signed_info_has_the_bytes_of_exificient(exificient: Exificient) -> None:
+    """With SHA-256: that program writes its names of SHA-256 in place of those of SHA-512. The bytes of
+    SHA-512 are those of a vector in tests/pki/test_suites.py, which EXIficient has made by itself."""
+    shown = car(KeyType.SECP256R1)
+    info = shown.sign(shown.mode(bytes(range(16)))).signed_info
+    data = codec("xmldsig").json_form.from_value("SignedInfo", info)
+    assert exificient.encode("xmldsig", data) == signed_info_octets(info)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 CPU time of this thread per operation, the middle of many; ratios are worth more than the digits, as they hold
 on other machines as well. The first line is the unit of the last column: one ECDSA verification as OpenSSL
-does it. The rows of ISO 15118-20 have keys on secp521r1. The second table is the longest that one input of a
-session keeps the event loop.
+does it. The rows of ISO 15118-20 have keys on secp521r1 where nothing else is said. The second table is the
+longest that one input of a session keeps the event loop; in ISO 15118-20 the signatures of an authorization
+are verified in a thread, which is a row for itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from secc import exi
-from secc.pki.contract import ContractPolicy, Evidence, present, verify, weigh
+from secc.pki.contract import ContractPolicy, Evidence, authorize, present, verify, weigh
 from secc.pki.installation import (
     splice_header,
     verify_installation,
@@ -27,14 +28,18 @@ from secc.pki.installation import (
 )
 from secc.pki.iso20_delivery import unwrap_key
 from secc.pki.issuing import Revocation, make_crl
-from secc.pki.profiles import Kind
+from secc.pki.keys import KeyType
+from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import Action, ProvisioningAnswer, splice, verify_request, verify_response
 from secc.pki.revocation import RevocationMode, RevocationPolicy
+from secc.pki.suites import SUITES
 from secc.pki.trust import Role
-from secc.pki.xmldsig import SignedPart
+from secc.pki.xmldsig import SignedPart, signed_info_octets
 from secc.pki.xmldsig import verify as verify_signature
+from secc.session.contract_events import JudgeContract
 from tests.pki.test_revocation import response
 from tests.support import installation as newer
+from tests.support import pnc20
 from tests.support.contracts import (
     DAY,
     NOW,
@@ -60,12 +65,13 @@ def main() -> int:
     rounds = parser.parse_args().rounds
     print(f"{'operation':50} {'ms':>8} {'in ECDSA verifications':>24}")
     unit = 0.0
-    for name, operation in operations().items():
+    for name, operation in (operations() | operations20()).items():
         cost = measure(operation, rounds)
         unit = unit or cost
         print(f"{name:50} {cost * 1000:8.3f} {cost / unit:24.1f}")
     print(f"\n{'one input of a session':50} {'ms':>8}")
-    for name, cost in inputs(max(rounds // 10, 5)).items():
+    few = max(rounds // 10, 5)
+    for name, cost in (inputs(few) | inputs20(few)).items():
         print(f"{name:50} {cost * 1000:8.3f}")
     return 0
 
@@ -139,6 +145,23 @@ def iso20_operations() -> dict[str, Callable[[], object]]:
     }
 
 
+def operations20() -> dict[str, Callable[[], object]]:
+    """The same for ISO 15118-20: a chain of three certificates, and the signature."""
+    rows: dict[str, Callable[[], object]] = {}
+    for keys, name in ((KeyType.SECP521R1, "P-521"), (KeyType.ED448, "Ed448")):
+        shown, store = pnc20.car(keys), pnc20.trusted(keys)
+        mode = shown.mode(CHALLENGE)
+        signature, key = shown.sign(mode), shown.contract.key.public_key()
+        suite = SUITES[keys]
+        octets, value = signed_info_octets(signature.signed_info), signature.signature_value.value
+        policy = LENIENT.of(Generation.ISO20)
+        rows[f"one {name} verification by OpenSSL"] = functools.partial(suite.has_made, key, value, octets)
+        rows[f"AuthorizationReq, {name}: signature, challenge, chain"] = functools.partial(
+            authorize, mode, signature, CHALLENGE, store, NOW, policy
+        )
+    return rows
+
+
 def ocsp_answers() -> tuple[bytes, ...]:
     """Good answers for the three certificates of a contract's chain."""
     issuers = (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1, Kind.MO_ROOT)
@@ -182,6 +205,25 @@ def inputs(rounds: int) -> dict[str, float]:
         _longest(worst, "-20 CertificateInstallationReq", installing.install)
         installing.prove(newer.bundle())
         _longest(worst, "-20 the request that gets the contract", installing.install)
+    return worst
+
+
+def inputs20(rounds: int) -> dict[str, float]:
+    """The inputs of an authorization by contract in ISO 15118-20 on secp521r1, and what a thread does."""
+    worst: dict[str, float] = {}
+    lists = Evidence(crls=pnc20.crls())
+    for _ in range(rounds):
+        bench = pnc20.PncBench20(contracts=pnc20.terms(finds_revocation=True))
+        bench.to_authorization()
+        request = bench.car.request(bench.challenge)
+        _longest(worst, "AuthorizationReq of ISO 15118-20", functools.partial(bench.send, request))
+        judgement = bench.asked(JudgeContract).judgement
+        _longest(worst, "its verification, in a thread", judgement.judge)
+        _longest(worst, "the end of the verification", bench.judge)
+        report = functools.partial(bench.report_revocation, lists)
+        _longest(worst, "the evidence about revocation, ISO 15118-20", report)
+        _longest(worst, "the decision of the back end, ISO 15118-20", bench.decide)
+        _longest(worst, "AuthorizationReq again", functools.partial(bench.send, request))
     return worst
 
 
