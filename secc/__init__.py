@@ -9,6 +9,8 @@ reports, `secc.messages` and `secc.exi` messages and codec, `secc.sim` simulated
 import importlib
 from typing import TYPE_CHECKING
 
+from secc._lazy import loaded_on_use
+
 if TYPE_CHECKING:
     from secc.connection import Connection
     from secc.errors import (
@@ -41,15 +43,15 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "secc.station.station": ("Station",),
-    "secc.station.plc": ("PlcStation",),
-    "secc.settings.config": ("SeccConfig",),
-    "secc.settings.loading": ("load",),
-    "secc.settings.energy": ("EnergyConfig", "EnergyMode"),
-    "secc.settings.services": ("Payment", "ServiceConfig"),
-    "secc.settings.slac": ("SlacConfig",),
-    "secc.settings.tls": ("TlsConfig", "TlsPolicy"),
-    "secc.ports": (
+    "station.station": ("Station",),
+    "station.plc": ("PlcStation",),
+    "settings.config": ("SeccConfig",),
+    "settings.loading": ("load",),
+    "settings.energy": ("EnergyConfig", "EnergyMode"),
+    "settings.services": ("Payment", "ServiceConfig"),
+    "settings.slac": ("SlacConfig",),
+    "settings.tls": ("TlsConfig", "TlsPolicy"),
+    "ports": (
         "Backend",
         "ContractBackend",
         "DrivesPilot",
@@ -57,14 +59,14 @@ _HOMES = {
         "Reporter",
         "ReportsChanges",
     ),
-    "secc.records": ("Record",),
-    "secc.session.outlet": ("ControlPilot", "EvseFault", "EvseSnapshot", "IsolationLevel", "MeterReading"),
-    "secc.session.schedules": ("EnergyNeed", "PowerSchedule", "PowerStep", "ScheduleOffer"),
-    "secc.session.contract_events": ("Verdict",),
-    "secc.pilot.signals": ("PilotSignal",),
-    "secc.connection": ("Connection",),
-    "secc.exi.codec": ("Codec", "codec"),
-    "secc.errors": (
+    "records": ("Record",),
+    "session.outlet": ("ControlPilot", "EvseFault", "EvseSnapshot", "IsolationLevel", "MeterReading"),
+    "session.schedules": ("EnergyNeed", "PowerSchedule", "PowerStep", "ScheduleOffer"),
+    "session.contract_events": ("Verdict",),
+    "pilot.signals": ("PilotSignal",),
+    "connection": ("Connection",),
+    "exi.codec": ("Codec", "codec"),
+    "errors": (
         "CertificateError",
         "CodecError",
         "ConfigError",
@@ -76,8 +78,7 @@ _HOMES = {
         "SeccError",
     ),
 }
-"""Module of each name."""
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+"""Names by module."""
 
 __all__ = [
     "Backend",
@@ -124,17 +125,10 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker knows the names above and reports others
+    _load, __dir__ = loaded_on_use(__name__, _HOMES)
 
     def __getattr__(name: str) -> object:
         """Load the module of a public name."""
         if name == "__version__":
             return importlib.import_module("importlib.metadata").version("secc")
-        if name not in _HOME_OF:
-            raise AttributeError(f"module 'secc' has no attribute {name!r}")
-        found = getattr(importlib.import_module(_HOME_OF[name]), name)
-        globals()[name] = found
-        return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF, "__version__"})
+        return _load(name)

@@ -17,9 +17,11 @@ After the end no input has any effect, and `Close` contains the time to close th
 `close_delay` when the EV still has a last response to read [V2G2-034], at once in all other cases.
 """
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Callable, Collection
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -27,11 +29,10 @@ from secc import payloads, sap
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.lanes import MAX_WAITING, Lane, Lanes
 from secc.messages.app_protocol import SupportedAppProtocolReq
-from secc.pki.vehicle import VehicleIdentity
+from secc.pki.transport import Transport
 from secc.session.context import SessionConfig
 from secc.session.contract_events import ContractInput, ContractOutput, ContractTerms
 from secc.session.dialect import Dialect
-from secc.session.din.table import DIN
 from secc.session.facts import Message
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -56,7 +57,6 @@ from secc.session.inputs import (
     StopRequested,
     Tick,
 )
-from secc.session.iso2.table import ISO2
 from secc.session.machine import Session
 from secc.session.needs import NeedsReported
 from secc.session.outlet import EvseSnapshot
@@ -89,6 +89,9 @@ from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
 
+if TYPE_CHECKING:
+    from secc.pki.vehicle import VehicleIdentity
+
 __all__ = [
     "Beginning",
     "Close",
@@ -102,6 +105,7 @@ __all__ = [
     "MAX_WAITING",
     "STREAMS",
     "Write",
+    "prepare",
 ]
 
 FRAME_TIME = 5.0
@@ -452,15 +456,26 @@ _SIDE_TYPES = {stream: payload_type for payload_type, stream in STREAMS.items()}
 _Spoken = tuple[Dialect, payloads.Payloads]
 
 
+def _iso2(_: SessionConfig) -> _Spoken:
+    """Imported at the first use, as the others: a protocol that is off is not loaded."""
+    from secc.session.iso2.table import ISO2
+
+    return ISO2, payloads.ISO2
+
+
+def _din(_: SessionConfig) -> _Spoken:
+    from secc.session.din.table import DIN
+
+    return DIN, payloads.DIN
+
+
 def _iso20_ac(config: SessionConfig) -> _Spoken:
-    """Imported at the first use: it has many message classes."""
     from secc.session.iso20.table import ISO20_AC
 
     return ISO20_AC, payloads.iso20("iso20-ac", common_in_8001=config.iso20.common_in_8001)
 
 
 def _iso20_dc(config: SessionConfig) -> _Spoken:
-    """Likewise."""
     from secc.session.iso20.table import ISO20_DC
 
     return ISO20_DC, payloads.iso20("iso20-dc", common_in_8001=config.iso20.common_in_8001)
@@ -474,13 +489,20 @@ def _iso20_der(config: SessionConfig) -> _Spoken:
 
 
 _SPOKEN: dict[sap.Protocol, Callable[[SessionConfig], _Spoken]] = {
-    sap.ISO2: lambda _: (ISO2, payloads.ISO2),
-    sap.DIN: lambda _: (DIN, payloads.DIN),
+    sap.ISO2: _iso2,
+    sap.DIN: _din,
     sap.ISO20_AC: _iso20_ac,
     sap.ISO20_DC: _iso20_dc,
     sap.ISO20_AC_DER_IEC: _iso20_der,
 }
 """The protocols with a session: table and payload types."""
+
+
+def prepare(config: SessionConfig) -> None:
+    """Load the protocols of the configuration, so that no connection waits for it."""
+    for transport in (Transport(), Transport(laboratory=True)):
+        for protocol in sap.supported(config, transport):
+            _SPOKEN[protocol](config)
 
 
 def _more_types(session: Session) -> tuple[int, ...]:

@@ -14,11 +14,6 @@ import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
-from secc.pki.expiry import Expiry
-from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
-from secc.pki.revocation import Question
-from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.grid import GridCode
@@ -32,7 +27,12 @@ from secc.settings.services import ValueAddedService
 
 if TYPE_CHECKING:
     from secc.pilot import PilotSignal
+    from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
+    from secc.pki.expiry import Expiry
     from secc.pki.installation import InstallationRequest
+    from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+    from secc.pki.revocation import Question
+    from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 
 __all__ = [
     "AuthorizesVehicles",

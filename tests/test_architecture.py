@@ -10,6 +10,7 @@ import ast
 import functools
 import graphlib
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -29,8 +30,9 @@ BELOW = {
 # Room -> the other rooms that it may import.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "_lazy": set(),
     "private_files": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "_lazy"},
     "messages": set(),
     "exi": {"errors", "messages"},
     "v2gtp": {"errors"},
@@ -40,8 +42,8 @@ ROOMS: dict[str, set[str]] = {
     # Which protocol may be chosen depends on the settings and on the transport.
     "sap": {*GROUND, "messages", "pki"},
     "slac": GROUND,
-    "pki": {*GROUND, "exi", "messages", "private_files"},
-    "tls": {*GROUND, "pki", "private_files"},
+    "pki": {*GROUND, "_lazy", "exi", "messages", "private_files"},
+    "tls": {*GROUND, "_lazy", "pki", "private_files"},
     "session": {*GROUND, "pki"},
     "session.din": {*GROUND, "messages", "pki", "session"},
     "session.iso2": {*GROUND, "messages", "pki", "session"},
@@ -61,7 +63,7 @@ ROOMS: dict[str, set[str]] = {
     "operator": set(),
     "operator.opcp": {*GROUND, "exi", "messages", "pki", "site"},
     "operator.cpo": {*GROUND, "exi", "messages", "operator.opcp", "pki", "private_files", "site"},
-    "sim": {*BELOW, "station"},
+    "sim": {*BELOW, "_lazy", "station"},
     # The bench knows the services of ISO 15118-20 by name.
     "bench": {
         *GROUND,
@@ -74,7 +76,19 @@ ROOMS: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
     # The front door shows what is below it.
-    "": {*GROUND, "connection", "exi", "messages", "pilot", "pki", "ports", "records", "session", "station"},
+    "": {
+        *GROUND,
+        "_lazy",
+        "connection",
+        "exi",
+        "messages",
+        "pilot",
+        "pki",
+        "ports",
+        "records",
+        "session",
+        "station",
+    },
 }
 
 EXTENSION = "secc._exi"
@@ -142,7 +156,7 @@ THIRD_PARTY = {
     "sdp": {"msgspec"},
     **{room: {"msgspec"} for room in SESSIONS},
     "pki": {"asn1crypto", "cryptography"},
-    "tls": {"OpenSSL", "cryptography"},
+    "tls": {"OpenSSL", "cryptography", "msgspec"},
     "trace": {"cryptography", "dpkt", "msgspec"},  # captures are read, captured TLS is opened
 }
 
@@ -277,3 +291,17 @@ WAITS_IN_TESTING = {f"secc.testing.{name}" for name in ("bed", "plugin", "runner
 def test_what_judges_a_controller_imports_nothing_that_waits(module: str) -> None:
     tops = {name.partition(".")[0] for name in imports(module)}
     assert not tops & WAITING
+
+
+def test_a_station_without_tls_loads_no_cryptography_and_no_protocol_that_is_off() -> None:
+    """What is loaded lazily is named by `pki` or `tls` in the code: `pki.contract.verify`, for example."""
+    code = (
+        "import sys; from secc import Station; from tools.bench.station import AC, Backend, ReportingOutlet;"
+        "Station(AC, ReportingOutlet(), Backend()); print(*sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert {"secc.session.iso2.table", "secc.station.station"} <= loaded
+    assert not loaded & {"cryptography", "asn1crypto", "OpenSSL", "secc.pki.certificates", "secc.tls.engine"}
+    assert not loaded & {"secc.session.din.table", "secc.session.iso20.table", "secc.messages.din"}
+    assert not loaded & {"secc.messages.iso20_common", "secc.slac", "secc.trace"}

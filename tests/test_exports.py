@@ -28,6 +28,9 @@ HEAVY = (
 # --- the front door ----------------------------------------------------------------------------------------
 
 
+HOME_OF = {name: f"secc.{home}" for home, names in secc._HOMES.items() for name in names}
+
+
 def imported_for_type_checkers() -> dict[str, str]:
     """Name to module, from the block under TYPE_CHECKING."""
     tree = ast.parse((ROOT / "__init__.py").read_text())
@@ -42,8 +45,8 @@ def imported_for_type_checkers() -> dict[str, str]:
 
 
 def test_a_type_checker_and_python_see_the_same_names_from_the_same_modules() -> None:
-    assert imported_for_type_checkers() == secc._HOME_OF
-    assert sorted(secc._HOME_OF) == secc.__all__
+    assert imported_for_type_checkers() == HOME_OF
+    assert sorted(HOME_OF) == secc.__all__
 
 
 def test_the_names_with_which_a_charger_is_written_are_there() -> None:
@@ -54,7 +57,7 @@ def test_the_names_with_which_a_charger_is_written_are_there() -> None:
 
 @pytest.mark.parametrize("name", secc.__all__)
 def test_each_name_is_public_in_its_module(name: str) -> None:
-    home = importlib.import_module(secc._HOME_OF[name])
+    home = importlib.import_module(HOME_OF[name])
     assert getattr(secc, name) is getattr(home, name)
     assert name in home.__all__
     assert name in dir(secc)
@@ -152,5 +155,5 @@ def test_what_a_public_module_defines_is_public_or_begins_with_an_underscore(mod
 
 def test_the_front_page_of_the_reference_names_every_name_of_the_front_door() -> None:
     text = (PAGES / "index.md").read_text()
-    for name, home in secc._HOME_OF.items():
+    for name, home in HOME_OF.items():
         assert f"[`{name}`][{home}.{name}]" in text

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import TYPE_CHECKING
 
-from secc.pki.vehicle import VehicleIdentity
+if TYPE_CHECKING:
+    from secc.pki.vehicle import VehicleIdentity
 
 __all__ = ["TlsVersion", "Transport"]
 

@@ -6,11 +6,10 @@ A group is None, or complete; a handler replaces it as a whole after all checks 
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
-from secc.pki.provisioning import ProvisioningRequest
 from secc.session.contract_events import GrantSource
 from secc.session.inputs import SchedulesOffered
 from secc.session.outlet import IsolationLevel, MeterReading
@@ -18,6 +17,10 @@ from secc.session.quantities import NO_DISCHARGE, ZERO, Bounds, ChargeLimit, Dis
 from secc.session.ticket import Ticket
 from secc.settings.energy import EnergyMode
 from secc.settings.services import Payment
+
+if TYPE_CHECKING:
+    from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
+    from secc.pki.provisioning import ProvisioningRequest
 
 
 class Grant(msgspec.Struct, frozen=True):

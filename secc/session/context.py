@@ -7,10 +7,9 @@ all checks have passed, emits outputs and answers; it never sees the table, the 
 from __future__ import annotations
 
 import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from secc.pki.transport import Transport
-from secc.pki.vehicle import VehicleIdentity
 from secc.session.agreed import (
     CableTest,
     ChargeParameters,
@@ -46,6 +45,9 @@ from secc.settings.pnc import PncConfig
 from secc.settings.protocols import ProtocolName
 from secc.settings.services import Payment, ServiceConfig, ValueAddedService
 from secc.settings.timing import TimingConfig
+
+if TYPE_CHECKING:
+    from secc.pki.vehicle import VehicleIdentity
 
 __all__ = ["Agreed", "Context", "SessionConfig"]
 

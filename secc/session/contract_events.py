@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
 
-from secc.pki.contract import (
-    ContractPolicy,
-    Evidence,
-    ForwardedContract,
-    PresentedContract,
-    VerifiedContract,
-    VerifiedReceipt,
-)
-from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, VerifiedBundle
-from secc.pki.trust import TrustStore
-from secc.pki.vehicle import VehicleIdentity
 from secc.session.ticket import Ticket
+
+if TYPE_CHECKING:
+    from secc.pki.contract import (
+        ContractPolicy,
+        Evidence,
+        ForwardedContract,
+        PresentedContract,
+        VerifiedContract,
+        VerifiedReceipt,
+    )
+    from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, VerifiedBundle
+    from secc.pki.trust import TrustStore
+    from secc.pki.vehicle import VehicleIdentity
 
 if TYPE_CHECKING:  # it has the message classes of ISO 15118-20, which other protocols do not need
     from secc.pki.installation import InstallationRequest, VerifiedInstallation

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from secc.pki.transport import TlsVersion, Transport
-from secc.pki.vehicle import VehicleIdentity
 from secc.session import beside, ending, feedback, limits, metering, output, reply, transition
 from secc.session.agreed import ContractSide
 from secc.session.context import Context, SessionConfig
@@ -32,6 +32,9 @@ from secc.session.states import FeedbackChanged, PilotChanged, Stage, Timer
 from secc.session.streams import Stream
 from secc.session.timers import Timers
 from secc.settings.services import ValueAddedService
+
+if TYPE_CHECKING:
+    from secc.pki.vehicle import VehicleIdentity
 
 __all__ = ["Session"]
 

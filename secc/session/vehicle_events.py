@@ -6,11 +6,15 @@ needs the network or the back end, so it is asked beside the first messages [V2G
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from secc.pki.revocation import RevocationStatus
-from secc.pki.vehicle import VehicleIdentity
 from secc.session.ticket import Ticket
+
+if TYPE_CHECKING:
+    from secc.pki.revocation import RevocationStatus
+    from secc.pki.vehicle import VehicleIdentity
 
 __all__ = ["AskVehicleStatus", "VehicleStatusReported"]
 

@@ -4,8 +4,9 @@ Each module stands alone, so that the pure core imports only the settings it rea
 when they are first used.
 """
 
-import importlib
 import typing
+
+from secc._lazy import loaded_on_use
 
 if typing.TYPE_CHECKING:
     from secc.settings.compat import CompatConfig
@@ -99,7 +100,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "tls": ("ClientAuth", "TlsChain", "TlsConfig", "TlsPolicy"),
     "trust": ("TrustConfig",),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AcConfig",
@@ -156,17 +156,5 @@ __all__ = [
     "load",
 ]
 
-
 if not typing.TYPE_CHECKING:  # a type checker knows the names above and reports others
-
-    def __getattr__(name: str) -> object:
-        """Load the module of a public name."""
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    __getattr__, __dir__ = loaded_on_use(__name__, _HOMES)

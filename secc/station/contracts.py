@@ -19,11 +19,8 @@ import datetime
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from secc import pki
 from secc.errors import IntegrationError
-from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
-from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest
-from secc.pki.trust import TrustStore
-from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.ports import (
     Backend,
     OcspSource,
@@ -49,7 +46,11 @@ from secc.station.tls import load_trust
 from secc.station.vehicle_status import VehicleStatusFinder
 
 if TYPE_CHECKING:
+    from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
     from secc.pki.installation import InstallationRequest
+    from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+    from secc.pki.trust import TrustStore
+    from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 
 
 class ContractDesk:
@@ -89,7 +90,8 @@ class ContractDesk:
         self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._heaps = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._offered = Payment.CONTRACT in config.service.payment_options
-        self._trust = load_trust(config.trust) if self._offered else TrustStore()
+        self._trust: TrustStore | None = load_trust(config.trust) if self._offered else None
+        self._policy = contract_policy(config) if self._offered else None
         self._known: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.refusals: collections.Counter[str] = collections.Counter()
@@ -101,8 +103,8 @@ class ContractDesk:
             self._trust = load_trust(self._config.trust)
 
     @property
-    def trust(self) -> TrustStore:
-        """The roots in use."""
+    def trust(self) -> TrustStore | None:
+        """The roots in use; None where no contracts are accepted."""
         return self._trust
 
     @property
@@ -112,14 +114,14 @@ class ContractDesk:
 
     def terms(self, now: float) -> ContractTerms | None:
         """The terms for a session that starts now; None when no contracts are accepted."""
-        if not self._offered or not self.capable:
+        if self._trust is None or self._policy is None or not self.capable:
             return None
-        actions = frozenset(Action) if self._backend.provisioning is not None else frozenset()
+        provisions = self._backend.provisioning is not None
         self._known = {name: until for name, until in self._known.items() if until > now}
         return ContractTerms(
             trust=self._trust,
-            policy=contract_policy(self._config),
-            provisions=actions,
+            policy=self._policy,
+            provisions=frozenset(pki.provisioning.Action) if provisions else frozenset(),
             installs=self._backend.installation is not None,
             finds_revocation=self._backend.revocation is not None or self._finder is not None,
             known=frozenset(self._known),
@@ -157,14 +159,14 @@ class ContractDesk:
         evse_id = self._config.evse_id
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
-                if isinstance(contract, ForwardedContract):
+                if isinstance(contract, pki.contract.ForwardedContract):
                     if (central := self._backend.central_validation) is not None:
                         return await central.validate_contract(evse_id, contract)
                 elif (contracts := self._backend.contracts) is not None:
                     return await contracts.authorize_contract(evse_id, contract)
                 return Verdict.UNREACHABLE  # the station offers nothing that its back end cannot decide
         except Exception as error:
-            forwarded = isinstance(contract, ForwardedContract)
+            forwarded = isinstance(contract, pki.contract.ForwardedContract)
             self._complain_of("validate_contract" if forwarded else "authorize_contract", error)
             return Verdict.UNREACHABLE
 
@@ -178,7 +180,7 @@ class ContractDesk:
         calls = [self._ask_for_evidence(backend, contract)] if backend is not None else []
         calls += [self._finder.find(contract)] if self._finder is not None else []
         found = await asyncio.gather(*calls)
-        return Evidence(
+        return pki.contract.Evidence(
             ocsp=tuple(one for evidence in found for one in evidence.ocsp),
             crls=tuple(one for evidence in found for one in evidence.crls),
         )
@@ -190,11 +192,11 @@ class ContractDesk:
                 return await backend.revocation(contract)
         except Exception as error:
             self._complain_of("revocation", error)
-            return Evidence()
+            return pki.contract.Evidence()
 
     async def provision(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
         """A bundle: one that came too late before, or the back end's answer, see `ProvisioningDesk`."""
-        return await self.provisioning.answer(request, self._trust)
+        return await self.provisioning.answer(request, self._trust or pki.TrustStore())
 
     # --- records -------------------------------------------------------------------------------------------
 

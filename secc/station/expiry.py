@@ -11,6 +11,7 @@ import asyncio
 import datetime
 from collections.abc import Callable, Iterator
 
+from secc import tls
 from secc.errors import IntegrationError
 from secc.pki.expiry import Expiry, level
 from secc.ports import Backend
@@ -20,7 +21,6 @@ from secc.station.boundary.backend import checked_backend
 from secc.station.contracts import ContractDesk
 from secc.station.reporting import ReportLink
 from secc.station.tls import TlsKeeper
-from secc.tls.credentials import common_name
 
 
 class ExpiryWatch:
@@ -80,8 +80,8 @@ class ExpiryWatch:
             for position, certificate in enumerate(one.chain):
                 what = "station" if position == 0 else "authority of the station"
                 what += " (ISO 15118-20)" if one in newer else ""
-                yield what, common_name(certificate.subject), certificate.not_valid_after_utc
-        for anchor in self._desk.trust:
+                yield what, tls.credentials.common_name(certificate.subject), certificate.not_valid_after_utc
+        for anchor in self._desk.trust or ():
             root = anchor.certificate
             yield "root", root.subject.common_name, root.not_after
 

@@ -1,10 +1,15 @@
 """The health of a station, for a supervisor."""
 
-import dataclasses
+from __future__ import annotations
 
-from secc.pki.expiry import Expiry
+import dataclasses
+from typing import TYPE_CHECKING
+
 from secc.station.discovery import DiscoveryHealth
 from secc.station.hardware import Hardware
+
+if TYPE_CHECKING:
+    from secc.pki.expiry import Expiry
 
 __all__ = ["ReportHealth", "StationHealth", "health_of"]
 

@@ -10,15 +10,16 @@ handled as they come, see `secc.station.conversation`. After every kind of end t
 the link is closed.
 """
 
+from __future__ import annotations
+
 import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from secc.connection import Connection, ConnectionInput
 from secc.errors import LinkError
 from secc.pki.transport import TlsVersion
-from secc.pki.vehicle import VehicleIdentity
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
@@ -26,7 +27,10 @@ from secc.settings.config import SeccConfig
 from secc.station.conversation import Chunk, Conversation, HangUp, LinkInput, Plaintext, StreamEnd
 from secc.station.outlet import Outlet
 from secc.station.shielded import finish
-from secc.tls import TlsEngine, TlsProgress
+
+if TYPE_CHECKING:
+    from secc.pki.vehicle import VehicleIdentity
+    from secc.tls import TlsEngine, TlsProgress
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,15 +50,15 @@ class LinkGrant:
 class LinkOwner(Protocol):
     """What a link needs of the station."""
 
-    async def admit(self, link: "Link") -> LinkGrant | None:
+    async def admit(self, link: Link) -> LinkGrant | None:
         """The first byte of a message is here: may this link have the outlet?"""
         ...
 
-    def session_ended(self, link: "Link", end: EndSession | None) -> None:
+    def session_ended(self, link: Link, end: EndSession | None) -> None:
         """The outlet is safe again and free for another; `end` is None when the core itself failed."""
         ...
 
-    def link_closed(self, link: "Link") -> None:
+    def link_closed(self, link: Link) -> None:
         """Nothing is left of it."""
         ...
 

@@ -14,8 +14,13 @@ import socket
 import ssl
 import urllib.parse
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from secc.pki.revocation import Question, address_is_acceptable
+from secc import pki
+
+if TYPE_CHECKING:
+    from secc.pki.revocation import Question
+
 
 __all__ = ["HttpFetcher"]
 
@@ -52,7 +57,7 @@ class HttpFetcher:
         return await self._fetch(url, "GET", b"\r\n")
 
     async def _fetch(self, url: str, method: str, rest: bytes) -> bytes | None:
-        if not address_is_acceptable(url, allow_private=self._allow_private):
+        if not pki.revocation.address_is_acceptable(url, allow_private=self._allow_private):
             return None
         parts = urllib.parse.urlsplit(url)
         target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))

@@ -13,20 +13,17 @@ import datetime
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secc import pki
 from secc.errors import CertificateError, IntegrationError
-from secc.pki.chains import ChainPolicy
-from secc.pki.contract import ContractPolicy
-from secc.pki.profiles import FIELD, Leniency
-from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal, verify_response
-from secc.pki.revocation import RevocationMode, RevocationPolicy
-from secc.pki.trust import TrustStore
-from secc.pki.xmldsig import STRICT, Compat
 from secc.settings.config import SeccConfig
 from secc.station.attempts import Attempts
 from secc.station.boundary.backend import CheckedBackend
 
 if TYPE_CHECKING:
+    from secc.pki.contract import ContractPolicy
     from secc.pki.installation import InstallationRequest, VerifiedInstallation
+    from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+    from secc.pki.trust import TrustStore
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,12 +64,12 @@ class ProvisioningDesk:
         self._late = {key: late for key, late in self._late.items() if late.until > now}
         kept = self._late.pop(request.key, None)
         if kept is not None:
-            return ProvisioningAnswer(kept.payload)
+            return pki.provisioning.ProvisioningAnswer(kept.payload)
         if request.key not in self._asking:
             if self._asked.used_up(request.leaf.fingerprint, now):
-                return ProvisioningAnswer(refusal=Refusal.TOO_OFTEN)
+                return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.TOO_OFTEN)
             if len(self._asking) >= _MAX_ASKING:
-                return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+                return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.UNREACHABLE)
             self._asked.add(request.leaf.fingerprint, now)
             self._asking[request.key] = asyncio.get_running_loop().create_task(self._ask(request, trust))
         return await asyncio.shield(self._asking[request.key])
@@ -94,16 +91,16 @@ class ProvisioningDesk:
     async def _ask(
         self, request: ProvisioningRequest | InstallationRequest, trust: TrustStore
     ) -> ProvisioningAnswer:
-        method = "provision" if isinstance(request, ProvisioningRequest) else "install"
+        method = "provision" if isinstance(request, pki.provisioning.ProvisioningRequest) else "install"
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
                 answer = await self._call(request)
         except IntegrationError as error:
             self._complain(str(error))
-            return ProvisioningAnswer(refusal=Refusal.FAULTY)
+            return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.FAULTY)
         except Exception as error:
             self._complain(f"{method}: {what_failed(error)}")
-            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+            return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.UNREACHABLE)
         finally:
             self._asking.pop(request.key, None)
         if answer.refusal is None and await asyncio.to_thread(self._is_good, answer, request, trust):
@@ -116,12 +113,12 @@ class ProvisioningDesk:
 
     async def _call(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
         """By type: each generation is an ability of its own."""
-        if isinstance(request, ProvisioningRequest):
+        if isinstance(request, pki.provisioning.ProvisioningRequest):
             if (provisioning := self._backend.provisioning) is not None:
                 return await provisioning.provision(request)
         elif (installation := self._backend.installation) is not None:
             return await installation.install(request)
-        return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+        return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.UNREACHABLE)
 
     def _is_good(
         self,
@@ -134,8 +131,8 @@ class ProvisioningDesk:
             return True
         policy = contract_policy(self._config)
         try:
-            if isinstance(request, ProvisioningRequest):
-                verify_response(answer.payload, request, trust, self._clock(), policy)
+            if isinstance(request, pki.provisioning.ProvisioningRequest):
+                pki.provisioning.verify_response(answer.payload, request, trust, self._clock(), policy)
             else:
                 self._verify_installation(answer.payload, request, trust, policy)
         except CertificateError:
@@ -158,13 +155,13 @@ class ProvisioningDesk:
 def contract_policy(config: SeccConfig) -> ContractPolicy:
     """The settings of `[pnc]` as the verifier takes them."""
     stray = config.compat.stray_signature_attributes
-    let_pass = FIELD if config.compat.contract_country else FIELD - {Leniency.CONTRACT_COUNTRY}
-    return ContractPolicy(
-        chain=ChainPolicy(leniencies=let_pass),
-        revocation=RevocationPolicy(mode=RevocationMode(config.pnc.revocation.value)),
+    let_pass = pki.FIELD if config.compat.contract_country else pki.FIELD - {pki.Leniency.CONTRACT_COUNTRY}
+    return pki.contract.ContractPolicy(
+        chain=pki.ChainPolicy(leniencies=let_pass),
+        revocation=pki.RevocationPolicy(mode=pki.RevocationMode(config.pnc.revocation.value)),
         warn_before=datetime.timedelta(seconds=config.pnc.expiry_warning),
         providers=frozenset(config.pnc.providers),
-        compat=frozenset({Compat.STRAY_ATTRIBUTES}) if stray else STRICT,
+        compat=frozenset({pki.xmldsig.Compat.STRAY_ATTRIBUTES}) if stray else pki.xmldsig.STRICT,
     )
 
 

@@ -11,15 +11,19 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING
 
+from secc import pki
 from secc.errors import ChainError
-from secc.pki.chains import VerifiedChain
-from secc.pki.contract import Evidence, PresentedContract
-from secc.pki.revocation import Question, RevocationAnswer, questions, read_crl, read_ocsp
 from secc.ports import CrlSource, OcspSource
 from secc.settings.config import SeccConfig
 from secc.settings.pnc import RevocationCheck
 from secc.station.ocsp import HttpFetcher
+
+if TYPE_CHECKING:
+    from secc.pki.chains import VerifiedChain
+    from secc.pki.contract import Evidence, PresentedContract
+    from secc.pki.revocation import Question, RevocationAnswer
 
 
 def finder_for(config: SeccConfig, ocsp: OcspSource | None = None) -> RevocationFinder | None:
@@ -60,14 +64,14 @@ class RevocationFinder:
 
     async def find_for(self, chain: VerifiedChain) -> Evidence:
         """The same for any verified chain."""
-        asked = questions(chain)
+        asked = pki.revocation.questions(chain)
         searches = [search for one in asked for search in self._searches(one)]
         if searches:
             await asyncio.wait(searches, timeout=self._patience)
         now = self._clock()
         ocsp = [self._at_hand(f"ocsp {one.certificate.fingerprint}", now) for one in asked]
         crls = [self._at_hand(f"crl {one.issuer.fingerprint}", now) for one in asked]
-        return Evidence(
+        return pki.contract.Evidence(
             ocsp=tuple(one for one in ocsp if one is not None),
             crls=tuple(one for one in dict.fromkeys(crls) if one is not None),
         )
@@ -112,7 +116,7 @@ class RevocationFinder:
         except Exception:  # an integrator's source may fail in any way: nothing is known then
             return
         if der is not None and len(der) <= _MAX_OCSP:
-            await self._keep(name, der, question, read_ocsp)
+            await self._keep(name, der, question, pki.revocation.read_ocsp)
 
     async def _fetch(self, name: str, question: Question, source: CrlSource) -> None:
         for url in question.crl_urls:
@@ -122,7 +126,7 @@ class RevocationFinder:
             except Exception:
                 continue
             if der is not None and len(der) <= _MAX_CRL:
-                await self._keep(name, der, question, read_crl)
+                await self._keep(name, der, question, pki.revocation.read_crl)
 
     async def _keep(
         self, name: str, der: bytes, question: Question, read: Callable[..., RevocationAnswer]

@@ -12,6 +12,7 @@ import collections
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from secc.connection import Beginning, ConnectionInput
 from secc.records import LinkEvent, Record
@@ -31,7 +32,9 @@ from secc.station.outlet import Outlet
 from secc.station.recording import SessionRecording
 from secc.station.reporting import Reports
 from secc.station.services import ServiceDesk
-from secc.tls import TlsEngine
+
+if TYPE_CHECKING:
+    from secc.tls import TlsEngine
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

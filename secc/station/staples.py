@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from typing import TYPE_CHECKING
 
+from secc import tls
 from secc.errors import ConfigError
 from secc.ports import OcspSource
 from secc.records import LinkEvent
 from secc.station.reporting import ReportLink
-from secc.tls import Clock, Credentials
-from secc.tls.credentials import load_staple
+
+if TYPE_CHECKING:
+    from secc.tls import Clock, Credentials
 
 __all__ = ["StapleKeeper"]
 
@@ -66,7 +69,7 @@ class StapleKeeper:
         holder, question = credentials.staple, credentials.question
         if credentials.files.ocsp_response is not None and not holder.bytes_at(now):
             try:
-                await asyncio.to_thread(load_staple, credentials, now)
+                await asyncio.to_thread(tls.credentials.load_staple, credentials, now)
             except ConfigError as error:  # the file is read again at the next look
                 holder.problem = str(error)
         if self._ocsp is None or question is None or (holder.staple and now < holder.staple.refresh_at):

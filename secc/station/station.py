@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from secc.connection import prepare
 from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
@@ -105,6 +106,7 @@ class Station:
         check_prices(config, backend)
         check_grid(config, backend)
         settle_discharge(config, controller)
+        prepare(config)
         self._config = config
         self._log = LogReporter() if reporter is None else None
         self._reports = reports = Reports(reporter or self._log or LogReporter())

@@ -13,11 +13,10 @@ import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from secc import pki, tls
 from secc.errors import ConfigError, SeccError
-from secc.pki.certificates import read_chain
-from secc.pki.profiles import Kind
-from secc.pki.trust import TrustStore
 from secc.ports import OcspSource
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
@@ -27,52 +26,53 @@ from secc.settings.trust import TrustConfig
 from secc.station.ocsp import HttpFetcher
 from secc.station.reporting import ReportLink
 from secc.station.staples import StapleKeeper
-from secc.tls import (
-    ClientPolicy,
-    Clock,
-    CredentialFiles,
-    Credentials,
-    Iso20Policy,
-    TlsContext,
-    TlsEngine,
-    utc_now,
-)
-from secc.tls.binding import reach
+from secc.tls.clock import utc_now
+
+if TYPE_CHECKING:
+    from secc.pki.profiles import Kind
+    from secc.pki.trust import TrustStore
+    from secc.tls import (
+        Clock,
+        CredentialFiles,
+        Credentials,
+        TlsContext,
+        TlsEngine,
+    )
 
 
 def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | None:
     """The context of the configuration; None where TLS is off. Raises ConfigError, which names the file."""
-    tls = config.tls
-    if tls.policy is TlsPolicy.OFF:
+    wanted = config.tls
+    if wanted.policy is TlsPolicy.OFF:
         return None
-    if tls.certificate_chain is None or tls.private_key is None:
+    if wanted.certificate_chain is None or wanted.private_key is None:
         raise ConfigError("tls: certificate_chain and private_key are needed")
-    asked = tls.client_auth is not ClientAuth.NONE
+    asked = wanted.client_auth is not ClientAuth.NONE
     chains = _iso20_files(config)
-    trust = load_trust(config.trust) if asked or chains else TrustStore()
-    newer = Iso20Policy(
+    trust = load_trust(config.trust) if asked or chains else pki.TrustStore()
+    newer = tls.Iso20Policy(
         chains=chains,
         trust=trust,
         require_ocsp=config.iso20.tls.require_ocsp,
         laboratory=config.iso20.insecure_lab,
     )
-    return TlsContext.for_station(
+    return tls.TlsContext.for_station(
         _files(config),
-        client=ClientPolicy(tls.client_auth, trust),
+        client=tls.ClientPolicy(wanted.client_auth, trust),
         iso20=newer if chains else None,
-        key_log=tls.key_log,
+        key_log=wanted.key_log,
         clock=clock,
     )
 
 
 def load_trust(trust: TrustConfig) -> TrustStore:
     """The roots of `[trust]`; raises ConfigError, which names the file."""
-    store = TrustStore()
+    store = pki.TrustStore()
     for kind, listed in _roots(trust):
         path = listed
         try:
             for path in sorted(listed.glob("*.pem")) if listed.is_dir() else (listed,):
-                for certificate in read_chain(path.read_bytes()):
+                for certificate in pki.read_chain(path.read_bytes()):
                     store = store.with_anchor(certificate, kind, source=str(path))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
@@ -140,7 +140,7 @@ class TlsKeeper:
         credentials = () if self.context is None else self.context.all_credentials
         found = [f"{one.title}: {trouble}" for one in credentials if (trouble := self._staples.problem(one))]
         if self.iso20_problem is not None:
-            found += [f"the TLS library: {gap}" for gap in reach().gaps]
+            found += [f"the TLS library: {gap}" for gap in tls.binding.reach().gaps]
         if self.iso20_problem:
             found.insert(0, f"TLS 1.3 is not offered: {self.iso20_problem}")
         if self._config.iso20.insecure_lab:
@@ -258,34 +258,34 @@ def _iso20_files(config: SeccConfig) -> list[CredentialFiles]:
     return _of_section(config.iso20.tls)
 
 
-def _of_section(tls: TlsConfig | Iso20TlsConfig) -> list[CredentialFiles]:
+def _of_section(section: TlsConfig | Iso20TlsConfig) -> list[CredentialFiles]:
     """The chains of `[tls]` or `[iso20.tls]`, the default one first."""
-    if tls.certificate_chain is None or tls.private_key is None:
+    if section.certificate_chain is None or section.private_key is None:
         return []
-    default = CredentialFiles(
-        chain=tls.certificate_chain,
-        key=tls.private_key,
-        password=tls.private_key_password,
-        root=tls.root,
-        ocsp_response=tls.ocsp_response,
+    default = tls.CredentialFiles(
+        chain=section.certificate_chain,
+        key=section.private_key,
+        password=section.private_key_password,
+        root=section.root,
+        ocsp_response=section.ocsp_response,
     )
     others = [
-        CredentialFiles(
+        tls.CredentialFiles(
             chain=one.certificate_chain,
             key=one.private_key,
             password=one.private_key_password,
             root=one.root,
             ocsp_response=one.ocsp_response,
         )
-        for one in tls.chains
+        for one in section.chains
     ]
     return [default, *others]
 
 
 def _roots(trust: TrustConfig) -> list[tuple[Kind, Path]]:
     kinds = (
-        (Kind.V2G_ROOT, trust.v2g_roots),
-        (Kind.MO_ROOT, trust.mo_roots),
-        (Kind.OEM_ROOT, trust.oem_roots),
+        (pki.Kind.V2G_ROOT, trust.v2g_roots),
+        (pki.Kind.MO_ROOT, trust.mo_roots),
+        (pki.Kind.OEM_ROOT, trust.oem_roots),
     )
     return [(kind, path) for kind, paths in kinds for path in paths]

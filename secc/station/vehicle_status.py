@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from secc import pki
 from secc.errors import ChainError
-from secc.pki.chains import VerifiedChain
-from secc.pki.contract import Evidence
-from secc.pki.revocation import RevocationMode, RevocationPolicy, RevocationStatus, check_revocation
-from secc.pki.rules import Rule
-from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.station.boundary.calls import what
 from secc.station.revocation import RevocationFinder
+
+if TYPE_CHECKING:
+    from secc.pki.chains import VerifiedChain
+    from secc.pki.contract import Evidence
+    from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 
 
 class _AsksBackend(Protocol):
@@ -58,7 +60,7 @@ class VehicleStatusFinder:
         if (kept := self._kept.get(vehicle.fingerprint)) is not None:
             return kept
         if vehicle.chain is None:
-            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the chain is not known")
+            return pki.vehicle.VehicleStatus(pki.RevocationStatus.UNKNOWN, detail="the chain is not known")
         found = await asyncio.gather(self._from_backend(vehicle), self._from_network(vehicle.chain))
         status = _worst(found)
         if _lasts(status, now):
@@ -69,51 +71,61 @@ class VehicleStatusFinder:
 
     async def _from_backend(self, vehicle: VehicleIdentity) -> VehicleStatus:
         if self._backend is None:
-            return _NOTHING
+            return _nothing()
         try:
             async with asyncio.timeout(self._patience):
                 return await self._backend.vehicle_status(vehicle)
         except Exception as error:  # of an integrator, in any way
             late = isinstance(error, TimeoutError)
             self._complain(f"vehicle_status: {'no answer in time' if late else what(error)}")
-            return VehicleStatus(RevocationStatus.UNKNOWN, detail="the back end did not answer")
+            return pki.vehicle.VehicleStatus(
+                pki.RevocationStatus.UNKNOWN, detail="the back end did not answer"
+            )
 
     async def _from_network(self, chain: VerifiedChain) -> VehicleStatus:
         if self._finder is None:
-            return _NOTHING
+            return _nothing()
         try:
             async with asyncio.timeout(self._patience):
                 evidence = await self._finder.find_for(chain)
         except TimeoutError:
-            return VehicleStatus(RevocationStatus.UNKNOWN, detail="no answer in time")
+            return pki.vehicle.VehicleStatus(pki.RevocationStatus.UNKNOWN, detail="no answer in time")
         return await asyncio.to_thread(judged, chain, evidence, self._clock())
 
 
 def judged(chain: VerifiedChain, evidence: Evidence, now: datetime.datetime) -> VehicleStatus:
     """Return what OCSP responses and lists say about a chain."""
-    policy = RevocationPolicy(mode=RevocationMode.PREFER)
+    policy = pki.RevocationPolicy(mode=pki.RevocationMode.PREFER)
     try:
-        status = check_revocation(chain, now, ocsp_responses=evidence.ocsp, crls=evidence.crls, policy=policy)
+        status = pki.check_revocation(
+            chain, now, ocsp_responses=evidence.ocsp, crls=evidence.crls, policy=policy
+        )
     except ChainError as error:
-        revoked = error.rule in (Rule.LEAF_REVOKED, Rule.CA_REVOKED)
-        kind = RevocationStatus.REVOKED if revoked else RevocationStatus.UNKNOWN
-        return VehicleStatus(kind, detail=str(error))
-    good = status.status is RevocationStatus.GOOD
-    return VehicleStatus(status.status, status.usable_until if good else None, "; ".join(status.complaints))
+        revoked = error.rule in (pki.Rule.LEAF_REVOKED, pki.Rule.CA_REVOKED)
+        kind = pki.RevocationStatus.REVOKED if revoked else pki.RevocationStatus.UNKNOWN
+        return pki.vehicle.VehicleStatus(kind, detail=str(error))
+    good = status.status is pki.RevocationStatus.GOOD
+    return pki.vehicle.VehicleStatus(
+        status.status, status.usable_until if good else None, "; ".join(status.complaints)
+    )
 
 
 def _lasts(status: VehicleStatus, now: datetime.datetime) -> bool:
     return status.until is not None and status.until > now
 
 
+@functools.cache
+def _nothing() -> VehicleStatus:
+    return pki.vehicle.VehicleStatus(pki.RevocationStatus.UNKNOWN, detail="nothing to ask")
+
+
 def _worst(found: list[VehicleStatus] | tuple[VehicleStatus, ...]) -> VehicleStatus:
     """Revoked wins, then good: one source that knows is enough."""
-    for wanted in (RevocationStatus.REVOKED, RevocationStatus.GOOD):
+    for wanted in (pki.RevocationStatus.REVOKED, pki.RevocationStatus.GOOD):
         for one in found:
             if one.status is wanted:
                 return one
-    return next((one for one in found if one is not _NOTHING), _NOTHING)
+    return next((one for one in found if one is not _nothing()), _nothing())
 
 
-_NOTHING = VehicleStatus(RevocationStatus.UNKNOWN, detail="nothing to ask")
 _MAX_KEPT = 1000

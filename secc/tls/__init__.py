@@ -4,14 +4,51 @@
 the engine without TLS.
 """
 
-from secc.tls.clock import Clock, utc_now
-from secc.tls.context import TlsContext
-from secc.tls.credentials import CredentialFiles, Credentials
-from secc.tls.engine import OpenSslEngine, PlainEngine, TlsEngine, TlsProgress
-from secc.tls.hello import ClientHello, IdentifierType, TrustedAuthority
-from secc.tls.peers import verify_station_chain
-from secc.tls.serving import ClientPolicy, Iso20Policy
-from secc.tls.staples import Staple
+from typing import TYPE_CHECKING
+
+from secc._lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from secc.tls import binding as binding
+    from secc.tls import credentials as credentials
+    from secc.tls.clock import Clock, utc_now
+    from secc.tls.context import TlsContext
+    from secc.tls.credentials import CredentialFiles, Credentials
+    from secc.tls.engine import OpenSslEngine
+    from secc.tls.hello import ClientHello, IdentifierType, TrustedAuthority
+    from secc.tls.peers import verify_station_chain
+    from secc.tls.plain import PlainEngine, TlsEngine, TlsProgress
+    from secc.tls.serving import ClientPolicy, Iso20Policy
+    from secc.tls.staples import Staple
+
+_HOMES = {
+    "clock": (
+        "Clock",
+        "utc_now",
+    ),
+    "context": ("TlsContext",),
+    "credentials": (
+        "CredentialFiles",
+        "Credentials",
+    ),
+    "engine": ("OpenSslEngine",),
+    "hello": (
+        "ClientHello",
+        "IdentifierType",
+        "TrustedAuthority",
+    ),
+    "plain": (
+        "PlainEngine",
+        "TlsEngine",
+        "TlsProgress",
+    ),
+    "peers": ("verify_station_chain",),
+    "serving": (
+        "ClientPolicy",
+        "Iso20Policy",
+    ),
+    "staples": ("Staple",),
+}
 
 __all__ = [
     # making engines
@@ -35,3 +72,6 @@ __all__ = [
     "Staple",
     "verify_station_chain",
 ]
+
+if not TYPE_CHECKING:  # a type checker knows the names above and reports others
+    __getattr__, __dir__ = loaded_on_use(__name__, _HOMES, modules=("binding", "credentials"))

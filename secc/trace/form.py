@@ -22,6 +22,7 @@ import msgspec
 
 from secc.connection import ConnectionInput, ConnectionOutput, Heard, Write
 from secc.errors import SeccError
+from secc.pki import contract, provisioning, revocation, trust, vehicle
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.vehicle import VehicleIdentity, recorded_identity
 
@@ -185,7 +186,11 @@ def _with_fields(cls: type, value: Plain, make: typing.Callable[..., object] | N
 
 @functools.cache
 def _hints(cls: type) -> dict[str, typing.Any]:
-    return typing.get_type_hints(cls)
+    return typing.get_type_hints(cls, localns=_PROOFS)
+
+
+_PROOFS = {**vars(contract), **vars(provisioning), **vars(revocation), **vars(trust), **vars(vehicle)}
+"""The classes of `secc.pki` that events name; a station without TLS does not load them."""
 
 
 def _scalar(hint: typing.Any, value: Plain) -> typing.Any:

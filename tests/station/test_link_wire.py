@@ -21,8 +21,7 @@ from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
 from secc.station.link import Link, LinkGrant
 from secc.station.outlet import Outlet
-from secc.tls import PlainEngine
-from secc.tls.engine import TlsProgress
+from secc.tls import PlainEngine, TlsProgress
 from secc.v2gtp import frame
 from tests.station.test_link import Owner
 from tests.support.wire import OFFER, ReportingOutlet, config

@@ -8,10 +8,11 @@ The handlers are in `secc.session.iso2.handlers.services`.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
+from secc import pki
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode, ServiceCategory
-from secc.pki.provisioning import Action
 from secc.session.context import Agreed
 from secc.settings.services import (
     CERTIFICATE_SERVICE,
@@ -20,6 +21,9 @@ from secc.settings.services import (
     ServiceParameter,
     ValueAddedService,
 )
+
+if TYPE_CHECKING:
+    from secc.pki.provisioning import Action
 
 
 def discovery(
@@ -105,7 +109,7 @@ def certificate_sets(session: Agreed) -> dict[int, Action]:
         return {}
     config = session.config.pnc
     wanted = {1: config.certificate_service, 2: config.certificate_service and config.certificate_update}
-    actions = {1: Action.INSTALL, 2: Action.UPDATE}
+    actions = {1: pki.provisioning.Action.INSTALL, 2: pki.provisioning.Action.UPDATE}
     return {
         number: action
         for number, action in actions.items()
@@ -169,7 +173,7 @@ def _parameter(parameter: ServiceParameter) -> iso2.Parameter:
 
 
 def _certificate_parameters(sets: dict[int, Action]) -> iso2.ServiceParameterList:
-    names = {Action.INSTALL: "Installation", Action.UPDATE: "Update"}
+    names = {pki.provisioning.Action.INSTALL: "Installation", pki.provisioning.Action.UPDATE: "Update"}
     return iso2.ServiceParameterList(
         parameter_set=tuple(
             iso2.ParameterSet(

@@ -10,10 +10,6 @@ import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
-from secc.pki.expiry import Expiry
-from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
-from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 from secc.ports import (
     AuthorizesVehicles,
     Backend,
@@ -44,7 +40,11 @@ from secc.station.boundary.abilities import BACKEND, adapted, examine
 from secc.station.boundary.calls import awaited, returned
 
 if TYPE_CHECKING:
+    from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
+    from secc.pki.expiry import Expiry
     from secc.pki.installation import InstallationRequest
+    from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+    from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 
 
 class CheckedBackend:

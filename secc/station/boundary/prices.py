@@ -6,8 +6,8 @@ long to check, and the event loop stands still meanwhile.
 
 from __future__ import annotations
 
+from secc import pki
 from secc.errors import SignatureError
-from secc.pki.signed_prices import price_schedule, price_signature
 from secc.session.prices import (
     MOST_BANDS,
     AbsolutePrices,
@@ -107,7 +107,7 @@ LEVELS = record(
 def _signed(value: SignedPrices) -> SignedPrices:
     exi = octets(1, _LONGEST_SIGNED)(value.exi)
     try:
-        price_schedule(exi)
+        pki.signed_prices.price_schedule(exi)
     except SignatureError as error:
         raise Unfit(value, f"a signed price schedule: {error}") from error
     return SignedPrices(exi)
@@ -149,7 +149,7 @@ def PRICES(value: object) -> PriceOffer:
     offer = OFFER(value)
     if offer.signed:
         try:
-            price_signature(offer.signature or b"", tuple(one.exi for one in offer.signed))
+            pki.signed_prices.price_signature(offer.signature or b"", tuple(one.exi for one in offer.signed))
         except SignatureError as error:
             raise Unfit(value, f"a signature over the signed prices: {error}") from error
     return offer

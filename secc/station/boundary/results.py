@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from secc import pki
 from secc.messages.iso2 import SalesTariff
 from secc.messages.xmldsig import Signature
-from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
-from secc.pki.provisioning import ProvisioningAnswer, Refusal
-from secc.pki.revocation import RevocationStatus
-from secc.pki.vehicle import VehicleStatus
 from secc.session.contract_events import Verdict
 from secc.session.grid import GridTargets
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
@@ -29,6 +26,7 @@ from secc.station.boundary.values import (
     moment,
     number,
     octets,
+    on_use,
     optional,
     prose,
     record,
@@ -129,21 +127,30 @@ SERVICE = record(
     parameter_sets=sequence(PARAMETER_SET, 255),
 )
 
-EVIDENCE = record(
-    Evidence,
-    ocsp=sequence(octets(0, _LONGEST_OCSP), 64),
-    crls=sequence(octets(0, _LONGEST_CRL), 64),
+EVIDENCE = on_use(
+    lambda: record(
+        pki.contract.Evidence,
+        ocsp=sequence(octets(0, _LONGEST_OCSP), 64),
+        crls=sequence(octets(0, _LONGEST_CRL), 64),
+    )
 )
 
-PROVISIONED = record(
-    ProvisioningAnswer,
-    payload=octets(0, 65_536),
-    refusal=optional(member(Refusal)),
-    retry_counter=optional(integer("", -(2**15), 2**15 - 1)),
+PROVISIONED = on_use(
+    lambda: record(
+        pki.provisioning.ProvisioningAnswer,
+        payload=octets(0, 65_536),
+        refusal=optional(member(pki.provisioning.Refusal)),
+        retry_counter=optional(integer("", -(2**15), 2**15 - 1)),
+    )
 )
 
-VEHICLE_STATUS = record(
-    VehicleStatus, status=member(RevocationStatus), until=optional(moment), detail=prose(1024)
+VEHICLE_STATUS = on_use(
+    lambda: record(
+        pki.vehicle.VehicleStatus,
+        status=member(pki.revocation.RevocationStatus),
+        until=optional(moment),
+        detail=prose(1024),
+    )
 )
 
 EXPIRY = record(

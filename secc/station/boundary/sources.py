@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from secc.pki.revocation import Question
 from secc.ports import OcspSource
 from secc.station.boundary.abilities import OCSP_SOURCE, examine
 from secc.station.boundary.calls import awaited, what
 from secc.station.boundary.values import accept, octets
+
+if TYPE_CHECKING:
+    from secc.pki.revocation import Question
 
 
 class CheckedOcspSource:

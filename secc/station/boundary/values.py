@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
 import operator
 import reprlib
 from collections.abc import Callable
@@ -37,6 +38,7 @@ __all__ = [
     "moment",
     "number",
     "octets",
+    "on_use",
     "optional",
     "prose",
     "record",
@@ -257,6 +259,17 @@ def record(kind: type[T], **checks: Check[Any]) -> Check[T]:
             raise Unfit(value, f"a valid {kind.__name__}: {error}") from error
 
     check.fields = frozenset(checks)  # type: ignore[attr-defined]  # for the test that none is missing
+    return check
+
+
+def on_use(make: Callable[[], Check[T]]) -> Check[T]:
+    """The check that `make` returns, made when the first value comes: its classes are loaded then."""
+    made = functools.cache(make)
+
+    def check(value: object) -> T:
+        return made()(value)
+
+    check.made = made  # type: ignore[attr-defined]  # for the test that no field is missing
     return check
 
 

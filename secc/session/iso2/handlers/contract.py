@@ -7,19 +7,12 @@ they take about a millisecond, and a thread would not make the answer come earli
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from secc import pki
 from secc.errors import CertificateError, ChainError
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
-from secc.pki import contract as contracts
-from secc.pki.contract import (
-    Evidence,
-    ForwardedContract,
-    PresentedContract,
-    UnanchoredContract,
-    VerifiedContract,
-)
-from secc.pki.revocation import RevocationMode
-from secc.pki.rules import Rule
 from secc.session import ending
 from secc.session.agreed import Claim, ContractPayer, Grant, RevocationQuestion
 from secc.session.context import Context
@@ -38,6 +31,15 @@ from secc.session.outputs import NoticeKind
 from secc.session.states import Timer
 from secc.settings.services import Payment
 
+if TYPE_CHECKING:
+    from secc.pki.contract import (
+        Evidence,
+        ForwardedContract,
+        PresentedContract,
+        UnanchoredContract,
+        VerifiedContract,
+    )
+
 
 def payment_details(session: Context, request: iso2.PaymentDetailsReq) -> State:
     """Judge the contract that is shown. Nothing is granted yet: every observer of a contract can show it."""
@@ -54,10 +56,10 @@ def payment_details(session: Context, request: iso2.PaymentDetailsReq) -> State:
             ResponseCode.FAILED_CERTIFICATE_NOT_ALLOWED_AT_THIS_EVSE,
             "not the contract that paid before the pause [V2G2-754]",
         )
-    if isinstance(shown, UnanchoredContract):  # revocation is judged where the root is known
+    if isinstance(shown, pki.contract.UnanchoredContract):  # revocation is judged where the root is known
         return _challenge(session, shown)
-    if not terms.finds_revocation or terms.policy.revocation.mode is RevocationMode.OFF:
-        return _accept(session, shown, Evidence())
+    if not terms.finds_revocation or terms.policy.revocation.mode is pki.revocation.RevocationMode.OFF:
+        return _accept(session, shown, pki.contract.Evidence())
     question = RevocationQuestion(session.names.ticket(), shown)
     session.pnc.revocation_question = question
     session.emit(AskRevocation(question.ticket, shown))
@@ -71,11 +73,11 @@ def _present(
     """A chain under a configured root; with central validation one that is consistent in itself."""
     chain, emaid, policy = request.contract_signature_cert_chain, request.emaid, terms.policy
     try:
-        return contracts.present(chain, emaid, terms.trust, session.utc, policy)
+        return pki.contract.present(chain, emaid, terms.trust, session.utc, policy)
     except ChainError as error:
-        if error.rule != Rule.NO_ANCHOR or not terms.central:
+        if error.rule != pki.rules.Rule.NO_ANCHOR or not terms.central:
             raise
-    return contracts.present_without_anchor(chain, emaid, session.utc, policy)
+    return pki.contract.present_without_anchor(chain, emaid, session.utc, policy)
 
 
 def revocation_reported(session: Context, report: RevocationReported) -> State:
@@ -92,13 +94,13 @@ def revocation_late(session: Context, _: None) -> State:
     question = session.pnc.revocation_question
     if question is None:
         raise Iso2Refused(ResponseCode.FAILED, "no contract at hand")
-    return _accept(session, question.contract, Evidence())
+    return _accept(session, question.contract, pki.contract.Evidence())
 
 
 def _accept(session: Context, shown: PresentedContract, evidence: Evidence) -> State:
     terms = terms_of(session)
     try:
-        shown = contracts.weigh(shown, evidence, session.utc, terms.policy)
+        shown = pki.contract.weigh(shown, evidence, session.utc, terms.policy)
     except CertificateError as error:
         raise refused("PaymentDetailsReq", error, str(shown.emaid)) from error
     return _challenge(session, shown)
@@ -146,11 +148,11 @@ def _prove(session: Context, request: iso2.AuthorizationReq) -> VerifiedContract
         raise Iso2Refused(ResponseCode.FAILED_CHALLENGE_INVALID, "no challenge was given [V2G2-475]")
     signature, challenge, now = wire.signature_of(session), claim.challenge, session.utc
     try:
-        if isinstance(claim.contract, UnanchoredContract):
-            return contracts.verify_forwarded(
+        if isinstance(claim.contract, pki.contract.UnanchoredContract):
+            return pki.contract.verify_forwarded(
                 claim.contract, request, signature, challenge, now=now, policy=policy
             )
-        return contracts.verify(claim.contract, request, signature, challenge, now=now, policy=policy)
+        return pki.contract.verify(claim.contract, request, signature, challenge, now=now, policy=policy)
     except CertificateError as error:
         raise refused("AuthorizationReq", error, str(claim.contract.emaid)) from error
 

@@ -7,19 +7,12 @@ SessionID.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from secc import pki
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.pki.provisioning import (
-    REFUSAL_CODES,
-    Action,
-    ProvisioningRequest,
-    Refusal,
-    read_response,
-    splice,
-    verify_request,
-    verify_response,
-)
 from secc.session.agreed import ProvisioningQuestion
 from secc.session.context import Context
 from secc.session.contract import terms_of
@@ -31,18 +24,30 @@ from secc.session.iso2.states import State
 from secc.session.outputs import NoticeKind
 from secc.session.states import Timer
 
+if TYPE_CHECKING:
+    from secc.pki.provisioning import (
+        ProvisioningRequest,
+        Refusal,
+    )
+
 
 def certificate_request(
     session: Context, request: iso2.CertificateInstallationReq | iso2.CertificateUpdateReq
 ) -> State:
     """Verify the request and ask the back end [V2G2-553] [V2G2-556]."""
     terms, step = terms_of(session), type(request).__name__
-    action = Action.INSTALL if isinstance(request, iso2.CertificateInstallationReq) else Action.UPDATE
+    action = (
+        pki.provisioning.Action.INSTALL
+        if isinstance(request, iso2.CertificateInstallationReq)
+        else pki.provisioning.Action.UPDATE
+    )
     if action not in services.certificate_sets(session).values():
-        raise _no(step, Refusal.NOT_OFFERED)
+        raise _no(step, pki.provisioning.Refusal.NOT_OFFERED)
     signature, payload = wire.signature_of(session), session.received_payload
     try:
-        asked = verify_request(request, signature, payload, terms.trust, session.utc, terms.policy)
+        asked = pki.provisioning.verify_request(
+            request, signature, payload, terms.trust, session.utc, terms.policy
+        )
     except CertificateError as error:
         raise refused(step, error) from error
     question = ProvisioningQuestion(session.names.ticket(), asked)
@@ -64,9 +69,9 @@ def provisioned(session: Context, event: ContractProvisioned) -> State:
         raise _no(step, answer.refusal, question.request)
     delivered, message = _judge(session, question.request, answer.payload)
     if message.body is None:
-        raise _no(step, Refusal.FAULTY, question.request)
+        raise _no(step, pki.provisioning.Refusal.FAULTY, question.request)
     session.pnc.provisioning_question = None
-    payload = splice(answer.payload, session.session_id)
+    payload = pki.provisioning.splice(answer.payload, session.session_id)
     session.answer(message.body, signature=message.header.signature, payload=payload)
     session.emit(delivered)
     return State.WAIT_PAYMENT_DETAILS
@@ -78,14 +83,14 @@ def _judge(
     """The answer, verified; one that does not verify only where the operator lets the EV judge."""
     terms, step = terms_of(session), _step(request)
     try:
-        bundle = verify_response(payload, request, terms.trust, session.utc, terms.policy)
+        bundle = pki.provisioning.verify_response(payload, request, terms.trust, session.utc, terms.policy)
     except CertificateError as error:
         refusal = refused(step, error, _identity(request), _code(error))
         if not session.config.pnc.forward_unverified:
             raise refusal from error
         complaint = f"{error.rule}: {error}"
         try:
-            message, _ = read_response(payload, request.action)
+            message, _ = pki.provisioning.read_response(payload, request.action)
         except CertificateError:
             raise refusal from error
         session.notice(NoticeKind.LENIENT, f"{step}: the answer goes to the EV unverified, {complaint}")
@@ -100,11 +105,15 @@ def provisioning_late(session: Context, _: None) -> State:
     """The car waits no longer than 5 s; a late answer is for its next try."""
     question = session.pnc.provisioning_question
     request = None if question is None else question.request
-    raise _no("CertificateInstallationReq" if request is None else _step(request), Refusal.LATE, request)
+    raise _no(
+        "CertificateInstallationReq" if request is None else _step(request),
+        pki.provisioning.Refusal.LATE,
+        request,
+    )
 
 
 def _no(step: str, refusal: Refusal, request: ProvisioningRequest | None = None) -> Iso2Refused:
-    code = ResponseCode(REFUSAL_CODES.get(refusal, "FAILED_NoCertificateAvailable"))
+    code = ResponseCode(pki.provisioning.REFUSAL_CODES.get(refusal, "FAILED_NoCertificateAvailable"))
     identity = "" if request is None else _identity(request)
     return Iso2Refused(
         code, refusal.value, ContractRefused(step, code, refusal.value, refusal.value, identity)
@@ -114,7 +123,7 @@ def _no(step: str, refusal: Refusal, request: ProvisioningRequest | None = None)
 def _code(error: CertificateError) -> ResponseCode:
     """A refusal inside the answer keeps its meaning; a faulty answer is our problem, not the car's."""
     said = error.response_code if error.rule == "refused" else ""
-    codes = (*REFUSAL_CODES.values(), "FAILED_CertificateExpired")
+    codes = (*pki.provisioning.REFUSAL_CODES.values(), "FAILED_CertificateExpired")
     return ResponseCode(said if said in codes else "FAILED_NoCertificateAvailable")
 
 
@@ -123,4 +132,8 @@ def _identity(request: ProvisioningRequest) -> str:
 
 
 def _step(request: ProvisioningRequest) -> str:
-    return "CertificateInstallationReq" if request.action is Action.INSTALL else "CertificateUpdateReq"
+    return (
+        "CertificateInstallationReq"
+        if request.action is pki.provisioning.Action.INSTALL
+        else "CertificateUpdateReq"
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from secc import pki
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.pki.contract import verify_receipt
 from secc.session import loop
 from secc.session.agreed import ReceiptQuestion
 from secc.session.context import Context
@@ -16,6 +18,9 @@ from secc.session.iso2.handlers.contract import refused
 from secc.session.iso2.refusals import Iso2Refused
 from secc.session.iso2.states import State
 from secc.settings.services import Payment
+
+if TYPE_CHECKING:
+    pass
 
 
 def ask(session: Context) -> bool:
@@ -63,7 +68,9 @@ def _take(session: Context, request: iso2.MeteringReceiptReq) -> None:
         raise _not_valid("schedule", "not the schedule that was followed")
     compat = terms_of(session).policy.compat
     try:
-        receipt = verify_receipt(payer.contract, request, wire.signature_of(session), compat=compat)
+        receipt = pki.contract.verify_receipt(
+            payer.contract, request, wire.signature_of(session), compat=compat
+        )
     except CertificateError as error:
         code = ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID
         raise refused("MeteringReceiptReq", error, str(payer.contract.emaid), code) from error
