@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from secc.errors import LinkError
@@ -213,7 +214,7 @@ async def test_a_failure_of_tls_is_recorded_by_when_it_came(done: bool, event: L
         handshake_done = done
 
         def feed(self, data: bytes) -> TlsProgress:
-            return dataclasses.replace(super().feed(data), failure=LinkError("bad record"), closed=True)
+            return msgspec.structs.replace(super().feed(data), failure=LinkError("bad record"), closed=True)
 
     wire = Wire(config(), 5.0, Failing())
     await wire.say(b"\x01")
