@@ -112,7 +112,7 @@ FRAME_TIME = 5.0
 """Seconds from the first byte of a frame to its last (policy)."""
 
 
-class Data(msgspec.Struct, frozen=True):
+class Data(msgspec.Struct, frozen=True, gc=False):
     """Bytes of the EV, after decryption."""
 
     data: bytes
@@ -125,14 +125,14 @@ class EndOfStream(msgspec.Struct, frozen=True):
     reason: str = "closed by the EV"
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """For the record: a decoded message. No action is needed."""
 
     message: msgspec.Struct
     stream: Stream = Stream.MAIN
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """Send these bytes; `message` is their content, for the record."""
 
     data: bytes
@@ -140,7 +140,7 @@ class Write(msgspec.Struct, frozen=True):
     stream: Stream = Stream.MAIN
 
 
-class Close(msgspec.Struct, frozen=True):
+class Close(msgspec.Struct, frozen=True, gc=False):
     """Close the connection after this many seconds, or when the EV does. Further inputs have no effect."""
 
     after: float = 0.0

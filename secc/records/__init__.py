@@ -36,7 +36,7 @@ class Direction(enum.StrEnum):
     SENT = "sent"
 
 
-class MessageRecord(msgspec.Struct, frozen=True):
+class MessageRecord(msgspec.Struct, frozen=True, gc=False):
     """A decoded message on the wire."""
 
     at: float
@@ -50,7 +50,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     """On which of the conversations of ISO 15118-20."""
 
 
-class NoticeRecord(msgspec.Struct, frozen=True):
+class NoticeRecord(msgspec.Struct, frozen=True, gc=False):
     """A notice of the core."""
 
     at: float
@@ -58,7 +58,7 @@ class NoticeRecord(msgspec.Struct, frozen=True):
     session: str = ""
 
 
-class OutputRecord(msgspec.Struct, frozen=True):
+class OutputRecord(msgspec.Struct, frozen=True, gc=False):
     """The session asked the outlet or the back end for something."""
 
     at: float

@@ -90,7 +90,7 @@ class ContractSide(msgspec.Struct):
     """Wh on the meter where a grant without the back end ends."""
 
 
-class EvLimits(msgspec.Struct, frozen=True):
+class EvLimits(msgspec.Struct, frozen=True, gc=False):
     """What the EV can take, and give. Set by the accepted charge parameters, never raised later."""
 
     voltage: Milli
@@ -144,7 +144,7 @@ class Purpose(enum.Enum):
     DC = "DC charging"
 
 
-class Demand(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """What the EV asks for now (DC), with the lowest maxima it has announced."""
 
     voltage: Milli
@@ -153,7 +153,7 @@ class Demand(msgspec.Struct, frozen=True):
     limits: EvLimits
 
 
-class SetPoint(msgspec.Struct, frozen=True):
+class SetPoint(msgspec.Struct, frozen=True, gc=False):
     """What to deliver, and what kept it below what the EV asked for."""
 
     voltage: Milli = ZERO
@@ -164,7 +164,7 @@ class SetPoint(msgspec.Struct, frozen=True):
     power_limited: bool = False
 
 
-class DcLimits(msgspec.Struct, frozen=True):
+class DcLimits(msgspec.Struct, frozen=True, gc=False):
     """What the outlet can deliver at this moment, DC."""
 
     seen: tuple[object, ...]
@@ -178,14 +178,14 @@ class DcLimits(msgspec.Struct, frozen=True):
     """Schedule and load management included."""
 
 
-class Energised(msgspec.Struct, frozen=True):
+class Energised(msgspec.Struct, frozen=True, gc=False):
     """The output is on; it stays so only while the lease is renewed [INV-31]."""
 
     purpose: Purpose
     demand: Demand | None = None
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """The output is, or was last, at the voltage of the battery."""
 
     voltage: Milli

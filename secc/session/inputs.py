@@ -7,6 +7,8 @@ seconds; never wire types, except in `Received`.
 The answer to a question (`secc.session.outputs`) brings the `Ticket` of the question back. An answer with
 another ticket is late, belongs to an earlier session or to an earlier pass of this one, and changes nothing
 [INV-20].
+
+`gc=False`, here and in other modules of the session: made for each message, and never part of a cycle.
 """
 
 import msgspec
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A complete, decoded message of the EV."""
 
     message: Message
@@ -61,7 +63,7 @@ class Received(msgspec.Struct, frozen=True):
         return f"Received({self.message!r}, {self.snapshot!r}, stream={self.stream!r})"
 
 
-class Tick(msgspec.Struct, frozen=True):
+class Tick(msgspec.Struct, frozen=True, gc=False):
     """Time has passed: hand it in at `Session.deadline` at the latest.
 
     Also the way to report a changed pilot, fault or limit at once: more ticks than needed do no harm.

@@ -71,7 +71,7 @@ _LATCHED = frozenset(
 )
 
 
-class MeterReading(msgspec.Struct, frozen=True):
+class MeterReading(msgspec.Struct, frozen=True, gc=False):
     """What the meter itself says. Put None into the snapshot when the meter is stale or silent [INV-33]."""
 
     meter_id: str
@@ -100,7 +100,7 @@ class MeterReading(msgspec.Struct, frozen=True):
             raise ValueError(f"status is {self.status}, expected 16 bits signed")
 
 
-class EvseSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+class EvseSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The outlet as its controller sees it at one moment; must cost nothing to take.
 
     A snapshot with a field of another type, out of range, NaN or infinite is refused as a whole: the session

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """The response to the request at hand; exactly one per request [INV-15]."""
 
     message: Message
@@ -77,7 +77,7 @@ class StartCableCheck(msgspec.Struct, frozen=True):
     """V that the test may apply: the lower of the EV's and the outlet's maximum."""
 
 
-class SetOutput(msgspec.Struct, frozen=True):
+class SetOutput(msgspec.Struct, frozen=True, gc=False):
     """DC: the set-point, already below every limit [INV-07]. (0, 0) switches the output off."""
 
     voltage: float
@@ -87,7 +87,7 @@ class SetOutput(msgspec.Struct, frozen=True):
     """A, rounded towards 0 to mA; below 0 it flows from the EV to the station."""
 
 
-class RenewLease(msgspec.Struct, frozen=True):
+class RenewLease(msgspec.Struct, frozen=True, gc=False):
     """The output may stay energised this long from now; unrenewed it must switch itself off [INV-31]."""
 
     seconds: float
@@ -170,7 +170,7 @@ class NoticeKind(enum.StrEnum):
     IGNORED = "ignored"
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notice(msgspec.Struct, frozen=True, gc=False):
     """Something the log should say; the core itself never logs."""
 
     kind: NoticeKind

@@ -45,7 +45,7 @@ ZERO = Milli(0)
 NO_DISCHARGE = DischargeLimit(0)
 
 
-class Bounds(msgspec.Struct, frozen=True):
+class Bounds(msgspec.Struct, frozen=True, gc=False):
     """What a signed current or power may be: from `lower`, 0 or less, to `upper`, 0 or more."""
 
     lower: Milli

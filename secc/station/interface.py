@@ -1,6 +1,8 @@
 """The link-local address of the charging interface, as Linux reports it."""
 
 import dataclasses
+import functools
+import io
 import ipaddress
 import socket
 from ipaddress import IPv6Address
@@ -30,10 +32,15 @@ def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal |
     no link-local address; `::1` takes its place, for demonstrations and tests: discovery is then by unicast.
     """
     try:
-        with table.open("rb", buffering=0) as opened:
+        with io.FileIO(table) as opened:
             text = opened.read()
     except OSError:
         return None
+    return _link_local(interface, text)
+
+
+@functools.lru_cache(maxsize=256)  # each outlet looks four times a second, and the table hardly ever changes
+def _link_local(interface: str, text: bytes) -> LinkLocal | None:
     end = f" {interface}".encode()
     for line in text.splitlines():
         if not line.endswith(end):  # the table has a line for each address of each interface
