@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import resource
@@ -29,6 +28,8 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+import msgspec
 
 from secc.ocpp.backend import OcppBackend
 from secc.ocpp.fake.csms import FakeCsms
@@ -77,7 +78,7 @@ def station(number: int, url: str, folder: Path) -> OcppBackend:
 def charge(backend: OcppBackend, transaction: str, at: float) -> None:
     """Enqueue the events of one transaction."""
     plugged = EvseSnapshot(control_pilot=ControlPilot.B, meter=MeterReading("M", 1000))
-    charging = dataclasses.replace(
+    charging = msgspec.structs.replace(
         plugged, control_pilot=ControlPilot.C, contactor_closed=True, meter=MeterReading("M", 1100)
     )
     offline = not backend.conversation.online

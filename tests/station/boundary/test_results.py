@@ -21,6 +21,7 @@ from secc.messages.iso2 import SalesTariff
 from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer
+from secc.pki.revocation import RevocationStatus
 from secc.pki.vehicle import VehicleStatus
 from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
@@ -136,6 +137,7 @@ EXAMPLES: dict[type[Any], Any] = {
     ServiceParameter: ServiceParameter(name="P", number=1),
     Evidence: Evidence(),
     ProvisioningAnswer: ProvisioningAnswer(b"1"),
+    VehicleStatus: VehicleStatus(RevocationStatus.GOOD),
     Expiry: Expiry("root", "R", datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC), 1),
 }
 
