@@ -6,6 +6,8 @@ energy are looked at before each renewal, and the limits are applied again with 
 
 from __future__ import annotations
 
+import msgspec
+
 from secc.session import limits
 from secc.session.agreed import Demand, Energised, Purpose, SetPoint
 from secc.session.context import Agreed, Context
@@ -61,10 +63,19 @@ def command(session: Context, point: SetPoint) -> None:
         current = _ramped(session, current)
     volts, amperes = number(point.voltage), number(current)
     if point.current < 0 and current == 0:  # not yet: the voltage stays the most, and not the least
-        volts = 0.0 if before is None else before.voltage
+        volts = 0.0 if before is None else min(before.voltage, _without_current(session))
     if before is None or before.voltage != volts or before.current != amperes:
         session.commanded = SetOutput(volts, amperes)
         session.emit(session.commanded)
+
+
+def _without_current(session: Context) -> float:
+    """V that the demand may have now, with no current."""
+    energised = session.energised
+    if energised is None or energised.demand is None:
+        return 0.0
+    still = msgspec.structs.replace(energised.demand, current=ZERO)
+    return number(limits.set_point(session, still, energised.purpose).voltage)
 
 
 def _through_zero(session: Agreed, current: Milli) -> Milli:

@@ -356,7 +356,7 @@ class Oracle20(OutletRules20):
         require(len(found) == 8 and found == self.session_id != bytes(8), "INV-12", f"session id {found!r}")
 
     def _take_choice(self) -> None:
-        """What was chosen beside the loop counts with the next request of the loop."""
+        """What was chosen beside the loop counts with the next request of the main stream."""
         if self.chosen_aside is not None:
             self.ev, offered, choice = self.chosen_aside
             self.take_schedules(offered)
@@ -406,7 +406,9 @@ class Oracle20(OutletRules20):
             case dc.DCPreChargeReq():
                 self.matched = min(value(request.ev_target_voltage), value(self.ev.ev_maximum_voltage))
             case m.PowerDeliveryReq():
-                self.chosen_aside = None
+                if request.charge_progress is ChargeProgress.STOP:
+                    self.chosen_aside = None
+                self._take_choice()
                 self._check_power_delivery(request)
             case ac.ACChargeLoopReq():
                 self._check_target(request.cl_req_control_mode, message.cl_res_control_mode)

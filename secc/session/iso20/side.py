@@ -202,6 +202,7 @@ class Terms(msgspec.Struct, frozen=True):
     charge_phases: tuple[int, int, int] | None
     discharge_phases: tuple[int, int, int] | None
     prices: PriceTerms
+    battery: BatteryState
 
 
 class Iso20Side(msgspec.Struct):

@@ -10,7 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import msgspec
+
+from secc.messages.iso20_common import DisplayParameters
+from secc.session import loop, output
 from secc.session.context import Context
+from secc.session.iso20 import battery, discharge
 from secc.session.iso20.side import Terms, side
 
 
@@ -30,6 +35,7 @@ def aside(session: Context) -> Iterator[None]:
     finally:
         room.aside = _read(session)
         _write(session, in_force)
+        discharge.update(session)
 
 
 def choose(session: Context) -> None:
@@ -44,12 +50,43 @@ def take_over(session: Context) -> None:
     if room.next_terms is not None:
         _write(session, room.next_terms)
         room.next_terms = None
+        discharge.update(session)
 
 
-def forget(session: Context) -> None:
-    """The side stream closes: what was chosen there and is not in force counts no more either."""
+def shown(session: Context, display: DisplayParameters | None, mode: object) -> None:
+    """What the EV says about its battery in the loop; it is later than what it has said beside the loop."""
+    room = side(session)
+    room.battery = battery.seen(room.battery, display, mode)
+    if room.aside is not None:
+        told = battery.seen(room.aside.battery, display, mode)
+        room.aside = msgspec.structs.replace(room.aside, battery=told)
+
+
+def closed(session: Context) -> None:
+    """The side stream closes with the loop. What the EV has chosen there was answered OK: where the energy
+    transfer goes on, or stands by, it counts from now on. What was not chosen counts no more."""
     abandon(session)
-    side(session).next_terms = None
+    room = side(session)
+    if session.energised is None and not room.resting:
+        room.next_terms = None
+    elif room.next_terms is not None:
+        take_over(session)
+        narrow(session)
+
+
+def narrow(session: Context) -> None:
+    """The current that flows, within the limits that the EV has named now; wider ones wait for its demand."""
+    energised, found = session.energised, session.parameters
+    if energised is None or energised.demand is None or found is None:
+        return
+    before, now = energised.demand.limits, found.limits
+    narrower = msgspec.structs.replace(
+        loop.lowered(before, now.voltage, now.current, now.power),
+        discharge_power=min(before.discharge_power, now.discharge_power),
+        discharge_current=min(before.discharge_current, now.discharge_current),
+        lowest_voltage=max(before.lowest_voltage, now.lowest_voltage),
+    )
+    output.deliver(session, energised.purpose, msgspec.structs.replace(energised.demand, limits=narrower))
 
 
 def abandon(session: Context) -> None:
@@ -71,6 +108,7 @@ def _read(session: Context) -> Terms:
         charge_phases=room.charge_phases,
         discharge_phases=room.discharge_phases,
         prices=room.prices,
+        battery=room.battery,
     )
 
 
@@ -84,4 +122,4 @@ def _write(session: Context, terms: Terms) -> None:
     room.per_phase, room.positive_discharge = terms.per_phase, terms.positive_discharge
     room.least_charge, room.least_discharge = terms.least_charge, terms.least_discharge
     room.charge_phases, room.discharge_phases = terms.charge_phases, terms.discharge_phases
-    room.prices = terms.prices
+    room.prices, room.battery = terms.prices, terms.battery

@@ -84,7 +84,7 @@ def contactor_late(session: Context, _: None) -> S:
 
 
 _give_up = stop_before(S.WAIT_SESSION_STOP)
-_new_profile = profile(S.WAIT_SESSION_STOP, S.WAIT_LOOP_AC)
+_new_profile = profile(S.WAIT_SESSION_STOP, S.WAIT_NEW_PROFILE_AC, S.WAIT_LOOP_AC)
 
 
 def _closed(session: Context) -> S:

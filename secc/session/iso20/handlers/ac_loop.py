@@ -10,7 +10,7 @@ from secc.messages.iso20_common import ResponseCode
 from secc.session import limits, loop, offering
 from secc.session.agreed import EvLimits
 from secc.session.context import Context
-from secc.session.iso20 import battery, billing, discharge, needs, phases, steering, terms, wire
+from secc.session.iso20 import billing, discharge, needs, phases, steering, terms, wire
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc_loop import mobility
 from secc.session.iso20.header import head
@@ -58,12 +58,13 @@ def observed(
     mode = request.cl_req_control_mode
     offering.watch(session)
     watch(session)
-    metering.watch(session)
-    room = side(session)
-    room.battery = battery.seen(room.battery, request.display_parameters, mode)
+    if not standby:
+        metering.watch(session)
+    terms.shown(session, request.display_parameters, mode)
     discharge.update(session)
     needs.watch(session, mode)
-    bounds = steering.NOTHING if standby else _bounds(session, mode, agreed(session))
+    off = standby or session.energised is None
+    bounds = steering.NOTHING if off else _bounds(session, mode, agreed(session))
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:
         code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION

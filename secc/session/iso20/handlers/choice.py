@@ -25,7 +25,7 @@ def chosen_offer(session: Context, request: m.PowerDeliveryReq) -> Offer | None:
     if selection(session).dynamic:
         if found is not None and found.scheduled_ev_ppt_control_mode is not None:
             raise _invalid("a profile of Scheduled mode in Dynamic mode")
-        return session.offer
+        return session.latest_offer
     choice = None if found is None else found.scheduled_ev_ppt_control_mode
     if found is None or choice is None:
         raise _invalid("no profile of Scheduled mode [V2G20-1546]")

@@ -10,7 +10,7 @@ from secc.session import limits, loop, offering, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
-from secc.session.iso20 import battery, billing, discharge, needs, numbers, steering, terms, wire
+from secc.session.iso20 import billing, discharge, needs, numbers, steering, terms, wire
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
@@ -46,8 +46,9 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
     _check_variant(session, mode)
     offering.watch(session)
     watch(session)
-    metering.watch(session)
-    side(session).battery = battery.seen(side(session).battery, request.display_parameters, mode)
+    if not standby:
+        metering.watch(session)
+    terms.shown(session, request.display_parameters, mode)
     discharge.update(session)
     needs.watch(session, mode)
     ev = _tightened(agreed(session), mode)

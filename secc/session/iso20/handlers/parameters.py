@@ -8,10 +8,10 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_ac_der_iec as der
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import RationalNumber, ResponseCode
-from secc.session import limits, loop, output, parameters
+from secc.session import limits, parameters
 from secc.session.agreed import ChargeParameters, EvLimits
 from secc.session.context import Context
-from secc.session.iso20 import discharge, numbers, phases, wire
+from secc.session.iso20 import discharge, numbers, phases, terms, wire
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import Elements, wrong
 from secc.session.iso20.side import selection, side
@@ -31,23 +31,8 @@ def dc_discovery(session: Context, request: dc.DCChargeParameterDiscoveryReq) ->
 def dc_rediscovery(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> S:
     """The same while energy flows: a new schedule is negotiated [V2G20-1046]. Lower limits count at once."""
     settle_dc(session, request)
-    _narrow(session)
+    terms.narrow(session)
     return S.WAIT_NEW_SCHEDULE_DC
-
-
-def _narrow(session: Context) -> None:
-    """The current that flows, within the limits that the EV has named now; wider ones wait for its demand."""
-    energised, found = session.energised, session.parameters
-    if energised is None or energised.demand is None or found is None:
-        return
-    before, now = energised.demand.limits, found.limits
-    narrower = msgspec.structs.replace(
-        loop.lowered(before, now.voltage, now.current, now.power),
-        discharge_power=min(before.discharge_power, now.discharge_power),
-        discharge_current=min(before.discharge_current, now.discharge_current),
-        lowest_voltage=max(before.lowest_voltage, now.lowest_voltage),
-    )
-    output.deliver(session, energised.purpose, msgspec.structs.replace(energised.demand, limits=narrower))
 
 
 def settle_dc(session: Context, request: dc.DCChargeParameterDiscoveryReq) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from secc.messages import iso20_common as m
-from secc.messages.iso20_common import ChargeProgress, ResponseCode
+from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
 from secc.session import ending, output
 from secc.session.agreed import Purpose
 from secc.session.context import Context
@@ -71,8 +71,8 @@ def standing_by(standby: S, stopped: S, renegotiating: S, start: PowerDelivery) 
     return in_standby
 
 
-def profile(stopped: S, loop: S) -> PowerDelivery:
-    """The handler that takes the EV's choice of a new schedule."""
+def profile(stopped: S, waiting: S, loop: S) -> PowerDelivery:
+    """The handler that takes the EV's choice of a new schedule, and waits while it is not finished."""
 
     def new_profile(session: Context, request: m.PowerDeliveryReq) -> S:
         """The new schedule that the EV has chosen counts from now on [V2G20-1050]; or it stops."""
@@ -81,8 +81,11 @@ def profile(stopped: S, loop: S) -> PowerDelivery:
         if request.charge_progress is ChargeProgress.STANDBY:
             raise no_standby("a new schedule is negotiated")
         ending.check_fault(session)
+        if request.ev_processing is Processing.ONGOING:
+            return delivered(session, waiting)
         offer, code = chosen_offer(session, request), tolerance(session, request)
         follow(session, offer)
+        side(session).resting = False
         return delivered(session, loop, code)
 
     return new_profile

@@ -134,7 +134,8 @@ def _dynamic(session: Context, request: m.ScheduleExchangeReq, ev: m.DynamicSERe
     discharge.update(session)
     needs.negotiated(session, request)
     if side(session).prices.question is None:
-        session.offer = session.latest_offer = session.joined = None  # the EV has none to choose from
+        _limited_by(session, None)  # the EV has none to choose from
+        session.joined = None
         planned = _station_plan(session, found, ev)
     else:
         planned = True  # and its prices are asked for
@@ -180,8 +181,15 @@ def _station_plan(session: Context, found: ChargeParameters, ev: m.DynamicSEReqC
         room.wanted = None if answer.power is None else int(answer.power * 1000)
         room.mobility = answer.mobility if selection(session).station_knows_needs else None
     elif answer is not None:  # a limit over time holds in this mode as well
-        session.offer = Offer(answer, session.now, answer.schedules[0].schedule_id)
+        _limited_by(session, Offer(answer, session.now, answer.schedules[0].schedule_id))
     return True
+
+
+def _limited_by(session: Context, offer: Offer | None) -> None:
+    """What limits the power over time; under power from the EV's PowerDeliveryReq on, and not before."""
+    session.latest_offer = offer
+    if session.energised is None:
+        session.offer = offer
 
 
 def _dynamic_need(session: Context, found: ChargeParameters, ev: m.DynamicSEReqControlMode) -> EnergyNeed:

@@ -6,9 +6,10 @@ import pytest
 
 from secc.messages import iso20_ac as ac
 from secc.messages.iso20_common import RationalNumber
-from secc.session.inputs import DischargePermitted, EnergyTargeted, PowerLimited
+from secc.session.inputs import DischargePermitted, EnergyTargeted, PowerLimited, StopRequested
 from secc.session.iso20 import numbers
-from secc.session.outlet import MeterReading
+from secc.session.outlet import ControlPilot, MeterReading
+from secc.session.outputs import CloseContactor
 from secc.session.schedules import Mobility
 from secc.settings import SeccConfig
 from tests.support import iso20 as r
@@ -219,3 +220,19 @@ def test_silence_in_the_loop_ends_the_session() -> None:
     assert not bench.ended
     bench.tick(0.2)
     assert bench.ended
+
+
+@pytest.mark.parametrize(("service", "config"), [(1, AC), (5, AC_BPT)], ids=["AC", "AC_BPT"])
+@pytest.mark.parametrize("parameter_set", [SCHEDULED, DYNAMIC], ids=["Scheduled", "Dynamic"])
+def test_with_the_contactor_open_after_a_stop_the_target_is_zero(
+    service: int, config: SeccConfig, parameter_set: int
+) -> None:
+    bench = Bench20(config).to_power_on_ac(service, parameter_set)
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.feed(StopRequested())
+    assert code(bench.ask(r.start() if parameter_set == SCHEDULED else r.dynamic_start())) == "OK"
+    assert not any(isinstance(one, CloseContactor) for one in bench.outputs)
+    plain, both = (r.ac_loop, r.ac_bpt_loop), (r.ac_dynamic_loop, r.ac_bpt_dynamic_loop)
+    request = (plain if parameter_set == SCHEDULED else both)[service == 5]()
+    found = bench.ask(request).cl_res_control_mode.evse_target_active_power
+    assert found.value == 0

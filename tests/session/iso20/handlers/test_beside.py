@@ -7,6 +7,7 @@ import pytest
 
 from secc.messages.iso20_common import ChargeProgress, Processing
 from secc.session.inputs import (
+    EnergyTargeted,
     PowerLimited,
     RenegotiationRequested,
     SchedulesOffered,
@@ -21,7 +22,7 @@ from secc.session.states import Timer
 from secc.session.streams import Stream
 from secc.settings import DcConfig, EnergyConfig, EnergyMode, Iso20Config, SeccConfig
 from tests.support import iso20 as r
-from tests.support.iso20 import AC, DC, DYNAMIC, Bench20, code
+from tests.support.iso20 import AC, DC, DC_BPT, DYNAMIC, Bench20, code
 from tests.support.iso20_config import with_iso20
 
 ASKS = dataclasses.replace(
@@ -287,3 +288,88 @@ def test_the_current_ends_without_requests_of_the_loop_however_busy_the_side_str
     bench.beside(r.dc_parameters())
     bench.tick(0.2)
     assert power(bench) == 0.0
+
+
+# --- what was said beside the loop about the battery -------------------------------------------------------
+
+
+def emptied(*, minimum: float = 0) -> Bench20:
+    """In the loop of DC_BPT, Dynamic, with a battery of which no more may be taken."""
+    bench = Bench20(DC_BPT).to_first_loop_dc(6, DYNAMIC)
+    bench.ask(r.dc_bpt_dynamic_loop(**v2x(minimum)))
+    return bench
+
+
+def v2x(least: float) -> dict[str, Any]:
+    return {"ev_minimum_v2_x_energy_request": least, "ev_maximum_v2_x_energy_request": 1000}
+
+
+def renegotiated_v2x(bench: Bench20, least: float) -> None:
+    bench.beside(r.dc_bpt_parameters())
+    assert bench.beside(r.dynamic(v2x=(least, 1000))).evse_processing is Processing.FINISHED
+
+
+def power_back(bench: Bench20) -> bool:
+    """Energy flows from the EV after energy management has asked for it."""
+    bench.feed(EnergyTargeted(-3000.0))
+    bench.ask(r.dc_bpt_dynamic_loop())
+    return any(isinstance(one, SetOutput) and one.current < 0 for one in bench.outputs)
+
+
+def test_energy_that_the_ev_offers_beside_the_loop_is_not_taken_before_it_has_chosen() -> None:
+    bench = emptied()
+    renegotiated_v2x(bench, -1000)
+    assert not power_back(bench)
+    assert code(bench.beside(r.renegotiate())) == "OK"
+    assert power_back(bench)
+
+
+def test_what_the_loop_shows_of_the_battery_is_later_than_what_was_said_beside_it() -> None:
+    bench = emptied(minimum=-1000)
+    renegotiated_v2x(bench, -1000)
+    bench.ask(r.dc_bpt_dynamic_loop(**v2x(0)))
+    assert code(bench.beside(r.renegotiate())) == "OK"
+    assert not power_back(bench)
+
+
+# --- a choice that the main stream overtakes ---------------------------------------------------------------
+
+
+def chosen_beside(config: SeccConfig) -> Bench20:
+    """The EV has lowered its limit to 10 A, and has not yet sent a request of the loop."""
+    bench = in_loop(config)
+    bench.beside(r.dc_parameters(ev_maximum_charge_current=10))
+    bench.beside(r.scheduled())
+    assert code(bench.beside(r.renegotiate(r.profile()))) == "OK"
+    return bench
+
+
+def most(bench: Bench20) -> float:
+    """A of the last set-point."""
+    return [one for one in bench.outputs if isinstance(one, SetOutput)][-1].current
+
+
+@pytest.mark.inv("INV-07")
+@pytest.mark.req("V2G20-1050")
+def test_a_choice_counts_after_standby_as_well() -> None:
+    bench = chosen_beside(with_iso20(DC, standby=True))
+    assert code(bench.ask(r.standby())) == "OK"
+    assert code(bench.ask(r.start())) == "OK"
+    bench.ask(r.dc_loop())
+    assert 0.0 < most(bench) <= 10.0
+
+
+@pytest.mark.inv("INV-07")
+def test_a_choice_counts_at_once_when_the_main_stream_renegotiates() -> None:
+    bench = chosen_beside(DC)
+    bench.outlet(present_voltage=400.0, present_current=20.0)
+    assert code(bench.ask(r.renegotiate())) == "OK"
+    assert 0.0 < most(bench) <= 10.0
+
+
+def test_a_choice_is_forgotten_with_a_stop() -> None:
+    bench = chosen_beside(DC)
+    parameters = bench.session.parameters
+    assert code(bench.ask(r.stop())) == "OK"
+    assert bench.session.parameters is parameters
+    assert bench.side.next_terms is None

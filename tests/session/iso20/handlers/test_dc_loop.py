@@ -402,3 +402,17 @@ def test_the_meter_of_the_other_direction_is_in_a_service_of_both_directions() -
 def test_without_a_meter_there_is_none_and_the_answer_is_ok() -> None:
     response = looping().ask(r.dc_loop(meter_info_requested=True))
     assert (code(response), response.meter_info) == ("OK", None)
+
+
+@pytest.mark.inv("INV-07")
+@pytest.mark.parametrize("change", ["the EV", "the outlet"])
+def test_the_voltage_keeps_to_a_lower_limit_while_the_direction_changes(change: str) -> None:
+    """The step at zero has no current, but a voltage."""
+    bench = looping(DC_BPT, 6)
+    bench.ask(r.dc_bpt_loop(400, 20))
+    assert set_point(bench) == SetOutput(400.0, 20.0)
+    lower = {"ev_maximum_voltage": 390} if change == "the EV" else {}
+    if change == "the outlet":
+        bench.outlet(max_voltage=390.0)
+    bench.ask(r.dc_bpt_loop(400, -20, **lower))
+    assert set_point(bench) == SetOutput(390.0, 0.0)

@@ -18,8 +18,10 @@ from secc.session.outlet import EvseFault, MeterReading
 from secc.session.outputs import Notice
 from secc.session.streams import Stream
 from secc.settings import CompatConfig, PncConfig, SeccConfig
+from tests.support import iso20 as r
 from tests.support.contracts import UTC, contract_leaf
 from tests.support.iso20 import code
+from tests.support.iso20_config import with_iso20
 from tests.support.metering20 import METERED_AC, METERED_DC, READING, MeteredBench, signed
 
 ASKED = EvseNotification.METERING_CONFIRMATION
@@ -226,3 +228,14 @@ def test_a_confirmation_is_no_message_of_the_loop() -> None:
     found.tick(1.0)
     assert found.end is not None
     assert found.end.reason.value == "sequence timeout"
+
+
+@pytest.mark.parametrize("config", [METERED_DC, METERED_AC], ids=["DC", "AC"])
+def test_in_standby_where_its_stream_is_closed_no_confirmation_is_requested(config: SeccConfig) -> None:
+    found = bench(config=with_iso20(config, standby=True, insecure_lab=True))
+    assert code(found.ask(r.standby())) == "OK"
+    found.outlet(contactor_closed=False if config is METERED_AC else None)
+    for _ in range(20):
+        found.tick(0.5)
+        assert found.loop().evse_status is None
+    assert found.side.metering is None

@@ -6,11 +6,18 @@ from typing import Any
 import pytest
 
 from secc.messages import iso20_common as m
-from secc.messages.iso20_common import Processing
+from secc.messages.iso20_common import ChargeProgress, Processing
 from secc.session import limits
-from secc.session.inputs import PauseRequested, PowerLimited, SchedulesOffered, StopRequested
+from secc.session.inputs import (
+    EnergyTargeted,
+    PauseRequested,
+    PowerLimited,
+    SchedulesOffered,
+    StopRequested,
+)
 from secc.session.iso20.states import Iso20State as S
-from secc.session.outputs import AskSchedules
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import AskSchedules, SetOutput
 from secc.session.schedules import (
     DynamicOffer,
     Mobility,
@@ -22,6 +29,7 @@ from secc.settings import EnergyConfig, EnergyMode, Iso20Config, SeccConfig, Tim
 from tests.support import iso20 as r
 from tests.support.iso20 import AC, DC, DC_BPT, DYNAMIC, Bench20, code
 from tests.support.iso20_config import with_iso20
+from tests.support.states20 import in_state
 
 ASKING = dataclasses.replace(
     DC, energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,), ask_backend_for_schedules=True)
@@ -236,3 +244,59 @@ def test_a_schedule_of_the_back_end_limits_the_power_in_dynamic_mode() -> None:
     bench.clock.advance(60.0)
     bench.tick()
     assert limits.dc(bench.session).power.upper == 2_000_000
+
+
+# --- a renegotiation on the main stream --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", [S.WAIT_NEW_PROFILE_DC, S.WAIT_NEW_PROFILE_AC], ids=["DC", "AC"])
+def test_a_choice_that_is_not_finished_is_waited_for(way: S) -> None:
+    bench = in_state(way)
+    ongoing = r.power_delivery(ChargeProgress.SCHEDULE_RENEGOTIATION, processing=Processing.ONGOING)
+    assert code(bench.ask(ongoing)) == "OK"
+    assert bench.session.state is way
+    assert code(bench.ask(r.renegotiate(r.profile()))) == "OK"
+    assert bench.session.state.in_charge_loop
+
+
+@pytest.mark.inv("INV-08")
+@pytest.mark.req("V2G20-1050")
+@pytest.mark.parametrize("answer", [None, 90_000.0], ids=["no limit", "a higher limit"])
+def test_the_limit_in_force_holds_in_dynamic_mode_until_the_ev_has_chosen(answer: float | None) -> None:
+    bench = Bench20(ASKING).to_schedule(parameter_set=DYNAMIC)
+    offer(bench, 4000.0)
+    power_on(bench)
+    bench.ask(r.dc_dynamic_loop())
+    assert code(bench.ask(r.renegotiate())) == "OK"
+    offer(bench, answer)
+    bench.feed(EnergyTargeted(30_000.0))
+    assert highest(bench) <= 4000.0
+    assert code(bench.ask(r.renegotiate())) == "OK"
+    bench.ask(r.dc_dynamic_loop())
+    assert highest(bench) > 4000.0
+
+
+def offer(bench: Bench20, watts: float | None) -> None:
+    """The EV names its needs, and the back end answers with a limit over time."""
+    bench.ask(r.dynamic())
+    found = None
+    if watts is not None:
+        found = ScheduleOffer((PowerSchedule(1, (PowerStep(0, watts),), 86_400),))
+    bench.feed(SchedulesOffered(bench.ticket(AskSchedules), found))
+    assert bench.ask(r.dynamic()).evse_processing is Processing.FINISHED
+
+
+def power_on(bench: Bench20) -> None:
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.cable_check())
+    bench.isolation()
+    bench.ask(r.cable_check())
+    bench.ask(r.pre_charge())
+    bench.outlet(present_voltage=380.0)
+    bench.ask(r.dynamic_start())
+
+
+def highest(bench: Bench20) -> float:
+    """W of the highest set-point so far."""
+    points = [one for one in bench.outputs if isinstance(one, SetOutput)]
+    return max(point.voltage * point.current for point in points)
