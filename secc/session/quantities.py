@@ -31,6 +31,7 @@ __all__ = [
     "number",
     "of_wire",
     "reading",
+    "signed",
     "to_wire",
 ]
 
@@ -106,6 +107,12 @@ def milli(value: float) -> Milli:
         return ZERO
     nearest = round(value * 1000)
     return Milli(nearest - 1 if value < nearest / 1000 else nearest)
+
+
+def signed(value: float) -> Milli:
+    """A signed number of the station, rounded towards zero to a thousandth; NaN and infinities count as
+    zero."""
+    return milli(value) if value >= 0 else Milli(-milli(-value))
 
 
 def number(value: int) -> float:

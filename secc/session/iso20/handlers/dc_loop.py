@@ -19,7 +19,7 @@ from secc.session.iso20.refusals import Elements, Iso20Refused
 from secc.session.iso20.side import selection, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.isolation import agreed
-from secc.session.quantities import ZERO, ChargeLimit, DischargeLimit, Milli, milli
+from secc.session.quantities import ZERO, ChargeLimit, DischargeLimit, Milli, milli, signed
 from secc.session.states import Timer
 
 Scheduled = dc.ScheduledDCCLReqControlMode | dc.BPTScheduledDCCLReqControlMode
@@ -164,7 +164,7 @@ def _deliver(session: Context, demand: Demand) -> SetPoint:
 
 def target_changed(session: Context, event: EnergyTargeted) -> None:
     """Energy management asks for another power: the set-point follows at once, the answers later."""
-    side(session).wanted = None if event.power is None else int(event.power * 1000)
+    side(session).wanted = None if event.power is None else signed(event.power)
     chosen, energised = side(session).selection, session.energised
     if chosen is None or not chosen.dynamic or energised is None or energised.demand is None:
         return

@@ -18,7 +18,7 @@ from secc.session.iso20.refusals import Iso20Refused, no_schedule, wrong
 from secc.session.iso20.side import BatteryState, Wish, selection, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import AskSchedules
-from secc.session.quantities import Milli, milli, number
+from secc.session.quantities import Milli, milli, number, signed
 from secc.session.schedules import DynamicOffer, EnergyNeed, Mobility, Offer, ScheduleOffer
 from secc.session.states import Timer
 
@@ -178,7 +178,7 @@ def _station_plan(session: Context, found: ChargeParameters, ev: m.DynamicSEReqC
     session.schedule_question = None
     if isinstance(answer, DynamicOffer):
         room = side(session)
-        room.wanted = None if answer.power is None else int(answer.power * 1000)
+        room.wanted = None if answer.power is None else signed(answer.power)
         room.mobility = answer.mobility if selection(session).station_knows_needs else None
     elif answer is not None:  # a limit over time holds in this mode as well
         _limited_by(session, Offer(answer, session.now, answer.schedules[0].schedule_id))

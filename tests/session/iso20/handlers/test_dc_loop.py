@@ -416,3 +416,12 @@ def test_the_voltage_keeps_to_a_lower_limit_while_the_direction_changes(change: 
         bench.outlet(max_voltage=390.0)
     bench.ask(r.dc_bpt_loop(400, -20, **lower))
     assert set_point(bench) == SetOutput(390.0, 0.0)
+
+
+@pytest.mark.parametrize("watts", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_a_target_that_is_no_number_counts_as_zero(watts: float) -> None:
+    bench = looping(DC_BPT, 6, DYNAMIC)
+    bench.ask(r.dc_bpt_dynamic_loop())
+    target(bench, watts)
+    bench.ask(r.dc_bpt_dynamic_loop())
+    assert set_point(bench).current == 0.0
