@@ -71,13 +71,14 @@ def settle_reactive(session: Context, ev: m.EVReactivePowerLimits | None) -> Non
     side(session).grid = msgspec.structs.replace(side(session).grid, ev_reactive=most)
 
 
-def reactive_power(session: Context, active: int) -> int | None:
+def reactive_power(session: Context, active: int, *, flows: bool) -> int | None:
     """mvar to ask the EV for beside `active` mW: what the grid operator wants, within the setting, the EV and
-    the apparent power of the outlet. None: nothing is asked. The outlet gets each change."""
+    the apparent power of the outlet. None: nothing is asked, as where no power `flows`: in standby, and with
+    the output off. The outlet gets each change."""
     room, config = side(session), session.config
     wanted = room.grid.targets.reactive
     offered = room.offer is not None and room.offer.grid is not None and room.offer.grid.q_setpoint
-    if wanted is None or not offered:
+    if wanted is None or not offered or not flows:
         found = None
     else:
         most = [milli(config.iso20.der_reactive_power), _apparent_left(session, active)]

@@ -203,6 +203,7 @@ class Terms(msgspec.Struct, frozen=True):
     discharge_phases: tuple[int, int, int] | None
     prices: PriceTerms
     battery: BatteryState
+    ev_reactive: int | None
 
 
 class Iso20Side(msgspec.Struct):

@@ -109,6 +109,7 @@ def _read(session: Context) -> Terms:
         discharge_phases=room.discharge_phases,
         prices=room.prices,
         battery=room.battery,
+        ev_reactive=room.grid.ev_reactive,
     )
 
 
@@ -123,3 +124,5 @@ def _write(session: Context, terms: Terms) -> None:
     room.least_charge, room.least_discharge = terms.least_charge, terms.least_discharge
     room.charge_phases, room.discharge_phases = terms.charge_phases, terms.discharge_phases
     room.prices, room.battery = terms.prices, terms.battery
+    if room.grid.ev_reactive != terms.ev_reactive:
+        room.grid = msgspec.structs.replace(room.grid, ev_reactive=terms.ev_reactive)

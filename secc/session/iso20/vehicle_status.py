@@ -64,6 +64,13 @@ def checked(authorizing: Authorizing) -> Authorizing:
     return authorization
 
 
+def awaited(session: Context) -> bool:
+    """The status is not known yet. A session that was paused has no AuthorizationReq: it waits with its
+    schedules."""
+    question = side(session).vehicle_question
+    return question is not None and question.status is None
+
+
 def refuse_revoked(session: Context) -> None:
     """Refuse a vehicle that is known to be revoked, or whose status was not found where it is required."""
     question = side(session).vehicle_question
@@ -78,7 +85,10 @@ def reported(session: Context, event: VehicleStatusReported) -> None:
     if question is None or event.ticket != question.ticket:
         session.notice(NoticeKind.STALE, f"status of a vehicle for {event.ticket}")
         return
-    if question.status is RevocationStatus.REVOKED:
+    known = (RevocationStatus.GOOD, RevocationStatus.REVOKED)
+    if question.status is RevocationStatus.REVOKED or (
+        question.status in known and event.status not in known
+    ):
         return
     session.timers.stop(Timer.VEHICLE_STATUS)
     room.vehicle_question = msgspec.structs.replace(question, status=event.status, detail=event.detail)

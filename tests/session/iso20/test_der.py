@@ -349,3 +349,31 @@ def test_set_points_of_the_grid_mean_nothing_in_another_service() -> None:
 def test_in_standby_nothing_flows() -> None:
     found = answered(in_state(S.WAIT_STANDBY_AC).ask(d.loop()))
     assert number(found.evse_target_active_power) == 0
+
+
+def test_in_standby_and_with_the_output_off_no_reactive_power_is_asked_for() -> None:
+    iso20 = dataclasses.replace(DER.iso20, standby=True)
+    bench = DerBench(dataclasses.replace(DER, iso20=iso20)).to_loop()
+    bench.feed(GridTargeted(GridTargets(reactive=-3000.0)))
+    bench.ask(d.loop())
+    assert code(bench.ask(r.standby())) == "OK"
+    assert answered(bench.ask(d.loop())).evse_target_reactive_power is None
+    assert reactive(bench) == [-3000.0, 0.0]
+
+
+def test_more_reactive_power_offered_beside_the_loop_counts_with_the_choice() -> None:
+    bench = DerBench().to_parameters()
+    bench.ask(d.parameters(reactive=1000.0))
+    bench.ask(r.scheduled())
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.start())
+    bench.contactor()
+    bench.feed(GridTargeted(GridTargets(reactive=4000.0)))
+    bench.ask(d.loop())
+    bench.beside(d.parameters(reactive=3000.0))
+    bench.beside(r.scheduled())
+    bench.ask(d.loop())
+    assert reactive(bench) == [1000.0]
+    assert code(bench.beside(r.renegotiate(r.profile()))) == "OK"
+    bench.ask(d.loop())
+    assert reactive(bench) == [1000.0, 3000.0]

@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from secc.messages.iso20_common import Processing
+from secc.messages.iso20_common import ChargingSession, Processing
 from secc.pki.revocation import RevocationStatus
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import Authorize, EndSession
 from secc.session.ticket import Ticket
 from secc.session.vehicle_events import AskVehicleStatus, VehicleStatusReported
-from secc.settings import Iso20Config, RevocationCheck
+from secc.settings import Iso20Config, RevocationCheck, SeccConfig
 from tests.support import iso20 as r
 from tests.support.installation import InstallationBench, bundle
 from tests.support.iso20 import DC, Bench20, code
@@ -114,3 +114,40 @@ def test_a_revoked_vehicle_gets_no_contract(before: bool) -> None:
     assert code(bench.install()) == "FAILED"
     assert bench.session.state is S.ENDED
     assert bench.deliveries == []
+
+
+def resumed(config: SeccConfig) -> Bench20:
+    """A session that was paused, after its charge parameters; it has no AuthorizationReq."""
+    first = Bench20(config).to_schedule()
+    first.ask(r.session_stop(ChargingSession.PAUSE))
+    assert first.end is not None
+    assert first.end.paused is not None
+    bench = Bench20(config, paused=first.end.paused, asks_vehicle=True)
+    assert code(bench.ask(r.session_setup(), first.end.paused.session_id)) == "OK_OldSessionJoined"
+    assert code(bench.ask(r.dc_parameters())) == "OK"
+    return bench
+
+
+@pytest.mark.req("V2G20-2440")
+def test_after_a_pause_the_schedules_wait_for_the_status() -> None:
+    bench = resumed(REQUIRE)
+    assert bench.ask(r.scheduled()).evse_processing is Processing.ONGOING
+    report(bench, GOOD)
+    assert bench.ask(r.scheduled()).evse_processing is Processing.FINISHED
+
+
+@pytest.mark.req("V2G20-2440")
+def test_after_a_pause_an_unknown_status_is_what_the_operator_makes_of_it() -> None:
+    for config, expected in ((DC, "OK"), (REQUIRE, "FAILED")):
+        late, unknown = resumed(config), resumed(config)
+        late.tick(3.1)
+        report(unknown, UNKNOWN)
+        for bench in (late, unknown):
+            assert code(bench.ask(r.scheduled())) == expected
+
+
+def test_a_good_status_is_not_taken_back_by_one_that_knows_nothing() -> None:
+    bench = Bench20(REQUIRE, asks_vehicle=True).to_authorization()
+    report(bench, GOOD)
+    report(bench, UNKNOWN)
+    assert code(bench.ask(r.authorization())) == "OK"

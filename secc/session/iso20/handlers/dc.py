@@ -7,7 +7,7 @@ from typing import cast
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
-from secc.session import ending, isolation, pre_charge, starting
+from secc.session import ending, isolation, output, pre_charge, starting
 from secc.session.context import Context
 from secc.session.iso20 import wire
 from secc.session.iso20.handlers.choice import check_start, chosen_offer, follow, tolerance
@@ -134,7 +134,10 @@ def session_state(session: Context) -> S:
 
 
 def start_overtaken(session: Context, _: None) -> S:
-    """A stop has come before the energy: OK takes the request, Terminate says that no energy comes."""
+    """A stop has come before the energy: OK takes the request, Terminate says that no energy comes. Out of
+    standby, the output goes off now [INV-29]."""
+    if session.energised is not None:
+        output.off(session, "a start after a stop")
     return delivered(session, S.WAIT_FIRST_LOOP_DC)
 
 

@@ -108,7 +108,7 @@ def _answer(
 ) -> m.DERScheduledACCLResControlMode | m.DERDynamicACCLResControlMode:
     room, target = side(session), ac_loop.active_power(session, mode, bounds)
     targets = grid_rules.targets(session)
-    reactive = grid_rules.reactive_power(session, _milliwatts(target))
+    reactive = grid_rules.reactive_power(session, _milliwatts(target), flows=bounds is not steering.NOTHING)
     found: Elements = {
         **target,
         **phases.divided("evse_maximum_charge_power", limits.ac_power(session), per_phase=room.per_phase),

@@ -12,7 +12,7 @@ from secc.session import ending, offering
 from secc.session.agreed import ChargeParameters, ScheduleQuestion
 from secc.session.context import Context
 from secc.session.inputs import SchedulesOffered
-from secc.session.iso20 import discharge, needs, numbers, pricing, schedules
+from secc.session.iso20 import discharge, needs, numbers, pricing, schedules, vehicle_status
 from secc.session.iso20.header import head, stamp
 from secc.session.iso20.refusals import Iso20Refused, no_schedule, wrong
 from secc.session.iso20.side import BatteryState, Wish, selection, side
@@ -40,9 +40,10 @@ def exchanged(session: Context, request: m.ScheduleExchangeReq) -> bool:
     dynamic = request.dynamic_se_req_control_mode is not None
     if dynamic is not selection(session).dynamic:
         raise Iso20Refused(ResponseCode.FAILED, "the control mode is not that of the selected parameter set")
-    if ending.overtaken(session):  # nothing is offered any more, and the EV comes to its end by itself
+    if ending.overtaken(session) or vehicle_status.awaited(session):  # nothing is offered yet, or any more
         _answer(session, Processing.ONGOING, request, None)
         return False
+    vehicle_status.refuse_revoked(session)
     if request.dynamic_se_req_control_mode is not None:
         return _dynamic(session, request, request.dynamic_se_req_control_mode)
     if request.scheduled_se_req_control_mode is not None:

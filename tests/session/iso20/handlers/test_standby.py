@@ -10,7 +10,7 @@ from secc.session.iso20.states import Iso20State as S
 from secc.session.outlet import ControlPilot, EvseFault
 from secc.session.outputs import CloseContactor, EndReason, Notice, OpenContactor, SetOutput
 from tests.support import iso20 as r
-from tests.support.iso20 import AC, AC_BPT, DC, DC_BPT, DYNAMIC, Bench20, code, said
+from tests.support.iso20 import AC, AC_BPT, DC, DC_BPT, DYNAMIC, SCHEDULED, Bench20, code, said
 from tests.support.iso20_config import with_iso20
 from tests.support.states20 import STANDBY_AC, STANDBY_DC, in_state
 
@@ -265,3 +265,19 @@ def test_a_discharging_ev_stands_by_at_zero() -> None:
     assert current(bench) < 0.0
     bench.ask(r.standby())
     assert current(bench) == 0.0
+
+
+@pytest.mark.inv("INV-29")
+@pytest.mark.parametrize("parameter_set", [SCHEDULED, DYNAMIC], ids=["Scheduled", "Dynamic"])
+def test_a_start_out_of_standby_after_a_stop_gives_no_current(parameter_set: int) -> None:
+    """The stop is announced, and not due yet."""
+    bench = dc(parameter_set)
+    bench.feed(StopRequested())
+    response = bench.ask(r.start() if parameter_set == SCHEDULED else r.dynamic_start())
+    assert code(response) == "OK"
+    assert response.evse_status.evse_notification is EvseNotification.TERMINATE
+    bench.tick(0.1)
+    bench.ask(r.dc_loop() if parameter_set == SCHEDULED else r.dc_dynamic_loop())
+    points = [output for output in bench.outputs if isinstance(output, SetOutput)]
+    assert points[-1] == SetOutput(0.0, 0.0)
+    assert bench.session.energised is None
