@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from secc.messages.iso20_common import ChargingSession
+from secc.session.inputs import StopRequested
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.session.outputs import Authorize, EndSession
@@ -158,3 +159,26 @@ def test_it_ends_with_its_time_and_with_the_cable() -> None:
     kept = memory_with(paused())
     kept.observe(EvseSnapshot(control_pilot=ControlPilot.A))
     assert kept.paused(1.0) is None
+
+
+@pytest.mark.inv("INV-29")
+@pytest.mark.parametrize("config", [AC, DC], ids=["AC", "DC"])
+def test_what_the_station_has_stopped_is_not_paused_and_so_not_continued(config: SeccConfig) -> None:
+    before = Bench20(config).to_schedule(2 if config is DC else 1)
+    before.feed(StopRequested())
+    charging = Bench20(config)
+    if config is DC:
+        charging.to_first_loop_dc()
+        charging.ask(r.dc_loop())
+    else:
+        charging.to_first_loop_ac()
+        charging.ask(r.ac_loop())
+    charging.feed(StopRequested())
+    charging.ask(r.stop())
+    charging.outlet(control_pilot=ControlPilot.B)
+    if config is DC:
+        charging.ask(r.welding())
+    for bench in (before, charging):
+        assert code(bench.ask(PAUSE)) == "FAILED_PauseNotAllowed"
+        assert bench.end is not None
+        assert bench.end.paused is None

@@ -56,11 +56,13 @@ def _stop_or_pause(session: Context, request: m.SessionStopReq) -> S:
 
 
 def _check_pause(session: Context) -> None:
-    """A pause needs an authorization and a service to come back to, an output that is off, and, in Dynamic
-    mode, the station's wish [V2G20-1195] [V2G20-1540] [V2G20-1850]."""
+    """A pause needs an authorization and a service to come back to, no stop by the station, an output that is
+    off, and, in Dynamic mode, the station's wish [V2G20-1195] [V2G20-1540] [V2G20-1850]."""
     room = side(session)
     if not session.granted or room.selection is None:
         raise _no_pause("there is no authorization or no service to continue")
+    if session.stop is not None:
+        raise _no_pause("the station has stopped the charge, and nothing continues it [INV-29]")
     if session.energised is not None or session.fault is not None:
         raise _no_pause("the output is on, or at fault")
     if room.selection.dynamic and Wish.PAUSE not in room.wishes:
