@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+PIP := $(PY) -m pip install --disable-pip-version-check --progress-bar off
 EV_VENV := .venv-interop
 SCANNER_VENV := .venv-sslyze
 ORACLE_VENV := .venv-pyslac
@@ -28,23 +29,26 @@ $(VENV)/.venv:
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.venv pyproject.toml
+# maturin installs the runtime dependencies as well. What is installed and compiled is shown: it takes a minute.
+$(VENV)/.extension: $(VENV)/.venv pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
+	@echo "--- the library: its dependencies, and the Rust core"
+	$(PIP) '$(shell sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml)'
+	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.extension pyproject.toml
+	@echo "--- tools for tests, checks and documentation"
 	$(call EXTRA,dev) > $(VENV)/dev.txt
 	$(call EXTRA,docs) > $(VENV)/docs.txt
 	$(call EXTRA,cpo) > $(VENV)/cpo.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt -r $(VENV)/docs.txt -r $(VENV)/cpo.txt
+	$(PIP) -r $(VENV)/dev.txt -r $(VENV)/docs.txt -r $(VENV)/cpo.txt
 	touch $@
 
-# maturin installs the runtime dependencies as well.
-$(VENV)/.extension: $(VENV)/.dev pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
-	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
-	touch $@
-
-setup: $(VENV)/.extension  ## virtual environment, tools, extension module
+setup: $(VENV)/.extension $(VENV)/.dev  ## virtual environment, extension module, tools
 
 # --- use --------------------------------------------------------------------------------------------------
 
-demo: setup  ## a simulated car charges at a simulated station: AC and DC, plain and TLS
+demo: $(VENV)/.extension  ## a simulated car charges at a simulated station: AC and DC, plain and TLS
 	$(BIN)/secc demo
 
 demo-cpo: setup  ## an operator's back end: ecosystem, provisioning service, CSMS, two stations, three cars
