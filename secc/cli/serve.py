@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from secc import settings as configuration
-from secc.cli import loading, misused, operating, output
+from secc.cli import display, loading, misused, operating, output
+from secc.cli.loop_view import LoopView
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.records.text import as_json, as_text, said_as_json
 from secc.sdp import SDP_PORT
+from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyMode
 from secc.station.interface import find_link_local, require_interface
@@ -84,6 +86,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     operating.configure(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object for each event")
     parser.add_argument("--quiet", "-q", action="store_true", help="print only starts, ends and problems")
+    parser.add_argument("--plain-text", action="store_true", help="use no colours and no live line")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -128,7 +131,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    printer = _Printer(as_json=arguments.json, quiet=arguments.quiet)
+    printer = _Printer(as_json=arguments.json, quiet=arguments.quiet, plain=arguments.plain_text)
 
     watchers = [watcher] if watcher is not None else []
 
@@ -155,6 +158,8 @@ async def _serve(
             ocsp=cast(OcspSource, backend) if settings.ocpp.url else None,
             claim=claim,
         )
+        inner = station if isinstance(station, Station) else station.station
+        printer.follow(lambda: inner.state)
         operating.watch(station, [printer.output, log, *recording])
         wanted = True if arguments.metrics else None if arguments.health is None else False
         monitor, count = operating.monitor(station, settings.operation, metrics=wanted)
@@ -300,26 +305,39 @@ def _obeying(arguments: argparse.Namespace, settings: SeccConfig) -> SeccConfig:
 
 
 class _Printer:
-    """Prints lines with the time of day, or JSON, on standard output; never waits for the reader."""
+    """Prints lines with the time of day, or JSON, on standard output; never waits for the reader.
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+    On a terminal what repeats is one line that is replaced, and problems are red.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool, plain: bool) -> None:
         self.output = output.of(sys.stdout)
         self.output.gap = self._missing
         self._json = as_json
         self._quiet = quiet
+        self._style = display.Style(colour=False if plain or as_json else None)
+        self._loop = LoopView()
+
+    def follow(self, state: Callable[[], Stage | None]) -> None:
+        """Show the state of the session in the line that is replaced."""
+        self._loop = LoopView(state)
 
     def say(self, text: str) -> None:
-        self.output.line(self._said(text))
+        self._style.line(self._said(text))
 
     def record(self, record: Record) -> None:
         if self._json:
             self.output.line(as_json(record, utc=time.time()))
             return
+        if self._style.live and self._loop.repeats(record):
+            self._style.replace(f"{_timed('')}   {self._loop.text}")
+            return
         if self._quiet and not _is_milestone(record):
             return
         text = as_text(record)
         if text is not None:
-            self.output.line(_timed(text))
+            paint = self._style.bad if _is_problem(record, text) else str
+            self._style.line(_timed(paint(text)))
 
     def _said(self, text: str) -> str:
         return said_as_json(text, utc=time.time()) if self._json else _timed(text)
@@ -334,6 +352,10 @@ def _timed(text: str) -> str:
     return f"{clock}.{int(now % 1 * 1000):03d} {text}"
 
 
+def _is_problem(record: Record, text: str) -> bool:
+    return "FAILED" in text or (isinstance(record, LinkRecord) and record.event in _PROBLEMS)
+
+
 def _is_milestone(record: Record) -> bool:
     from secc.records import OutputRecord
     from secc.session.outputs import EndSession
@@ -343,8 +365,7 @@ def _is_milestone(record: Record) -> bool:
     return isinstance(record, LinkRecord) and record.event in _SAID_ALWAYS
 
 
-_SAID_ALWAYS = (
-    LinkEvent.LISTENING,
+_PROBLEMS = (
     LinkEvent.DEAF,
     LinkEvent.FAILED,
     LinkEvent.TLS_FAILED,
@@ -354,3 +375,4 @@ _SAID_ALWAYS = (
     LinkEvent.SLOW,
     LinkEvent.COMPLAINT,
 )
+_SAID_ALWAYS = (LinkEvent.LISTENING, *_PROBLEMS)
