@@ -79,6 +79,13 @@ def test_whatever_the_ev_wants_in_standby_dc_gives_no_current(parameter_set: int
     assert bench.session.state is S.WAIT_STANDBY_DC
 
 
+@pytest.mark.inv("INV-31")
+def test_another_target_right_after_standby_gives_no_current() -> None:
+    bench = dc(DYNAMIC)
+    bench.feed(EnergyTargeted(20_000.0))
+    assert current(bench) == 0.0
+
+
 @pytest.mark.parametrize(("service", "parameter_set"), [(1, 1), (1, DYNAMIC), (5, DYNAMIC)])
 def test_in_standby_the_power_of_ac_is_zero(service: int, parameter_set: int) -> None:
     config = with_iso20(AC_BPT if service == 5 else AC, standby=True, discharge=service == 5)
