@@ -24,6 +24,7 @@ from secc.settings.energy import DcConfig
 __all__ = [
     "ac_current",
     "ac_power",
+    "at_battery",
     "dc",
     "deliverable",
     "hardware_power",
@@ -63,12 +64,14 @@ def dc(session: Agreed) -> DcLimits:
 
 
 def _from_car(session: Agreed) -> tuple[DischargeLimit, DischargeLimit]:
-    """Current and power that the outlet takes from a car: none without a permission."""
-    config, power = session.config.energy.dc, session.may_discharge
+    """Current and power that the outlet takes from a car: none without a permission. Its momentary limits
+    hold in both directions."""
+    config, power, evse = session.config.energy.dc, session.may_discharge, session.evse
     if power <= 0:
         return NO_DISCHARGE, NO_DISCHARGE
     most = min(power, milli(config.max_discharge_power))
-    return DischargeLimit(milli(config.max_discharge_current)), DischargeLimit(most)
+    current = least(milli(config.max_discharge_current), _momentary(evse.max_current))
+    return DischargeLimit(current), DischargeLimit(least(Milli(most), _momentary(evse.max_power)))
 
 
 def lowest_voltage(config: DcConfig) -> Milli:
@@ -164,6 +167,15 @@ def matched(session: Agreed) -> Match | None:
     if match.flowed and present <= match.voltage:
         return match
     return Match(max(match.voltage, present), flowed=True)
+
+
+def at_battery(session: Agreed) -> bool:
+    """The output reads the voltage at which the battery is known to be, within `energy.dc.demand_window`."""
+    match = matched(session)
+    if match is None:
+        return False
+    apart = abs(milli(session.evse.present_voltage) - match.voltage)
+    return apart <= milli(session.config.energy.dc.demand_window)
 
 
 def deliverable(session: Agreed) -> Milli | None:

@@ -127,9 +127,9 @@ class EvseSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     max_voltage: float | None = None
     """V, momentary limit below the configured one, 0 or more and finite; None: the configured one."""
     max_current: float | None = None
-    """A (AC: per phase), as above."""
+    """A (AC: per phase), as above, in both directions."""
     max_power: float | None = None
-    """W, as above."""
+    """W, as above, in both directions."""
     fault: EvseFault | None = None
     isolation: IsolationLevel = IsolationLevel.INVALID
     """What the isolation monitor says now, for information; for the test see `CableCheckReported`."""

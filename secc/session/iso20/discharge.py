@@ -12,7 +12,7 @@ from secc.session.agreed import Purpose
 from secc.session.context import Context
 from secc.session.inputs import DischargePermitted
 from secc.session.iso20.side import side
-from secc.session.quantities import NO_DISCHARGE, DischargeLimit, milli
+from secc.session.quantities import NO_DISCHARGE, DischargeLimit, Milli, least, milli
 
 
 def permitted(session: Context) -> DischargeLimit:
@@ -26,15 +26,19 @@ def permitted(session: Context) -> DischargeLimit:
 
 
 def hardware(session: Context) -> int:
-    """mW that the outlet can take from an EV."""
-    energy = session.config.energy
+    """mW that the outlet can take from an EV; AC: now. DC: by its configuration, `limits.dc` has the rest."""
+    energy, evse = session.config.energy, session.evse
     if side(session).dc:
         dc = energy.dc
         return min(
             milli(dc.max_discharge_power), milli(dc.max_voltage) * milli(dc.max_discharge_current) // 1000
         )
     ac = energy.ac
-    return milli(ac.nominal_voltage) * milli(ac.max_discharge_current) * _phases(session) // 1000
+    current = least(
+        milli(ac.max_discharge_current), None if evse.max_current is None else milli(evse.max_current)
+    )
+    power = Milli(milli(ac.nominal_voltage) * current * _phases(session) // 1000)
+    return least(power, None if evse.max_power is None else milli(evse.max_power))
 
 
 def _phases(session: Context) -> int:

@@ -7,7 +7,7 @@ from typing import cast
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
-from secc.session import ending, isolation, output, pre_charge, starting
+from secc.session import ending, isolation, limits, output, pre_charge, starting
 from secc.session.context import Context
 from secc.session.iso20 import wire
 from secc.session.iso20.handlers.choice import check_start, chosen_offer, follow, tolerance
@@ -115,7 +115,8 @@ _give_up = stop_before(S.WAIT_WELDING)
 
 def leave_standby(session: Context, request: m.PowerDeliveryReq) -> S:
     """Start out of standby: the output has stayed at the battery, so the isolation test holds [V2G20-1386]
-    [V2G20-2122]. Where it was switched off meanwhile there is no start."""
+    [V2G20-2122]. Where it was switched off meanwhile, or has left the battery's voltage, there is no start
+    [INV-05]."""
     if request.ev_processing is Processing.ONGOING:
         return delivered(session, S.WAIT_STANDBY_DC)
     offer, code = chosen_offer(session, request), tolerance(session, request)
@@ -123,6 +124,8 @@ def leave_standby(session: Context, request: m.PowerDeliveryReq) -> S:
         return start_overtaken(session, None)
     if session.energised is None:
         raise Refused(Cause.NOT_APPLIED, "the output was switched off in standby [V2G20-2122]")
+    if not limits.at_battery(session):
+        raise Refused(Cause.NOT_APPLIED, "the output is not at the battery's voltage [V2G20-2122]")
     follow(session, offer)
     side(session).resting = False
     return delivered(session, S.WAIT_FIRST_LOOP_DC, code)

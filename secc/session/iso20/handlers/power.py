@@ -12,8 +12,8 @@ import msgspec
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
-from secc.session import ending, output
-from secc.session.agreed import Purpose
+from secc.session import ending, limits, output
+from secc.session.agreed import Match, Purpose
 from secc.session.context import Context
 from secc.session.iso20.handlers.choice import chosen_offer, follow, no_standby, tolerance
 from secc.session.iso20.handlers.parking import after_charging
@@ -133,6 +133,8 @@ def _stand_by(session: Context) -> None:
         output.off(session)
     else:
         output.deliver(session, Purpose.DC, msgspec.structs.replace(energised.demand, current=ZERO))
+        if (match := limits.matched(session)) is not None:  # the EV may open its contactors [INV-05]
+            session.match = Match(match.voltage)
 
 
 def _stop(session: Context, stopped: S) -> S:

@@ -136,6 +136,19 @@ def test_the_discharge_limits_of_all_sides_hold() -> None:
     assert told(bench.ask(r.ac_bpt_dynamic_loop())) == 0
 
 
+@pytest.mark.inv("INV-07")
+@pytest.mark.parametrize(("momentary", "watts"), [({"max_power": 3000.0}, -3000), ({"max_current": 0.0}, 0)])
+def test_a_momentary_limit_of_the_outlet_holds_for_discharge_too(
+    momentary: dict[str, float], watts: int
+) -> None:
+    bench = looping(AC_BPT, 5, DYNAMIC)
+    target(bench, -8000.0)
+    bench.ask(r.ac_bpt_dynamic_loop())
+    assert told(bench.ask(r.ac_bpt_dynamic_loop())) == -8000
+    bench.outlet(**momentary)
+    assert told(bench.ask(r.ac_bpt_dynamic_loop())) == watts
+
+
 # --- the mode and the variant ---
 
 

@@ -254,6 +254,20 @@ def test_the_discharge_limits_of_the_ev_hold_with_either_sign(
     assert set_point(bench).current == amperes
 
 
+@pytest.mark.inv("INV-07")
+@pytest.mark.parametrize(
+    ("momentary", "amperes"),
+    [({"max_current": 5.0}, -5.0), ({"max_power": 3800.0}, -10.0), ({"max_power": 0.0}, 0.0)],
+)
+def test_a_momentary_limit_of_the_outlet_holds_for_discharge_too(
+    momentary: dict[str, float], amperes: float
+) -> None:
+    bench = giving()
+    bench.outlet(**momentary)
+    bench.ask(r.dc_bpt_dynamic_loop())
+    assert set_point(bench).current == amperes
+
+
 def test_the_limits_of_the_outlet_hold_in_both_directions() -> None:
     bench = giving(watts=-1_000_000.0)
     assert set_point(bench).current == pytest.approx(-10_000 / 380, abs=0.01)  # the power of the EV

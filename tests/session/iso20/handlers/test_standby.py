@@ -121,6 +121,24 @@ def test_dc_goes_on_with_start_and_without_another_isolation_test() -> None:
     assert current(bench) == 40.0
 
 
+@pytest.mark.inv("INV-05")
+@pytest.mark.parametrize("present", [0.0, 340.0, 420.0])
+def test_dc_does_not_start_at_another_voltage_than_that_of_the_battery(present: float) -> None:
+    bench = dc()
+    bench.outlet(present_voltage=present)
+    assert code(bench.ask(r.start())) == "FAILED_PowerDeliveryNotApplied"
+    assert current(bench) == 0.0
+
+
+@pytest.mark.inv("INV-05")
+def test_after_standby_the_current_is_that_of_pre_charge_while_another_voltage_is_read() -> None:
+    bench = dc()
+    assert code(bench.ask(r.start())) == "OK"
+    bench.outlet(present_voltage=300.0)
+    bench.ask(r.dc_loop(400, 40))
+    assert current(bench) <= bench.config.energy.dc.pre_charge_current
+
+
 @pytest.mark.req("V2G20-1386")
 def test_ac_goes_on_when_the_contactor_has_closed_again() -> None:
     bench = ac()
