@@ -7,7 +7,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from secc.cli import demo_ocpp, demo_plc, demo_pnc, demo_prices, display, misused, netns, output
+from secc.cli import demo_ocpp, demo_plc, demo_pnc, demo_prices, display, figures, misused, netns, output
 from secc.cli.protocols import DIALECTS, SHORT
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
@@ -264,12 +264,12 @@ def _sum_up(shows: list[_Show], style: display.Style) -> int:
     kept = True
     for protocol, dialect in DIALECTS.items():
         times = (entry for show in shows if show.protocol is protocol for entry in show.times)
-        rows = display.figures(times, protocol)
+        rows = figures.figures(times, protocol)
         if not rows:
             continue
         kept = kept and all(row.kept for row in rows)
         style.line(style.bold(f"Response times of the station, {dialect.name}"))
-        for line in display.table(rows, style):
+        for line in figures.table(rows, style):
             style.line(line)
         style.line()
     for show in shows:

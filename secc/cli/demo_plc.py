@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from secc.cli import demo_pnc, display, netns, output
+from secc.cli import demo_pnc, display, figures, netns, output
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotState
@@ -79,8 +79,8 @@ class _PlcShow(demo_pnc.PncDemo):
             netns.push_cable(child)
         outcome = output.run(self._charge_one(wire))
         style = self.style
-        rows = display.figures(self.times)
-        for line in display.table(rows, style):
+        rows = figures.figures(self.times)
+        for line in figures.table(rows, style):
             style.line(line)
         style.line()
         if not outcome["completed"] or "AuthorizationReq" not in outcome["requests"]:

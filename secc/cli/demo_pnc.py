@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from secc.cli import display, netns, output
+from secc.cli import display, figures, netns, output
 from secc.cli.demo_pnc20 import Iso20Party
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
@@ -142,9 +142,9 @@ class PncDemo:
     def sum_up(self) -> int:
         """Show response times, the trusted chain of each car, receipts, and what ends soon."""
         style = self.style
-        rows = display.figures(self.times)
+        rows = figures.figures(self.times)
         style.line(style.bold("Response times of the station, all sessions"))
-        for line in display.table(rows, style):
+        for line in figures.table(rows, style):
             style.line(line)
         style.line()
         for car in self.cars:

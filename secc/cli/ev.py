@@ -7,7 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from secc.cli import display, ev_iso20, misused, output, refused
+from secc.cli import display, ev_iso20, figures, misused, output, refused
 from secc.cli.protocols import protocol_name
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, keep_iso20_contracts, open_wallet
@@ -236,7 +236,7 @@ class _Printer:
         style.line()
         if not self._quiet:
             times = ((name_of(e.response), e.response_time) for e in result.exchanges)
-            for line in display.table(display.figures(times, self._protocol), style):
+            for line in figures.table(figures.figures(times, self._protocol), style):
                 style.line(line)
             style.line()
         how = "TLS" if result.tls else "plain"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from secc import settings as configuration
 from secc.cli import display, loading, misused, operating, output
-from secc.cli.loop_view import LoopView
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
 from secc.records import LinkEvent, LinkRecord, Record
@@ -32,6 +31,7 @@ from secc.station.ownership import OutletClaim
 from secc.station.station import Station
 
 if TYPE_CHECKING:
+    from secc.cli.loop_view import LoopView
     from secc.station.plc import PlcStation
 
 EXAMPLES = """examples:
@@ -316,11 +316,14 @@ class _Printer:
         self._json = as_json
         self._quiet = quiet
         self._style = display.Style(colour=False if plain or as_json else None)
-        self._loop = LoopView()
+        self._loop: LoopView | None = None
 
     def follow(self, state: Callable[[], Stage | None]) -> None:
-        """Show the state of the session in the line that is replaced."""
-        self._loop = LoopView(state)
+        """On a terminal, show what repeats in one line, with the state of the session."""
+        if self._style.live:
+            from secc.cli.loop_view import LoopView
+
+            self._loop = LoopView(state)
 
     def say(self, text: str) -> None:
         self._style.line(self._said(text))
@@ -329,7 +332,7 @@ class _Printer:
         if self._json:
             self.output.line(as_json(record, utc=time.time()))
             return
-        if self._style.live and self._loop.repeats(record):
+        if self._loop is not None and self._loop.repeats(record):
             self._style.replace(f"{_timed('')}   {self._loop.text}")
             return
         if self._quiet and not _is_milestone(record):

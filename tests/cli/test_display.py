@@ -4,28 +4,28 @@ import io
 
 import pytest
 
-from secc.cli import display
+from secc.cli import display, figures
 from secc.settings import ProtocolName
 
 
 def test_percentiles_are_by_nearest_rank() -> None:
     values = [float(number) for number in range(1, 101)]
-    assert display.percentile(values, 50) == 50.0
-    assert display.percentile(values, 99) == 99.0
-    assert display.percentile([7.0], 99) == 7.0
+    assert figures.percentile(values, 50) == 50.0
+    assert figures.percentile(values, 99) == 99.0
+    assert figures.percentile([7.0], 99) == 7.0
 
 
 def test_response_times_are_summed_up_by_message() -> None:
     times = [("CurrentDemandRes", 0.001), ("SessionStopRes", 0.002), ("CurrentDemandRes", 0.030)]
-    demand, stop = display.figures(times)
+    demand, stop = figures.figures(times)
     assert (demand.name, demand.count, demand.p50, demand.longest) == ("CurrentDemandRes", 2, 0.001, 0.030)
     assert not demand.kept
     assert stop.kept
 
 
 def test_the_table_says_what_was_missed() -> None:
-    rows = display.figures([("CurrentDemandRes", 0.030), ("SessionStopRes", 0.002)])
-    lines = display.table(rows, display.Style(io.StringIO()))
+    rows = figures.figures([("CurrentDemandRes", 0.030), ("SessionStopRes", 0.002)])
+    lines = figures.table(rows, display.Style(io.StringIO()))
     assert lines[1].endswith("30.00 ms   30.00 ms   30.00 ms   25.00 ms  MISSED")
     assert lines[2].endswith("kept")
 
@@ -59,7 +59,7 @@ def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.Mon
 
 def test_each_protocol_has_its_limit_for_the_charge_loop() -> None:
     times = [("CurrentDemandRes", 0.01), ("PowerDeliveryRes", 0.01), ("ServiceDetailRes", 0.01)]
-    assert [row.limit for row in display.figures(times)] == [0.025, 4.5, 4.5]
+    assert [row.limit for row in figures.figures(times)] == [0.025, 4.5, 4.5]
     times[0] = ("DCChargeLoopRes", 0.01)
-    limits = [row.limit for row in display.figures(times, ProtocolName.ISO15118_20)]
+    limits = [row.limit for row in figures.figures(times, ProtocolName.ISO15118_20)]
     assert limits == [0.25, 1.5, 4.5]

@@ -76,6 +76,7 @@ class Terminal(io.StringIO):
 def printed(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, *found: Record, plain: bool = False) -> str:
     monkeypatch.setattr("sys.stdout", stream)
     printer = _Printer(as_json=False, quiet=False, plain=plain)
+    printer.follow(lambda: None)
     for record in found:
         printer.record(record)
     return stream.getvalue()
