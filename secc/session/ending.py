@@ -61,7 +61,7 @@ def order_stop(session: Context, reason: str, *, at_once: bool) -> None:
 
 def stop_requested(session: Context, event: StopRequested) -> None:
     """The operator or the station wants the charge to end."""
-    order_stop(session, event.reason, at_once=False)
+    order_stop(session, event.reason, at_once=event.at_once)
 
 
 def stop_due(session: Context, _: None) -> None:

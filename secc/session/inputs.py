@@ -124,6 +124,8 @@ class StopRequested(msgspec.Struct, frozen=True):
     """The station or the operator ends the charge; final for this session [INV-29]."""
 
     reason: str = "stop requested"
+    at_once: bool = False
+    """The EV is given no time."""
 
 
 class RenegotiationRequested(msgspec.Struct, frozen=True):

@@ -102,6 +102,11 @@ class Session(Context):
         """When to hand in a `Tick` at the latest; None once the session has ended."""
         return self.timers.deadline
 
+    @property
+    def may_continue(self) -> bool:
+        """It has continued a paused session, or still can: its authorization may be that of before."""
+        return self.names.paused is not None and (self.evcc_id is None or self.continues is not None)
+
     def speak(self, dialect: Dialect) -> None:
         """Use the protocol that the handshake has selected; only before the first message."""
         if self.state is not self.dialect.begin:

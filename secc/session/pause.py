@@ -55,6 +55,10 @@ class PauseMemory:
         if snapshot.control_pilot is ControlPilot.A:
             self._paused = None
 
+    def forget(self) -> None:
+        """Nothing can be continued any more: a stop, or a withdrawn authorization, holds for it too."""
+        self._paused = None
+
     def session_ended(self, end: EndSession, now: float) -> None:
         """Remember a paused session; any other session that had got an id replaces the memory by nothing."""
         if end.paused is not None:

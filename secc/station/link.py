@@ -21,6 +21,7 @@ from secc.connection import Connection, ConnectionInput
 from secc.errors import LinkError
 from secc.pki.transport import TlsVersion
 from secc.records import LinkEvent, LinkRecord, Record
+from secc.session.inputs import StopRequested
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
@@ -121,6 +122,8 @@ class Link(asyncio.BufferedProtocol):
         """The authorization ends, finally [INV-11]."""
         if self._session is not None:
             self._session.outlet.withdraw()
+            if self._session.connection.session.may_continue:  # no question of this session has a ticket
+                self.post(StopRequested("authorization withdrawn", at_once=True))
 
     @property
     def ending(self) -> bool:

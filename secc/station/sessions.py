@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from secc.connection import Beginning, ConnectionInput
 from secc.records import LinkEvent, Record
-from secc.session.inputs import DischargePermitted, PowerLimited
+from secc.session.inputs import DischargePermitted, PowerLimited, StopRequested
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.session.pause import PauseMemory
@@ -113,9 +113,17 @@ class Sessions:
         self.post(DischargePermitted(max_power))
 
     def withdraw_authorization(self) -> None:
-        """End the authorization of the session in progress."""
+        """End the authorization of the session in progress, or of the paused one."""
         if self.active is not None:
             self.active.withdraw_authorization()
+        else:
+            self._pauses.forget()
+
+    def stop(self, reason: str) -> None:
+        """End the charge in progress; a paused one is not continued."""
+        if self.active is None:
+            self._pauses.forget()
+        self.post(StopRequested(reason))
 
     def drop(self, reason: str) -> None:
         """End every connection; a session ends in order."""

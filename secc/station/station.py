@@ -27,7 +27,6 @@ from secc.session.inputs import (
     RenegotiationRequested,
     ServiceRenegotiationRequested,
     StandbyExitRequested,
-    StopRequested,
 )
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
@@ -258,9 +257,10 @@ class Station:
         self._supervision.link_down(results.reason("link_down", reason))
 
     def stop_charging(self, reason: str = "stop requested") -> None:
-        """Ask the EV to end; the output is forced off after the stop delay."""
+        """Ask the EV to end; the output is forced off after the stop delay. A paused session is not
+        continued."""
         self.thread.check("stop_charging")
-        self._sessions.post(StopRequested(results.reason("stop_charging", reason)))
+        self._sessions.stop(results.reason("stop_charging", reason))
 
     def renegotiate(self) -> None:
         """Ask the EV to negotiate a new schedule."""
@@ -320,7 +320,7 @@ class Station:
         self._sessions.limit_power(results.power_limit("limit_power", max_power))
 
     def withdraw_authorization(self) -> None:
-        """End the authorization of the session in progress."""
+        """End the authorization of the session in progress, or of the paused one."""
         self.thread.check("withdraw_authorization")
         self._sessions.withdraw_authorization()
 

@@ -339,6 +339,42 @@ def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
     on_bench(scenario, Service.DC, tls=True)
 
 
+@pytest.mark.inv("INV-11")
+def test_an_authorization_withdrawn_in_the_continued_session_ends_it() -> None:
+    async def scenario(bench: Bench) -> None:
+        paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))
+        assert paused.completed, paused.error
+        await bench.off()
+        plan = dataclasses.replace(PLAN, session_id=paused.session_id, loops=10_000)
+        task = asyncio.ensure_future(bench.charge(plan))
+        await eventually(
+            lambda: (bench.station.state is not None and bench.station.state.in_charge_loop) or task.done()
+        )
+        assert not task.done()
+        bench.station.withdraw_authorization()
+        await bench.off()
+        await task
+
+    on_bench(scenario, Service.DC, tls=True)
+
+
+@pytest.mark.inv("INV-11", "INV-29")
+@pytest.mark.parametrize("order", ["stop_charging", "withdraw_authorization"])
+def test_a_paused_session_that_was_stopped_or_lost_its_authorization_is_not_continued(order: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))
+        assert paused.completed, paused.error
+        await bench.off()
+        await eventually(lambda: bench.station.state is None)
+        getattr(bench.station, order)()
+        again = await bench.charge(dataclasses.replace(PLAN, session_id=paused.session_id))
+        assert again.completed, again.error
+        assert again.session_id != paused.session_id
+        assert "AuthorizationReq" in again.requests
+
+    on_bench(scenario, Service.DC, tls=True)
+
+
 @pytest.mark.req("V2G20-2626")
 @pytest.mark.threat("T20-04")
 def test_a_session_is_not_joined_by_its_id_alone() -> None:
