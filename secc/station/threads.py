@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from secc.errors import IntegrationError
+from secc.session.grid import GridTargets
 from secc.station.boundary import results
 
 __all__ = ["Answer", "LoopThread", "ThreadsafeStation"]
@@ -96,6 +97,8 @@ class _Callable(Protocol):
 
     def permit_discharge(self, max_power: float | None) -> None: ...
 
+    def set_grid_targets(self, targets: GridTargets) -> None: ...
+
     def limit_power(self, max_power: float | None) -> None: ...
 
     def withdraw_authorization(self) -> None: ...
@@ -155,6 +158,11 @@ class ThreadsafeStation:
         """As `Station.set_power`."""
         target = results.signed_power("set_power", power)
         return self._thread.submit("set_power", lambda: self._station.set_power(target))
+
+    def set_grid_targets(self, targets: GridTargets) -> Answer:
+        """As `Station.set_grid_targets`."""
+        asked = results.grid_targets("set_grid_targets", targets)
+        return self._thread.submit("set_grid_targets", lambda: self._station.set_grid_targets(asked))
 
     def permit_discharge(self, max_power: float | None) -> Answer:
         """As `Station.permit_discharge`."""

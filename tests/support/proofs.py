@@ -18,10 +18,10 @@ from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki import contract as contracts
+from secc.pki import provisioning as deliveries
 from secc.pki.contract import Evidence
 from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
 from secc.session.contract_events import ContractProvisioned, ContractTerms
-from secc.session.iso2.handlers import provisioning, receipts
 from secc.session.iso2.states import State
 from secc.session.iso2.status import meter_info_of
 from secc.session.machine import Session
@@ -109,9 +109,9 @@ JUDGES: tuple[tuple[Any, str, int], ...] = (
     (contracts, "present", 2),
     (contracts, "weigh", 2),
     (contracts, "verify", 4),
-    (provisioning, "verify_request", 2),
-    (provisioning, "verify_response", 1),
-    (receipts, "verify_receipt", 3),
+    (deliveries, "verify_request", 2),
+    (deliveries, "verify_response", 1),
+    (contracts, "verify_receipt", 3),
 )
 """Where the core judges a proof, and how many arguments say which proof it is."""
 
