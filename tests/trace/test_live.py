@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shlex
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 
-from secc.cli import main
+from secc.cli import main, trace_live
 from secc.cli.trace_live import KeyLog
 from secc.sdp import SdpRequest, Security
 from secc.trace import read
@@ -24,7 +23,6 @@ from secc.trace.live import LiveChart, page
 from secc.trace.packets import recorded
 from secc.trace.reader import messages
 from secc.trace.tls_records import read_keys
-from secc.v2gtp import frame
 from tests.support.recordings import dc_session
 from tests.trace.test_capture import bidirectional, captured, datagram, matched, pcap, shaken
 
@@ -155,18 +153,6 @@ def test_arguments_that_do_not_go_together_are_refused(
     assert problem in capsys.readouterr().err
 
 
-ALONE = "SECC_TEST_ALONE"
-OWN = "test_packets_of_an_interface_are_shown_written_and_drawn"
-UNSHARE = ["unshare", "--user", "--map-root-user", "--net"]
-
-
-def may_unshare() -> bool:
-    try:
-        return subprocess.run([*UNSHARE, "ip", "link"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
-
-
 def may_listen() -> bool:
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
@@ -176,55 +162,52 @@ def may_listen() -> bool:
 
 
 @pytest.mark.skipif(not may_listen(), reason="a raw socket needs CAP_NET_RAW")
-@pytest.mark.skipif(ALONE not in os.environ and not may_unshare(), reason="no network namespace can be made")
-def test_packets_of_an_interface_are_shown_written_and_drawn(tmp_path: pathlib.Path) -> None:
-    if ALONE not in os.environ:  # loopback of the machine carries what other tests send
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{OWN}"]
-        script = f"ip link set lo up && exec {shlex.join(command)}"
-        done = subprocess.run(
-            [*UNSHARE, "sh", "-c", script],
-            env={**os.environ, ALONE: "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        assert "1 passed" in done.stdout
-        return
-    html, capture, out = tmp_path / "live.html", tmp_path / "live.pcapng", tmp_path / "out"
-    arguments = ["trace", "--live", "lo", "--html", str(html), "--pcapng", str(capture)]
-    with (
-        out.open("wb") as file,
-        subprocess.Popen([sys.executable, "-m", "secc", *arguments], stdout=file) as live,
-    ):
-        until(lambda: "listening on lo" in out.read_text("utf-8"))
-        with (
-            socket.create_server(("::1", 0), family=socket.AF_INET6) as server,
-            socket.create_connection(server.getsockname()[:2]) as car,
-        ):
-            station = f"[::1]:{server.getsockname()[1]}"
-            peer, _ = server.accept()
-            for exchange in dc_session().exchanges[:2]:
-                car.sendall(frame(exchange.payload))
-            until(lambda: talks(capture, station) == [2])  # each packet once, though loopback has it twice
-            until(lambda: "SessionSetupReq" in out.read_text("utf-8"))
-            peer.close()
-        live.send_signal(signal.SIGINT)
-        assert live.wait() == 0
-    said = out.read_text("utf-8")
-    assert f"connects to {station}" in said
+def test_each_packet_of_loopback_is_taken_once() -> None:
+    view = mock.Mock()
+    marker = os.urandom(16)
+    listener = trace_live._listener("lo")
+    with listener, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+        sender.bind(("::1", 0))
+        sender.sendto(marker, sender.getsockname())
+        seen, end = 0, None
+        for at, data in trace_live._packets(listener, view):
+            seen += marker in data
+            end = at + 0.2 if marker in data and end is None else end
+            if end is not None and at > end:
+                break
+            sender.sendto(b"go on", sender.getsockname())
+    assert seen == 1
+    assert view.idle.called
+
+
+def test_packets_are_shown_written_and_drawn(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    html, capture = tmp_path / "live.html", tmp_path / "live.pcapng"
+
+    def packets(_: object, view: trace_live._View) -> Iterator[tuple[float, bytes]]:
+        for at, _link, packet in recorded(pcap(*captured(dc_session()))):
+            yield at, packet
+        view.idle(time.time())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trace_live, "_packets", packets)
+    monkeypatch.setattr(trace_live, "_listener", mock.Mock())
+    monkeypatch.setattr(signal, "signal", mock.Mock())
+    assert main(["trace", "--live", "lo", "--html", str(html), "--pcapng", str(capture)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("listening on lo; Ctrl-C ends it\n")
     assert "SessionSetupReq" in said
-    assert "<pre>  seconds  EV" in html.read_text("utf-8")
+    text = html.read_text("utf-8")
+    assert "<svg" in text
+    assert "<pre>  seconds  EV" in text
+    (talk,) = conversations(capture.read_bytes())
+    assert len(talk.payloads) == 2 * len(dc_session().exchanges)
 
 
-def talks(capture: pathlib.Path, station: str) -> list[int]:
-    """Payloads of the connections to a station."""
-    found = conversations(capture.read_bytes())
-    return [len(talk.payloads) for talk in found if talk.station == station]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+def test_who_may_not_listen_gets_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trace_live, "_listener", mock.Mock(side_effect=PermissionError))
+    assert main(["trace", "--live", "lo"]) == 2
+    assert "CAP_NET_RAW" in capsys.readouterr().err
