@@ -22,7 +22,7 @@ from secc.ocpp.commands import CommandParts, Commands, CommandServices
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.diagnostics import StationDiagnostics
 from secc.ocpp.dialect import EventAnswer, StationLabel
-from secc.ocpp.drivers import DriverDesk
+from secc.ocpp.drivers import DriverAuthorization
 from secc.ocpp.firmware import FirmwareParts, FirmwareUpdates, InstallingFirmware
 from secc.ocpp.handlers import handle
 from secc.ocpp.limits import ChargingLimits
@@ -172,7 +172,7 @@ class OcppBackend(
             report=self.report,
             rejected=self._transfer_rejected,
         )
-        self.drivers = DriverDesk(
+        self.drivers = DriverAuthorization(
             self.settings,
             self.conversation,
             self.authorizer,

@@ -18,7 +18,7 @@ _LONGEST = 36
 """Characters of a token in 2.0.1."""
 
 
-class DriverDesk:
+class DriverAuthorization:
     """Authorizes the drivers of one outlet, and begins their transactions."""
 
     def __init__(

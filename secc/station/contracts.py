@@ -40,7 +40,7 @@ from secc.settings.pnc import RevocationCheck
 from secc.settings.services import Payment
 from secc.station.attempts import Attempts
 from secc.station.boundary.backend import checked_backend
-from secc.station.provisioning import ProvisioningDesk, contract_policy, what_failed
+from secc.station.provisioning import StationProvisioning, contract_policy, what_failed
 from secc.station.revocation import RevocationFinder, finder_for
 from secc.station.tls import load_trust
 from secc.station.vehicle_status import VehicleStatusFinder
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 
 
-class ContractDesk:
+class StationContracts:
     """One per station; `terms` for each session, everything else for its outlet."""
 
     def __init__(
@@ -85,7 +85,7 @@ class ContractDesk:
             complain=complain,
             clock=clock,
         )
-        self.provisioning = ProvisioningDesk(config, self._backend, complain=complain, clock=clock)
+        self.provisioning = StationProvisioning(config, self._backend, complain=complain, clock=clock)
         """Contracts for cars that have none, or an old one."""
         self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._heaps = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
@@ -195,7 +195,7 @@ class ContractDesk:
             return pki.contract.Evidence()
 
     async def provision(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
-        """A bundle: one that came too late before, or the back end's answer, see `ProvisioningDesk`."""
+        """A bundle: one that came too late before, or the back end's answer, see `StationProvisioning`."""
         return await self.provisioning.answer(request, self._trust or pki.TrustStore())
 
     # --- records -------------------------------------------------------------------------------------------

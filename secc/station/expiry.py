@@ -18,7 +18,7 @@ from secc.ports import Backend
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.station.boundary.backend import checked_backend
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.reporting import ReportLink
 from secc.station.tls import TlsKeeper
 
@@ -31,7 +31,7 @@ class ExpiryWatch:
         config: SeccConfig,
         backend: Backend,
         tls: TlsKeeper,
-        desk: ContractDesk,
+        contracts: StationContracts,
         *,
         report: ReportLink,
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
@@ -40,7 +40,7 @@ class ExpiryWatch:
         self._config = config
         self._backend = checked_backend(backend)
         self._tls = tls
-        self._desk = desk
+        self._contracts = contracts
         self._report = report
         self._clock = clock
         self._reported: dict[tuple[str, str, datetime.datetime], Expiry] = {}
@@ -81,7 +81,7 @@ class ExpiryWatch:
                 what = "station" if position == 0 else "authority of the station"
                 what += " (ISO 15118-20)" if one in newer else ""
                 yield what, tls.credentials.common_name(certificate.subject), certificate.not_valid_after_utc
-        for anchor in self._desk.trust or ():
+        for anchor in self._contracts.trust or ():
             root = anchor.certificate
             yield "root", root.subject.common_name, root.not_after
 

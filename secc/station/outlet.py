@@ -57,9 +57,9 @@ from secc.station import actuator
 from secc.station.actuator import Actuator, what
 from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import CheckedController, checked_controller
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.needs import NeedsReports
-from secc.station.services import ServiceDesk
+from secc.station.services import ValueAddedServices
 
 Answer = (
     actuator.Answer
@@ -104,13 +104,13 @@ class Outlet:
         *,
         report: Callable[[Answer], None],
         complain: Callable[[str], None],
-        desk: ContractDesk | None = None,
+        contracts: StationContracts | None = None,
         actuator: Actuator | None = None,
-        services: ServiceDesk | None = None,
+        services: ValueAddedServices | None = None,
     ) -> None:
         """`report` takes inputs for the session; `complain` reports failed calls.
 
-        `desk` handles contracts; without it none is authorized. `actuator` commands the outlet.
+        Without `contracts` none is authorized. `actuator` commands the outlet.
         """
         self._controller = checked_controller(controller)
         self._actuator = actuator or Actuator(
@@ -120,9 +120,9 @@ class Outlet:
             discharge=self._controller.discharge,
         )
         self._actuator.begin(report)
-        self._services = services or ServiceDesk(config, backend, complain)
+        self._services = services or ValueAddedServices(config, backend, complain)
         self._needs = NeedsReports(config, backend, complain)
-        self._desk = desk
+        self._contracts = contracts
         self._contract: Ticket | None = None
         self._config = config
         self._backend = backend
@@ -190,8 +190,8 @@ class Outlet:
                 self._start(self._services.chosen(services))
             case NeedsReported(needs):
                 self._start(self._needs.report(needs))
-            case _ if self._desk is not None:
-                self._deal(command, self._desk)
+            case _ if self._contracts is not None:
+                self._handle_contracts(command, self._contracts)
 
     def withdraw(self) -> None:
         """The authorization of this session ends, for every answer of the back end, past or future [INV-11].
@@ -273,27 +273,27 @@ class Outlet:
 
     # --- contracts -----------------------------------------------------------------------------------------
 
-    def _deal(self, command: OutletCommand, desk: ContractDesk) -> None:
+    def _handle_contracts(self, command: OutletCommand, contracts: StationContracts) -> None:
         match command:
             case AuthorizeContract(ticket):
                 self._contract = ticket
                 if self._withdrawn:
                     self._report(ContractDecided(ticket, Verdict.WITHDRAWN))
                 else:
-                    self._start(self._authorize_contract(command, desk))
+                    self._start(self._authorize_contract(command, contracts))
             case JudgeContract():
                 self._start(self._judge(command))
             case AskRevocation():
-                self._start(self._ask_revocation(command, desk))
+                self._start(self._ask_revocation(command, contracts))
             case Provision():
-                self._start(self._provision(command, desk))
+                self._start(self._provision(command, contracts))
             case AskVehicleStatus():
-                self._start(self._ask_vehicle(command, desk))
+                self._start(self._ask_vehicle(command, contracts))
             case StoreReceipt() | ContractDelivered() | ContractGranted() | ContractRefused():
-                desk.record(command)
+                contracts.record(command)
 
-    async def _authorize_contract(self, command: AuthorizeContract, desk: ContractDesk) -> None:
-        verdict = await desk.authorize(command.contract)
+    async def _authorize_contract(self, command: AuthorizeContract, contracts: StationContracts) -> None:
+        verdict = await contracts.authorize(command.contract)
         self._report(ContractDecided(command.ticket, verdict))
 
     async def _judge(self, command: JudgeContract) -> None:
@@ -301,17 +301,19 @@ class Outlet:
         await asyncio.to_thread(command.judgement.judge)
         self._report(ContractJudged(command.ticket))
 
-    async def _ask_revocation(self, command: AskRevocation, desk: ContractDesk) -> None:
-        evidence = await desk.revocation(command.contract)
+    async def _ask_revocation(self, command: AskRevocation, contracts: StationContracts) -> None:
+        evidence = await contracts.revocation(command.contract)
         self._report(RevocationReported(command.ticket, evidence))
 
-    async def _ask_vehicle(self, command: AskVehicleStatus, desk: ContractDesk) -> None:
-        found = await desk.vehicle_status(command.vehicle)
+    async def _ask_vehicle(self, command: AskVehicleStatus, contracts: StationContracts) -> None:
+        found = await contracts.vehicle_status(command.vehicle)
         self._report(VehicleStatusReported(command.ticket, found.status, found.detail))
 
-    async def _provision(self, command: Provision, desk: ContractDesk) -> None:
-        answer = await desk.provision(command.request)
-        self._report(ContractProvisioned(command.ticket, answer, desk.provisioning.verified(command.request)))
+    async def _provision(self, command: Provision, contracts: StationContracts) -> None:
+        answer = await contracts.provision(command.request)
+        self._report(
+            ContractProvisioned(command.ticket, answer, contracts.provisioning.verified(command.request))
+        )
 
     # --- tasks ---------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class _Late:
     until: float
 
 
-class ProvisioningDesk:
+class StationProvisioning:
     """One per station; both generations."""
 
     def __init__(

@@ -13,7 +13,7 @@ from secc.settings.services import ValueAddedService, check_services
 from secc.station.boundary.backend import checked_backend
 
 
-class ServiceDesk:
+class ValueAddedServices:
     """One per station. If the back end fails here, only its services are missing."""
 
     def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:

@@ -25,13 +25,13 @@ from secc.settings.config import SeccConfig
 from secc.station.admission import Admission
 from secc.station.boundary.backend import CheckedBackend
 from secc.station.boundary.controller import CheckedController
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.hardware import Hardware
 from secc.station.link import Link, LinkGrant
 from secc.station.outlet import Outlet
 from secc.station.recording import SessionRecording
 from secc.station.reporting import Reports
-from secc.station.services import ServiceDesk
+from secc.station.services import ValueAddedServices
 
 if TYPE_CHECKING:
     from secc.tls import TlsEngine
@@ -45,8 +45,8 @@ class SessionParts:
     controller: CheckedController
     backend: CheckedBackend
     hardware: Hardware
-    contracts: ContractDesk
-    services: ServiceDesk
+    contracts: StationContracts
+    services: ValueAddedServices
     recording: SessionRecording
     random_bytes: Callable[[int], bytes]
     reports: Reports
@@ -208,7 +208,7 @@ class Sessions:
             parts.backend,
             report=link.post,
             complain=parts.reports.complaint,
-            desk=parts.contracts,
+            contracts=parts.contracts,
             actuator=self._hardware.actuator,
             services=parts.services,
         )

@@ -42,7 +42,7 @@ from secc.station.boundary.start import (
     check_prices,
     settle_discharge,
 )
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery
 from secc.station.endpoints import Endpoints
@@ -55,7 +55,7 @@ from secc.station.log import LogReporter
 from secc.station.ownership import OutletClaim
 from secc.station.recording import SessionRecording
 from secc.station.reporting import Reports
-from secc.station.services import ServiceDesk
+from secc.station.services import ValueAddedServices
 from secc.station.sessions import SessionParts, Sessions
 from secc.station.supervision import Supervision
 from secc.station.threads import LoopThread, ThreadsafeStation
@@ -121,7 +121,7 @@ class Station:
             from secc.station.renewal import renewals_for  # not loaded where nothing is renewed
 
             self._renewals = renewals_for(config, backend, reports.link, self._tls)
-        self._contracts = ContractDesk(
+        self._contracts = StationContracts(
             config, backend, complain=reports.complaint, note=self._contract_record, ocsp=ocsp
         )
         self._expiry = ExpiryWatch(config, backend, self._tls, self._contracts, report=reports.link)
@@ -141,7 +141,7 @@ class Station:
                 backend=backend,
                 hardware=self._hardware,
                 contracts=self._contracts,
-                services=ServiceDesk(config, backend, reports.complaint),
+                services=ValueAddedServices(config, backend, reports.complaint),
                 recording=self.recording,
                 random_bytes=checked_random(random_bytes, reports.complaint),
                 reports=reports,

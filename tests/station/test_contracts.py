@@ -1,4 +1,4 @@
-"""The desk: what outlives a session, back ends that are late, silent, broken or lie, and what is counted."""
+"""Contracts of a station: what outlives a session, back ends that are late, silent, broken or lie, and what is counted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from secc.session.contract_events import (
 )
 from secc.settings import CompatConfig, PncConfig, RevocationCheck, SeccConfig
 from secc.station.boundary.backend import checked_backend
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.provisioning import contract_policy
 from secc.station.revocation import RevocationFinder
 from tests.support.contracts import NOW, CarWallet, crls, encoded, hierarchy, trusted, wallet
@@ -101,7 +101,7 @@ class Scene:
         self.complaints: list[str] = []
         made = dataclasses.replace(config, timing=timing)
         self.noted: list[ContractRecord] = []
-        self.desk = ContractDesk(
+        self.contracts = StationContracts(
             made,
             self.backend,
             complain=self.complaints.append,
@@ -109,7 +109,7 @@ class Scene:
             finder=finder,
             clock=lambda: NOW,
         )
-        self.desk._trust = trusted()
+        self.contracts._trust = trusted()
 
 
 @contextlib.asynccontextmanager
@@ -118,7 +118,7 @@ async def open_scene(
 ) -> AsyncIterator[Scene]:
     scene = Scene(config, finder)
     yield scene
-    await scene.desk.stop()
+    await scene.contracts.stop()
 
 
 def proved() -> VerifiedContract:
@@ -136,16 +136,16 @@ def asked(car: CarWallet | None = None) -> ProvisioningRequest:
 
 
 def test_terms_say_what_the_back_end_can() -> None:
-    terms = Scene().desk.terms(0.0)
+    terms = Scene().contracts.terms(0.0)
     assert terms is not None
     assert terms.provisions == frozenset(Action)
     assert terms.finds_revocation
 
 
 def test_a_back_end_that_knows_no_contracts_gets_none() -> None:
-    desk = ContractDesk(PNC_AC, GrantingBackend(), complain=lambda _: None)
-    assert desk.terms(0.0) is None
-    assert ContractDesk(SeccConfig(), Backend(), complain=lambda _: None).terms(0.0) is None
+    contracts = StationContracts(PNC_AC, GrantingBackend(), complain=lambda _: None)
+    assert contracts.terms(0.0) is None
+    assert StationContracts(SeccConfig(), Backend(), complain=lambda _: None).terms(0.0) is None
 
 
 def test_settings_become_a_policy() -> None:
@@ -163,41 +163,41 @@ def test_settings_become_a_policy() -> None:
 async def test_what_is_no_verdict_grants_nothing(lie: object) -> None:
     async with open_scene() as scene:
         scene.backend.verdict = lie
-        assert await scene.desk.authorize(proved()) is Verdict.UNREACHABLE
+        assert await scene.contracts.authorize(proved()) is Verdict.UNREACHABLE
         assert "expected a member of Verdict" in scene.complaints[0]
 
 
 async def test_a_broken_or_silent_back_end_is_unreachable() -> None:
     async with open_scene() as scene:
         scene.backend.error = RuntimeError("down")
-        assert await scene.desk.authorize(proved()) is Verdict.UNREACHABLE
-        assert await scene.desk.revocation(proved()) == Evidence()
-        assert (await scene.desk.provision(asked())).refusal is Refusal.UNREACHABLE
+        assert await scene.contracts.authorize(proved()) is Verdict.UNREACHABLE
+        assert await scene.contracts.revocation(proved()) == Evidence()
+        assert (await scene.contracts.provision(asked())).refusal is Refusal.UNREACHABLE
         scene.backend.error, scene.backend.gate = None, asyncio.Event()
-        assert await scene.desk.authorize(proved()) is Verdict.UNREACHABLE
-        assert await scene.desk.revocation(proved()) == Evidence()
-        assert (await scene.desk.provision(asked())).refusal is Refusal.UNREACHABLE
+        assert await scene.contracts.authorize(proved()) is Verdict.UNREACHABLE
+        assert await scene.contracts.revocation(proved()) == Evidence()
+        assert (await scene.contracts.provision(asked())).refusal is Refusal.UNREACHABLE
 
 
 async def test_a_query_outlives_its_session_and_its_answer_is_kept_for_one_more() -> None:
     async with open_scene() as scene:
         scene.backend.gate = asyncio.Event()
-        first = asyncio.create_task(scene.desk.provision(asked()))
+        first = asyncio.create_task(scene.contracts.provision(asked()))
         await eventually(lambda: scene.backend.provisioned == 1)
         first.cancel()
         await asyncio.wait([first])
         scene.backend.gate.set()
-        await eventually(lambda: len(scene.desk.provisioning._late) == 1)
-        assert (await scene.desk.provision(asked())).payload == scene.backend.answer.payload  # type: ignore[attr-defined]
+        await eventually(lambda: len(scene.contracts.provisioning._late) == 1)
+        assert (await scene.contracts.provision(asked())).payload == scene.backend.answer.payload  # type: ignore[attr-defined]
         assert scene.backend.provisioned == 1
-        await scene.desk.provision(asked())  # used up: asked again
+        await scene.contracts.provision(asked())  # used up: asked again
         assert scene.backend.provisioned == 2
 
 
 async def test_the_same_question_is_asked_once_at_a_time() -> None:
     async with open_scene() as scene:
         scene.backend.gate = asyncio.Event()
-        both = [asyncio.create_task(scene.desk.provision(asked())) for _ in range(2)]
+        both = [asyncio.create_task(scene.contracts.provision(asked())) for _ in range(2)]
         await eventually(lambda: scene.backend.provisioned == 1)
         scene.backend.gate.set()
         answers = await asyncio.gather(*both)
@@ -208,15 +208,15 @@ async def test_the_same_question_is_asked_once_at_a_time() -> None:
 async def test_contracts_accepted_by_the_back_end_are_known_for_a_while() -> None:
     async with open_scene() as scene:
         now = asyncio.get_running_loop().time()
-        scene.desk.record(ContractGranted(proved(), GrantSource.CHAIN))
-        terms = scene.desk.terms(now)
+        scene.contracts.record(ContractGranted(proved(), GrantSource.CHAIN))
+        terms = scene.contracts.terms(now)
         assert terms is not None
         assert terms.known == frozenset()
-        scene.desk.record(ContractGranted(proved(), GrantSource.BACK_END))
-        terms = scene.desk.terms(now)
+        scene.contracts.record(ContractGranted(proved(), GrantSource.BACK_END))
+        terms = scene.contracts.terms(now)
         assert terms is not None
         assert terms.known == {proved().fingerprint}
-        terms = scene.desk.terms(now + 3_000_000)
+        terms = scene.contracts.terms(now + 3_000_000)
         assert terms is not None
         assert terms.known == frozenset()
 
@@ -225,13 +225,13 @@ async def test_every_refusal_is_counted_and_told() -> None:
     refusal = ContractRefused("PaymentDetailsReq", ResponseCode.FAILED_CERT_CHAIN_ERROR, "no_anchor", "x")
 
     async with open_scene() as scene:
-        scene.desk.record(refusal)
-        scene.desk.record(refusal)
+        scene.contracts.record(refusal)
+        scene.contracts.record(refusal)
         await eventually(lambda: scene.backend.records == [refusal, refusal])
-        assert scene.desk.refusals == {"no_anchor": 2}
+        assert scene.contracts.refusals == {"no_anchor": 2}
         assert scene.noted == [refusal, refusal]
         scene.backend.error = RuntimeError("full")
-        scene.desk.record(refusal)
+        scene.contracts.record(refusal)
         await eventually(lambda: scene.complaints == ["record_contract: RuntimeError: full"])
 
 
@@ -251,7 +251,7 @@ async def test_every_refusal_is_counted_and_told() -> None:
 async def test_what_is_no_answer_is_a_faulty_one(lie: object) -> None:  # BKE-03
     async with open_scene() as scene:
         scene.backend.answer = lie
-        assert (await scene.desk.provision(asked())).refusal is Refusal.FAULTY
+        assert (await scene.contracts.provision(asked())).refusal is Refusal.FAULTY
         assert scene.complaints[0].startswith("provision: ")
         assert "expected" in scene.complaints[0]
         assert len(scene.complaints[0]) < 120
@@ -261,7 +261,7 @@ async def test_what_is_no_answer_is_a_faulty_one(lie: object) -> None:  # BKE-03
 async def test_what_is_no_evidence_proves_nothing(lie: object) -> None:
     async with open_scene() as scene:
         scene.backend.evidence = lie
-        assert await scene.desk.revocation(proved()) == Evidence()
+        assert await scene.contracts.revocation(proved()) == Evidence()
         assert scene.complaints[0].startswith("revocation: ")
         assert "expected" in scene.complaints[0]
 
@@ -273,34 +273,34 @@ async def test_an_answer_is_kept_until_it_is_known_to_have_been_sent() -> None:
     """The session may have given up in the very moment in which the answer came."""
 
     async with open_scene() as scene:
-        answer = await scene.desk.provision(asked())
-        again = await scene.desk.provision(asked())
+        answer = await scene.contracts.provision(asked())
+        again = await scene.contracts.provision(asked())
         assert again == answer
         assert scene.backend.provisioned == 1
 
 
 async def test_an_answer_that_was_sent_is_not_sent_again() -> None:
     async with open_scene() as scene:
-        answer = await scene.desk.provision(asked())
+        answer = await scene.contracts.provision(asked())
         judged = verify_response(answer.payload, asked(), trusted(), NOW)
-        scene.desk.record(ContractDelivered(asked(), judged))
-        await scene.desk.provision(asked())
+        scene.contracts.record(ContractDelivered(asked(), judged))
+        await scene.contracts.provision(asked())
         assert scene.backend.provisioned == 2
 
 
 async def test_a_faulty_answer_is_not_kept() -> None:
     async with open_scene() as scene:
         scene.backend.answer = ProvisioningAnswer(b"\x80\x98garbage")
-        await scene.desk.provision(asked())
-        await scene.desk.provision(asked())
+        await scene.contracts.provision(asked())
+        await scene.contracts.provision(asked())
         assert scene.backend.provisioned == 2
 
 
 async def test_a_faulty_answer_is_kept_where_the_ev_judges_it() -> None:
     async with open_scene(with_pnc(PNC_AC, forward_unverified=True)) as scene:
         scene.backend.answer = ProvisioningAnswer(b"whatever")
-        await scene.desk.provision(asked())
-        await scene.desk.provision(asked())
+        await scene.contracts.provision(asked())
+        await scene.contracts.provision(asked())
         assert scene.backend.provisioned == 1
 
 
@@ -310,17 +310,17 @@ async def test_a_faulty_answer_is_kept_where_the_ev_judges_it() -> None:
 async def test_one_car_may_ask_for_a_contract_only_so_often() -> None:
     async with open_scene(with_pnc(PNC_AC, provisioning_limit=3)) as scene:
         scene.backend.answer = ProvisioningAnswer(refusal=Refusal.UNKNOWN)
-        refusals = [(await scene.desk.provision(asked())).refusal for _ in range(5)]
+        refusals = [(await scene.contracts.provision(asked())).refusal for _ in range(5)]
         assert refusals == [Refusal.UNKNOWN] * 3 + [Refusal.TOO_OFTEN] * 2
         assert scene.backend.provisioned == 3
         other = wallet(oem=hierarchy(b"another PKI")[Kind.OEM_LEAF])
-        assert (await scene.desk.provision(asked(other))).refusal is Refusal.UNKNOWN
+        assert (await scene.contracts.provision(asked(other))).refusal is Refusal.UNKNOWN
 
 
 async def test_a_contract_that_is_refused_too_often_is_not_asked_about_again() -> None:
     async with open_scene(with_pnc(PNC_AC, refusal_limit=2)) as scene:
         scene.backend.verdict = Verdict.BLOCKED
-        verdicts = [await scene.desk.authorize(proved()) for _ in range(4)]
+        verdicts = [await scene.contracts.authorize(proved()) for _ in range(4)]
         assert verdicts == [Verdict.BLOCKED] * 2 + [Verdict.TOO_OFTEN] * 2
         assert scene.backend.authorized == 2
 
@@ -328,21 +328,21 @@ async def test_a_contract_that_is_refused_too_often_is_not_asked_about_again() -
 async def test_refusals_are_forgotten_with_time_and_with_a_grant() -> None:
     async with open_scene(with_pnc(PNC_AC, refusal_limit=2, limit_window=0.2)) as scene:
         scene.backend.verdict = Verdict.BLOCKED
-        assert await scene.desk.authorize(proved()) is Verdict.BLOCKED
+        assert await scene.contracts.authorize(proved()) is Verdict.BLOCKED
         scene.backend.verdict = Verdict.ACCEPTED
-        assert await scene.desk.authorize(proved()) is Verdict.ACCEPTED
+        assert await scene.contracts.authorize(proved()) is Verdict.ACCEPTED
         scene.backend.verdict = Verdict.BLOCKED
         for _ in range(2):
-            assert await scene.desk.authorize(proved()) is Verdict.BLOCKED
-        assert await scene.desk.authorize(proved()) is Verdict.TOO_OFTEN
+            assert await scene.contracts.authorize(proved()) is Verdict.BLOCKED
+        assert await scene.contracts.authorize(proved()) is Verdict.TOO_OFTEN
         await asyncio.sleep(0.25)
-        assert await scene.desk.authorize(proved()) is Verdict.BLOCKED
+        assert await scene.contracts.authorize(proved()) is Verdict.BLOCKED
 
 
 async def test_a_back_end_that_is_away_refuses_nobody() -> None:
     async with open_scene(with_pnc(PNC_AC, refusal_limit=2)) as scene:
         scene.backend.error = RuntimeError("down")
-        verdicts = {await scene.desk.authorize(proved()) for _ in range(4)}
+        verdicts = {await scene.contracts.authorize(proved()) for _ in range(4)}
         assert verdicts == {Verdict.UNREACHABLE}
 
 
@@ -351,9 +351,9 @@ async def test_refusals_that_heap_up_are_told_once() -> None:
 
     async with open_scene(with_pnc(PNC_AC, refusal_limit=3)) as scene:
         for _ in range(10):
-            scene.desk.record(refusal)
+            scene.contracts.record(refusal)
         assert scene.complaints == ["PaymentDetailsReq was refused 3 times in 60 min: no_anchor"]
-        assert scene.desk.refusals["no_anchor"] == 10
+        assert scene.contracts.refusals["no_anchor"] == 10
 
 
 # --- central validation -----------------------------------------------------------------------------------
@@ -376,19 +376,21 @@ def forwarded() -> ForwardedContract:
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_central_validation_is_the_operators_wish(wanted: bool) -> None:
-    desk = ContractDesk(with_pnc(PNC_AC, central_validation=wanted), Central(), complain=lambda _: None)
-    found = desk.terms(0.0)
+    contracts = StationContracts(
+        with_pnc(PNC_AC, central_validation=wanted), Central(), complain=lambda _: None
+    )
+    found = contracts.terms(0.0)
     assert found is not None
     assert found.central is wanted
 
 
 async def test_a_contract_without_a_root_goes_to_a_back_end_that_validates_and_to_no_other() -> None:
     async with open_scene() as scene:
-        assert await scene.desk.authorize(forwarded()) is Verdict.UNREACHABLE
+        assert await scene.contracts.authorize(forwarded()) is Verdict.UNREACHABLE
         assert scene.backend.authorized == 0
         central = Central()
-        scene.desk._backend = checked_backend(central)
-        assert await scene.desk.authorize(forwarded()) is Verdict.ACCEPTED
+        scene.contracts._backend = checked_backend(central)
+        assert await scene.contracts.authorize(forwarded()) is Verdict.ACCEPTED
         assert len(central.records) == 1
         assert central.authorized == 0
 
@@ -405,8 +407,8 @@ class Lists:
 
 async def test_what_the_back_end_has_and_what_was_fetched_are_both_weighed() -> None:
     async with open_scene(finder=RevocationFinder(None, Lists(), patience=0.2, clock=lambda: NOW)) as scene:
-        found = await scene.desk.revocation(proved())
+        found = await scene.contracts.revocation(proved())
         assert found.ocsp == (b"answer",)
         assert found.crls == ()
         scene.backend.error = RuntimeError("down")
-        assert await scene.desk.revocation(proved()) == Evidence()
+        assert await scene.contracts.revocation(proved()) == Evidence()

@@ -17,7 +17,7 @@ from secc.pki.trust import trust
 from secc.ports import ReportsExpiry
 from secc.records import LinkEvent, LinkRecord
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.expiry import ExpiryWatch
 from secc.station.tls import TlsKeeper
 from tests.support.pnc import PNC_AC
@@ -57,12 +57,12 @@ class Scene:
         self.told: list[str] = []
         self.backend = Contracts()
         keeper = TlsKeeper(made, report=lambda _event, _text: None, clock=lambda: self.now)
-        self.desk = ContractDesk(PNC_AC, self.backend, complain=self.told.append)
+        self.contracts = StationContracts(PNC_AC, self.backend, complain=self.told.append)
         self.watch = ExpiryWatch(
             made,
             self.backend,
             keeper,
-            self.desk,
+            self.contracts,
             report=lambda _event, text: self.told.append(text),
             clock=lambda: self.now,
         )
@@ -93,7 +93,7 @@ def test_the_stations_certificate_is_told_at_each_level_once(scene: Scene) -> No
 
 def test_roots_are_watched(scene: Scene) -> None:
     root = PKI[Kind.MO_ROOT].certificate
-    scene.desk._trust = trust([(Kind.MO_ROOT, root)])
+    scene.contracts._trust = trust([(Kind.MO_ROOT, root)])
     told = scene.look(root.not_after - 3 * DAY)
     assert any(text.startswith("root MORootCA Test ends on") for text in told)
 
@@ -119,7 +119,7 @@ def test_contracts_of_the_back_end_are_told_with_what_is_done_about_them(scene: 
 
 def test_what_occurs_twice_is_told_once(scene: Scene) -> None:
     root = PKI[Kind.MO_ROOT].certificate
-    scene.desk._trust = trust([(Kind.MO_ROOT, root), (Kind.V2G_ROOT, root)])
+    scene.contracts._trust = trust([(Kind.MO_ROOT, root), (Kind.V2G_ROOT, root)])
     scene.backend.ends = [contract(root.not_after)] * 2
     told = scene.look(root.not_after - 3 * DAY)
     assert len([text for text in told if text.startswith(("root", "contract"))]) == 2

@@ -29,7 +29,7 @@ from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, Schedul
 from secc.session.ticket import Ticket
 from secc.settings import EnergyMode
 from secc.station.actuator import Actuator
-from secc.station.contracts import ContractDesk
+from secc.station.contracts import StationContracts
 from secc.station.outlet import Answer, Outlet
 from tests.support.wire import GrantingBackend, RecordingOutlet, config, eventually
 
@@ -299,7 +299,7 @@ async def test_an_authorization_can_be_withdrawn_before_it_is_asked_for() -> Non
 @pytest.mark.inv("INV-11")
 async def test_a_contract_is_not_asked_about_after_a_withdrawal() -> None:
     async with open_scene() as scene:
-        scene.outlet._desk = cast(ContractDesk, object())  # is not asked
+        scene.outlet._contracts = cast(StationContracts, object())  # is not asked
         scene.outlet.withdraw()
         scene.outlet.perform(AuthorizeContract(TICKET, cast(Any, None)))
         assert scene.answers == [ContractDecided(TICKET, Verdict.WITHDRAWN)]

@@ -8,7 +8,7 @@ from secc.ports import OffersServices
 from secc.session.service_events import ChosenService, ServicesChosen
 from secc.settings import SeccConfig
 from secc.settings.services import ValueAddedService
-from secc.station.services import ServiceDesk
+from secc.station.services import ValueAddedServices
 from tests.station.test_outlet import open_scene
 from tests.support.wire import GrantingBackend, config, eventually
 
@@ -37,17 +37,17 @@ class Offering(GrantingBackend, OffersServices):
         self.chosen.append(chosen)
 
 
-def desk(backend: GrantingBackend) -> tuple[ServiceDesk, list[str]]:
+def services(backend: GrantingBackend) -> tuple[ValueAddedServices, list[str]]:
     complaints: list[str] = []
-    return ServiceDesk(config(), backend, complaints.append), complaints
+    return ValueAddedServices(config(), backend, complaints.append), complaints
 
 
 def test_a_back_end_adds_services() -> None:
-    assert desk(Offering(PARKING))[0].offered() == (PARKING,)
+    assert services(Offering(PARKING))[0].offered() == (PARKING,)
 
 
 def test_a_back_end_that_has_none_offers_none() -> None:
-    assert desk(GrantingBackend())[0].offered() == ()
+    assert services(GrantingBackend())[0].offered() == ()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_back_end_that_has_none_offers_none() -> None:
 def test_services_that_cannot_be_offered_are_left_out_and_complained_of(
     backend: Offering, complaint: str
 ) -> None:
-    offering, complaints = desk(backend)
+    offering, complaints = services(backend)
     assert offering.offered() == ()
     assert complaints == [complaint]
 
@@ -68,12 +68,12 @@ def test_services_that_cannot_be_offered_are_left_out_and_complained_of(
 async def test_the_choice_reaches_the_back_end() -> None:
     async with open_scene() as scene:
         backend = Offering(PARKING)
-        scene.outlet._services = ServiceDesk(SeccConfig(), backend, scene.complaints.append)
+        scene.outlet._services = ValueAddedServices(SeccConfig(), backend, scene.complaints.append)
         scene.outlet.perform(ServicesChosen((ChosenService(60001),)))
         await eventually(lambda: backend.chosen == [(ChosenService(60001),)])
 
 
 async def test_a_back_end_that_fails_to_hear_is_complained_of() -> None:
-    offering, complaints = desk(Offering(trouble=RuntimeError("down")))
+    offering, complaints = services(Offering(trouble=RuntimeError("down")))
     await offering.chosen((ChosenService(60001),))
     assert complaints == ["services_chosen: RuntimeError: down"]
