@@ -31,60 +31,30 @@ from secc.lanes import MAX_WAITING, Lane, Lanes
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.pki.transport import Transport
 from secc.session.context import SessionConfig
-from secc.session.contract_events import ContractInput, ContractOutput, ContractTerms
+from secc.session.contract_events import ContractTerms
 from secc.session.dialect import Dialect
 from secc.session.facts import Message
 from secc.session.inputs import (
-    AuthorizationDecided,
-    CableCheckReported,
-    ContactorReported,
-    ControllerFault,
-    DischargePermitted,
-    EnergyTargeted,
-    GridCodeGiven,
-    GridTargeted,
     Input,
     LinkLost,
-    PauseRequested,
     PeerMisbehaved,
-    PowerLimited,
-    PricesOffered,
     Received,
-    RenegotiationRequested,
-    SchedulesOffered,
-    ServiceRenegotiationRequested,
-    StandbyExitRequested,
-    StopRequested,
+    StationInput,
     Tick,
 )
 from secc.session.machine import Session
-from secc.session.needs import NeedsReported
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import (
-    AskGridCode,
-    AskPrices,
-    AskSchedules,
-    Authorize,
-    CloseContactor,
     EndReason,
     EndSession,
-    GridEventSeen,
     Notice,
     NoticeKind,
-    OfferChosen,
-    OfferSent,
-    OpenContactor,
+    OutletCommand,
     Output,
-    RenewLease,
     Send,
-    SetOutput,
-    SetReactivePower,
-    StartCableCheck,
 )
 from secc.session.paused import PausedSession
-from secc.session.service_events import ServicesChosen
 from secc.session.streams import Stream
-from secc.session.vehicle_events import AskVehicleStatus, VehicleStatusReported
 from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
@@ -146,57 +116,9 @@ class Close(msgspec.Struct, frozen=True, gc=False):
     after: float = 0.0
 
 
-ConnectionInput = (
-    Data
-    | EndOfStream
-    | Tick
-    | ContactorReported
-    | CableCheckReported
-    | AuthorizationDecided
-    | SchedulesOffered
-    | PricesOffered
-    | StopRequested
-    | RenegotiationRequested
-    | ServiceRenegotiationRequested
-    | PauseRequested
-    | StandbyExitRequested
-    | EnergyTargeted
-    | GridCodeGiven
-    | GridTargeted
-    | DischargePermitted
-    | PowerLimited
-    | LinkLost
-    | PeerMisbehaved
-    | ControllerFault
-    | ContractInput
-    | VehicleStatusReported
-)
+ConnectionInput = Data | EndOfStream | StationInput
 
-ConnectionOutput = (
-    Heard
-    | Write
-    | Close
-    | CloseContactor
-    | OpenContactor
-    | StartCableCheck
-    | SetOutput
-    | RenewLease
-    | Authorize
-    | AskSchedules
-    | AskPrices
-    | AskGridCode
-    | GridEventSeen
-    | SetReactivePower
-    | OfferSent
-    | OfferChosen
-    | Notice
-    | EndSession
-    | ContractOutput
-    | AskVehicleStatus
-    | ServicesChosen
-    | NeedsReported
-)
-
+ConnectionOutput = Heard | Write | Close | OutletCommand | Notice | EndSession
 
 RandomBytes = Callable[[int], bytes]
 """Returns this number of random bytes, cryptographically secure."""

@@ -9,6 +9,7 @@ from secc.records.text import detail_of, milliseconds, name_of
 from secc.session.outputs import SetOutput
 from secc.session.states import Stage
 from secc.trace.readings import quantity, state_of_charge, transferred_power
+from secc.trace.repeats import Repeats
 
 _REPEATS = 2
 """Records of one kind that are printed; the next ones only change the line."""
@@ -21,7 +22,7 @@ class LoopView:
 
     def __init__(self, state: Callable[[], Stage | None] = lambda: None) -> None:
         self._state = state
-        self._seen: dict[str, int] = {}
+        self._repeats = Repeats(_REPEATS, _KINDS)
         self._values: dict[str, str] = {}
         self._energy = 0.0  # Wh
         self._power: tuple[float, float] | None = None  # s, W
@@ -31,17 +32,11 @@ class LoopView:
         """Take a record; True: show `text` instead of a line for it."""
         kind = _kind(record)
         if not kind:
-            self._seen.clear()
+            self._repeats.clear()
             self._reset()
             return False
         self._read(record)
-        count = self._seen.pop(kind, 0) + 1
-        if count == 1 and any(seen > _REPEATS for seen in self._seen.values()):
-            self._seen.clear()
-        self._seen[kind] = count
-        if len(self._seen) > _KINDS:
-            del self._seen[next(iter(self._seen))]
-        return count > _REPEATS
+        return self._repeats.take(kind)
 
     @property
     def text(self) -> str:

@@ -170,6 +170,22 @@ def verify_without_anchor(
     return UnanchoredChain(role, leaf, tuple(authorities), tuple(validation.tolerated), now, seal=_SEAL)
 
 
+def verify_anchored_or_not(
+    chain: Sequence[bytes | Certificate],
+    role: Role,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ChainPolicy | None = None,
+) -> VerifiedChain | UnanchoredChain:
+    """Verify a chain; one with an unknown root is consistent at least, and others judge the root."""
+    try:
+        return verify_chain(chain, role, trust, now, policy)
+    except ChainError as error:
+        if error.rule != Rule.NO_ANCHOR:
+            raise
+        return verify_without_anchor(chain, role, now, policy)
+
+
 def check_authority_chain(
     chain: Sequence[Certificate],
     kind: Kind,

@@ -17,17 +17,16 @@ import hashlib
 from typing import Any
 
 from secc import exi
-from secc.errors import CertificateError, ChainError, DecodeError
+from secc.errors import CertificateError, DecodeError
 from secc.messages import iso20_common as m
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
-from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
+from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_anchored_or_not, verify_chain
 from secc.pki.contract import ContractPolicy, certificates_of
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.iso20_delivery import WrappedKey, check_wrapped, curve_of
 from secc.pki.kinds import Generation
 from secc.pki.provisioning import Action, names_root
-from secc.pki.rules import Rule
 from secc.pki.trust import Role, TrustStore
 from secc.pki.xmldsig import SignedPart, VerifiedSignature, iso20_part, verify
 
@@ -167,7 +166,7 @@ def verify_installation_request(
     Raises SignatureError [V2G20-461], or ChainError for the certificate [V2G20-2203] [V2G20-2204].
     """
     shown = certificates_of(request.oem_provisioning_certificate_chain)
-    chain = _with_or_without_anchor(shown, Role.OEM, trust, now, policy)
+    chain = verify_anchored_or_not(shown, Role.OEM, trust, now, policy.chain)
     generation = policy.chain.generation
     signature: Signature | None = request.header.signature
     proof = verify(
@@ -184,22 +183,6 @@ def verify_installation_request(
         proof=proof,
         seal=_SEAL,
     )
-
-
-def _with_or_without_anchor(
-    shown: tuple[bytes, ...],
-    role: Role,
-    trust: TrustStore,
-    now: datetime.datetime,
-    policy: ContractPolicy,
-) -> VerifiedChain | UnanchoredChain:
-    """Verify a chain; one with an unknown root is consistent at least, and the back end judges it."""
-    try:
-        return verify_chain(shown, role, trust, now, policy.chain)
-    except ChainError as error:
-        if error.rule != Rule.NO_ANCHOR:
-            raise
-        return verify_without_anchor(shown, role, now, policy.chain)
 
 
 # --- the answer -------------------------------------------------------------------------------------------
@@ -246,7 +229,7 @@ def verify_installation(
         compat=policy.compat,
     )
     shown = certificates_of(data.contract_certificate_chain)
-    contract = _with_or_without_anchor(shown, Role.CONTRACT, trust, now, policy)
+    contract = verify_anchored_or_not(shown, Role.CONTRACT, trust, now, policy.chain)
     _check_key(data, contract.leaf, request, policy.chain.generation)
     if request is not None and any(contract.emaid.matches(one) for one in request.delivered):
         raise _faulty("delivered_already", f"the contract {contract.emaid} was delivered in this session")

@@ -20,7 +20,7 @@ from secc.errors import CertificateError, ChainError, DecodeError, IdentifierErr
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate, read_certificate
-from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
+from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_anchored_or_not, verify_chain
 from secc.pki.contract import ContractPolicy, certificates_of
 from secc.pki.delivery import DeliveredKey, check_delivery
 from secc.pki.identifiers import EMAID, PCID
@@ -323,13 +323,7 @@ def _delivered_contract(
     body: Response, trust: TrustStore, now: datetime.datetime, policy: ContractPolicy
 ) -> VerifiedChain | UnanchoredChain:
     shown = certificates_of(body.contract_signature_cert_chain)
-    contract: VerifiedChain | UnanchoredChain
-    try:
-        contract = verify_chain(shown, Role.CONTRACT, trust, now, policy.chain)
-    except ChainError as error:
-        if error.rule != Rule.NO_ANCHOR:
-            raise
-        contract = verify_without_anchor(shown, Role.CONTRACT, now, policy.chain)
+    contract = verify_anchored_or_not(shown, Role.CONTRACT, trust, now, policy.chain)
     if not EMAID.parse(body.emaid.value).matches(contract.emaid):
         raise _faulty("emaid_mismatch", f"eMAID {body.emaid.value} for a contract of {contract.emaid}")
     return contract

@@ -43,6 +43,7 @@ __all__ = [
     "SchedulesOffered",
     "ServiceRenegotiationRequested",
     "StandbyExitRequested",
+    "StationInput",
     "StopRequested",
     "Tick",
 ]
@@ -186,9 +187,8 @@ class ControllerFault(msgspec.Struct, frozen=True):
     fault: EvseFault = EvseFault.MALFUNCTION
 
 
-Input = (
-    Received
-    | Tick
+StationInput = (
+    Tick
     | ContactorReported
     | CableCheckReported
     | AuthorizationDecided
@@ -210,3 +210,6 @@ Input = (
     | ContractInput
     | VehicleStatusReported
 )
+"""What happens besides the messages of the EV."""
+
+Input = Received | StationInput

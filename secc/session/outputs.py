@@ -36,6 +36,7 @@ __all__ = [
     "OfferChosen",
     "OfferSent",
     "OpenContactor",
+    "OutletCommand",
     "Output",
     "RenewLease",
     "Send",
@@ -220,9 +221,8 @@ class EndSession(msgspec.Struct, frozen=True, kw_only=True):
     """What a next session needs to continue this one, with PAUSED."""
 
 
-Output = (
-    Send
-    | CloseContactor
+OutletCommand = (
+    CloseContactor
     | OpenContactor
     | StartCableCheck
     | SetOutput
@@ -235,10 +235,11 @@ Output = (
     | SetReactivePower
     | OfferSent
     | OfferChosen
-    | Notice
-    | EndSession
     | ContractOutput
     | AskVehicleStatus
     | ServicesChosen
     | NeedsReported
 )
+"""What the outlet and the back end carry out, answer or take note of."""
+
+Output = Send | OutletCommand | Notice | EndSession

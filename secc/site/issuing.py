@@ -137,8 +137,8 @@ class Bundle:
     """The eMAID of the contract in the bundle."""
 
 
-class ProvisioningService:
-    """Certificate provisioning service of ISO 15118-2: encrypts and signs."""
+class _SigningService:
+    """A CPS leaf that signs, with the certificates above it."""
 
     def __init__(
         self,
@@ -157,6 +157,10 @@ class ProvisioningService:
         """The CPS leaf and its Sub-CAs, without the root."""
         return (self.signer.certificate, *self._above)
 
+
+class ProvisioningService(_SigningService):
+    """Certificate provisioning service of ISO 15118-2: encrypts and signs."""
+
     def bundle(self, action: Action, contract: IssuedContract, receiver: ec.EllipticCurvePublicKey) -> Bundle:
         """Return the answer for the car with this key: the OEM provisioning key, or the old contract key at
         an update. Raises CertificateError for a contract of the other generation."""
@@ -164,7 +168,7 @@ class ProvisioningService:
         kind = iso2.CertificateInstallationRes if action is Action.INSTALL else iso2.CertificateUpdateRes
         body: Response = kind(
             response_code=ResponseCode.OK,
-            sa_provisioning_certificate_chain=chain_message((self.signer.certificate, *self._above)),
+            sa_provisioning_certificate_chain=chain_message(self.chain),
             contract_signature_cert_chain=chain_message(contract.chain, "id1"),
             contract_signature_encrypted_private_key=iso2.ContractSignatureEncryptedPrivateKey(
                 id="id2", value=delivered.encrypted
@@ -179,20 +183,8 @@ class ProvisioningService:
         return Bundle(payload, contract.emaid, contract.leaf.not_after)
 
 
-class InstallationService:
+class InstallationService(_SigningService):
     """Certificate provisioning service of ISO 15118-20: encrypts and signs."""
-
-    def __init__(
-        self,
-        signer: Holder,
-        above: Sequence[Certificate],
-        *,
-        random_bytes: Callable[[int], bytes] = os.urandom,
-    ) -> None:
-        """`signer`: the CPS leaf; `above`: its Sub-CAs, starting with its issuer, without the root."""
-        self.signer = signer
-        self._above = tuple(above)
-        self._random_bytes = random_bytes
 
     def bundle(self, contract: IssuedContract, receiver: Certificate, *, remaining: int = 0) -> Bundle:
         """Return the answer for the vehicle with this provisioning certificate.
@@ -214,14 +206,14 @@ class InstallationService:
         )
         part = iso20_part("SignedInstallationData", data)
         signature = sign((part,), self.signer.key, generation=generation_of(self.signer.certificate))
-        chain = (self.signer.certificate, *self._above)
         # Session and time are not known yet: the station replaces both in place.
         response = m.CertificateInstallationRes(
             header=m.MessageHeader(session_id=bytes(8), time_stamp=0, signature=signature),
             response_code=m.ResponseCode.OK,
             evse_processing=m.Processing.FINISHED,
             cps_certificate_chain=m.CertificateChain(
-                certificate=chain[0].der, sub_certificates=_subs(chain) if self._above else None
+                certificate=self.signer.certificate.der,
+                sub_certificates=_subs(self.chain) if self._above else None,
             ),
             signed_installation_data=data,
             remaining_contract_certificate_chains=remaining,

@@ -9,6 +9,7 @@ import asyncio
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -97,7 +98,8 @@ def open_site(
     expiry = expiry or ExpiryConfig()
     if config.store is None or not config.store.exists():
         raise ConfigError(f"pnc.site.store: {config.store} does not exist; `secc pnc init` creates one")
-    issuer, service = _issuer(config), _service(config)
+    issuer = _issuer(config)
+    service = _service(config, Generation.ISO2, ProvisioningService)
     newer = config.iso20
     try:
         authorities = _authorities(config)
@@ -108,7 +110,7 @@ def open_site(
             issuer=issuer,
             service=service,
             iso20_issuer=_issuer_of(newer.mo_chain, newer.mo_key, newer.mo_key_password, config),
-            iso20_service=_iso20_service(newer),
+            iso20_service=_service(newer, Generation.ISO20, InstallationService),
             evidence=RevocationLists(config.crls),
             allow_external=config.allow_external,
             watch=WatchPolicy(levels=expiry.levels, renew=expiry.renew),
@@ -127,9 +129,10 @@ def site_keys(config: SiteConfig) -> dict[Generation, datetime.datetime]:
     Reads the keys and nothing else; raises ConfigError, which names the file.
     """
     newer = config.iso20
-    issuer, service = _issuer(config), _service(config)
+    issuer = _issuer(config)
+    service = _service(config, Generation.ISO2, ProvisioningService)
     iso20_issuer = _issuer_of(newer.mo_chain, newer.mo_key, newer.mo_key_password, config)
-    iso20_service = _iso20_service(newer)
+    iso20_service = _service(newer, Generation.ISO20, InstallationService)
     found: dict[Generation, datetime.datetime] = {}
     if issuer is not None and service is not None:
         found[Generation.ISO2] = _first_end(issuer, service)
@@ -198,20 +201,17 @@ def _issuer_of(
     return ContractIssuer(holder, above, ocsp_url=config.ocsp_url, validity=validity)
 
 
-def _service(config: SiteConfig) -> ProvisioningService | None:
+_Service = TypeVar("_Service", ProvisioningService, InstallationService)
+
+
+def _service(
+    config: SiteConfig | SiteIso20Config, generation: Generation, kind: type[_Service]
+) -> _Service | None:
     if config.cps_chain is None or config.cps_key is None:
         return None
     holder, above = _holder(config.cps_chain, config.cps_key, config.cps_key_password)
-    _require(Generation.ISO2, holder.certificate, config.cps_chain)
-    return ProvisioningService(holder, above)
-
-
-def _iso20_service(config: SiteIso20Config) -> InstallationService | None:
-    if config.cps_chain is None or config.cps_key is None:
-        return None
-    holder, above = _holder(config.cps_chain, config.cps_key, config.cps_key_password)
-    _require(Generation.ISO20, holder.certificate, config.cps_chain)
-    return InstallationService(holder, above)
+    _require(generation, holder.certificate, config.cps_chain)
+    return kind(holder, above)
 
 
 def _require(generation: Generation, certificate: Certificate, path: Path) -> None:

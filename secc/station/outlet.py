@@ -19,7 +19,6 @@ from secc.session.contract_events import (
     ContractGranted,
     ContractInput,
     ContractJudged,
-    ContractOutput,
     ContractProvisioned,
     ContractRefused,
     JudgeContract,
@@ -42,6 +41,7 @@ from secc.session.outputs import (
     OfferChosen,
     OfferSent,
     OpenContactor,
+    OutletCommand,
     RenewLease,
     SetOutput,
     SetReactivePower,
@@ -71,26 +71,6 @@ Answer = (
     | VehicleStatusReported
 )
 """Results of outlet and back end, as inputs of the session."""
-
-OutletCommand = (
-    CloseContactor
-    | OpenContactor
-    | StartCableCheck
-    | SetOutput
-    | RenewLease
-    | Authorize
-    | AskSchedules
-    | AskPrices
-    | AskGridCode
-    | GridEventSeen
-    | SetReactivePower
-    | OfferSent
-    | OfferChosen
-    | ContractOutput
-    | AskVehicleStatus
-    | ServicesChosen
-    | NeedsReported
-)
 
 
 class Outlet:

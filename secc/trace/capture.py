@@ -23,7 +23,7 @@ from secc.trace.tls_records import Keys, TlsReader
 from secc.v2gtp import FrameAssembler, PayloadType, V2gtpFrame
 
 if TYPE_CHECKING:
-    from secc.trace.packets import Datagram
+    from secc.trace.packets import Datagram, Packet
 
 __all__ = [
     "CapturedConversation",
@@ -36,6 +36,8 @@ __all__ = [
     "discovery_of",
     "frames",
     "is_capture",
+    "is_from_station",
+    "is_matching",
     "matching",
     "segment_of",
 ]
@@ -96,9 +98,19 @@ def matching(data: bytes) -> tuple[TracedFrame, ...]:
 
     The station is whichever answers CM_SLAC_PARM.REQ. Network keys are taken out.
     """
-    found = [(at, frame) for at, frame in frames(data) if frame[12:14] == _HOMEPLUG]
-    stations = {frame[6:12] for _, frame in found if frame[15:17] == _SLAC_PARM_CNF}
+    found = [(packet.at, packet.frame) for packet in _reader().packets(data) if is_matching(packet)]
+    stations = {frame[6:12] for _, frame in found if is_from_station(frame)}
     return tuple(TracedFrame(at, frame[6:12] in stations, redacted(frame)) for at, frame in found)
+
+
+def is_matching(packet: Packet) -> bool:
+    """Return whether a packet is a HomePlug frame."""
+    return packet.kind == _HOMEPLUG
+
+
+def is_from_station(frame: bytes) -> bool:
+    """Return whether a HomePlug frame is CM_SLAC_PARM.CNF, which only a station sends."""
+    return frame[15:17] == _SLAC_PARM_CNF
 
 
 def discovery(data: bytes) -> tuple[CapturedDiscovery, ...]:
@@ -126,7 +138,7 @@ def _reader() -> ModuleType:
     return packets
 
 
-_HOMEPLUG = b"\x88\xe1"
+_HOMEPLUG = 0x88E1
 _SLAC_PARM_CNF = b"\x65\x60"  # as on the wire, behind the version
 _TCP, _UDP = 6, 17
 

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
-from secc.errors import FramingError
 from secc.slac.frames import redacted
 from secc.trace import capture, packets, power_line
 from secc.trace.capture import CapturedStream, Payload
@@ -19,7 +18,8 @@ from secc.trace.chart import HEAD, discovery_line, message_line
 from secc.trace.curve import svg
 from secc.trace.power_line import TracedFrame
 from secc.trace.reader import HandshakePhase, TracedMessage
-from secc.trace.summary import name_of, remark_of, summarize_capture
+from secc.trace.repeats import Repeats
+from secc.trace.summary import name_of, remark_of, summarize_messages
 from secc.trace.tls_records import Keys
 
 __all__ = ["LiveChart", "page"]
@@ -33,8 +33,7 @@ _KINDS = 4
 _STREAMS = 16
 """Connections that are remembered."""
 _LONGEST = 20_000
-"""Payloads of a connection that are kept for the picture."""
-_HOMEPLUG = 0x88E1
+"""Messages of a connection that are kept for the picture."""
 
 
 class LiveChart:
@@ -67,12 +66,13 @@ class LiveChart:
 
     def picture(self) -> str:
         """The charging curve of the newest connection as SVG; empty without one."""
-        if self._newest is None or not self._newest.stream.payloads:
+        if self._newest is None or not self._newest.said:
             return ""
-        return svg(summarize_capture(self._newest.stream.conversation()), title=self.title)
+        ev, station = self._newest.stream.ends
+        return svg(summarize_messages(self._newest.said, title=f"{ev} at {station}"), title=self.title)
 
     def _lines(self, packet: packets.Packet) -> Iterator[str]:
-        if packet.kind == _HOMEPLUG:
+        if capture.is_matching(packet):
             yield from self._matching(packet)
             return
         datagram = packets.datagram_of(packet)
@@ -86,7 +86,7 @@ class LiveChart:
 
     def _matching(self, packet: packets.Packet) -> Iterator[str]:
         frame = packet.frame
-        if frame[15:17] == b"\x65\x60":  # CM_SLAC_PARM.CNF comes from a station
+        if capture.is_from_station(frame):
             self._stations.add(packet.source)
         traced = TracedFrame(packet.at, packet.source in self._stations, redacted(frame))
         if power_line.kind_of(traced) in power_line.MANY:
@@ -121,7 +121,7 @@ class LiveChart:
         if stream.closed and not known.told:
             known.told = True
             yield f"TCP {stream.closed}"
-        del stream.payloads[:-_LONGEST]
+        stream.payloads.clear()
 
 
 class _Stream:
@@ -129,42 +129,35 @@ class _Stream:
 
     def __init__(self, stream: CapturedStream) -> None:
         self.stream = stream
+        self.said: deque[TracedMessage] = deque(maxlen=_LONGEST)
+        """The last messages."""
         self.told = False
         """Why TLS stays closed has been said."""
         self.status = ""
         self._phase = HandshakePhase()
-        self._run: dict[str, int] = {}  # the last kinds of messages, and how often each came
+        self._repeats = Repeats(_REPEATS, _KINDS)
         self._hidden = 0
-        self._said = 0.0
+        self._said_at = 0.0
 
     def lines(self, payload: Payload) -> Iterator[str]:
         """The line of one message, if it has one."""
-        try:
-            message = self._phase.decoded(payload.frame)
-        except FramingError:
-            message = None
-        traced = TracedMessage(payload.at, payload.from_ev, message, payload.frame)
-        name, remark = name_of(message), remark_of(message)
+        message = TracedMessage(
+            payload.at, payload.from_ev, self._phase.decoded(payload.frame), payload.frame
+        )
+        self.said.append(message)
+        name, remark = name_of(message.message), remark_of(message.message)
         if not payload.from_ev:
             self.status = f"{name}  {remark}".rstrip()
-        kind = f"{name} {remark}" if remark.startswith("FAILED") else name
-        count = self._run.pop(kind, 0) + 1
-        if count == 1 and self._hidden:
-            yield f"⋮ {self._hidden} messages of the same"
-            self._hidden = 0
-            self._run.clear()
-        self._run[kind] = count
-        if len(self._run) > _KINDS:
-            del self._run[next(iter(self._run))]
-        if count > _REPEATS:
+        if not self._repeats.take(f"{name} {remark}" if remark.startswith("FAILED") else name):
+            if self._hidden:
+                yield f"⋮ {self._hidden} messages of the same"
+            yield message_line(message)
+        else:
             self._hidden += 1
-            if payload.at - self._said < _EVERY or payload.from_ev:
+            if payload.at - self._said_at < _EVERY or payload.from_ev:
                 return
             yield f"⋮ {self._hidden} messages of the same; {self.status}"
-            self._hidden = 0
-        else:
-            yield message_line(traced)
-        self._said = payload.at
+        self._hidden, self._said_at = 0, payload.at
 
 
 def page(chart: LiveChart, *, interface: str, refresh: int = 2) -> str:

@@ -25,6 +25,7 @@ class PcapngWriter:
         self._write = write
         self._interfaces: dict[int, int] = {}
         self._secrets: set[str] = set()
+        self._key_log = ""
         options = [_option(pcapng.PCAPNG_OPT_COMMENT, comment.encode()), _END] if comment else []
         write(bytes(pcapng.SectionHeaderBlockLE(opts=options)))
 
@@ -33,6 +34,9 @@ class PcapngWriter:
 
         They stand before the packets that need them, so a writer calls this first.
         """
+        if key_log == self._key_log:  # as before nearly every packet
+            return
+        self._key_log = key_log
         lines = [line for line in key_log.splitlines() if line and line not in self._secrets]
         if not lines:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ __all__ = [
     "remark_of",
     "summarize",
     "summarize_capture",
+    "summarize_messages",
 ]
 
 
@@ -89,9 +91,14 @@ def summarize_capture(conversation: CapturedConversation) -> SessionSummary:
         TracedMessage(one.at, one.from_ev, phase.decoded(one.frame), one.frame)
         for one in conversation.payloads
     ]
+    return summarize_messages(said, title=f"{conversation.ev} at {conversation.station}")
+
+
+def summarize_messages(said: Sequence[TracedMessage], *, title: str) -> SessionSummary:
+    """Messages, and what they say about quantities."""
     began = said[0].at if said else 0.0
     return SessionSummary(
-        title=f"{conversation.ev} at {conversation.station}",
+        title=title,
         end="",
         orders=(),
         began=began,
@@ -102,7 +109,7 @@ def summarize_capture(conversation: CapturedConversation) -> SessionSummary:
     )
 
 
-def _message_curves(said: list[TracedMessage], began: float) -> dict[str, list[CurvePoint]]:
+def _message_curves(said: Sequence[TracedMessage], began: float) -> dict[str, list[CurvePoint]]:
     """Quantities as the messages have them: targets of the EV, readings of the station."""
     curves: dict[str, list[CurvePoint]] = {}
 

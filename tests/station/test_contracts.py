@@ -1,4 +1,4 @@
-"""Contracts of a station: what outlives a session, back ends that are late, silent, broken or lie, and what is counted."""
+"""Contracts of a station: what outlives a session, back ends that are late, silent, broken or lie, counts."""
 
 from __future__ import annotations
 

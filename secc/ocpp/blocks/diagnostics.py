@@ -6,6 +6,7 @@ import asyncio
 
 from secc.ocpp import v201, variables
 from secc.ocpp.blocks.provisioning import check_count, selection
+from secc.ocpp.blocks.rows import report_rows
 from secc.ocpp.commands import Commands
 from secc.ocpp.customers import pieces
 from secc.ocpp.dialect import from_iso, to_iso
@@ -13,9 +14,6 @@ from secc.ocpp.model import IdToken, Payload
 from secc.ocpp.monitoring import HIGHEST_SEVERITY
 from secc.ocpp.ports import LogKind
 from secc.settings.ocpp import OcppVersion
-
-_ROWS = 20
-"""Rows of one NotifyMonitoringReport."""
 
 
 def get_log(commands: Commands, body: Payload) -> Payload:
@@ -95,22 +93,11 @@ def monitoring_report(commands: Commands, body: Payload) -> Payload:
     )
     if not rows:
         return {"status": "EmptyResultSet"}
-    commands.after_answer(_report(commands, body["requestId"], rows))
+    report = report_rows(
+        commands, "NotifyMonitoringReport", body["requestId"], "monitor", rows, lambda row: row
+    )
+    commands.after_answer(report)
     return {"status": "Accepted"}
-
-
-async def _report(commands: Commands, request_id: int, rows: list[Payload]) -> None:
-    await asyncio.sleep(0.01)
-    for number, begin in enumerate(range(0, len(rows), _ROWS)):
-        body = {
-            "requestId": request_id,
-            "generatedAt": to_iso(commands.conversation.now),
-            "seqNo": number,
-            "tbc": begin + _ROWS < len(rows),
-            "monitor": rows[begin : begin + _ROWS],
-        }
-        if await commands.conversation.ask_or_report(("NotifyMonitoringReport", body)) is None:
-            return
 
 
 _KINDS = ("UpperThreshold", "LowerThreshold", "Delta", "Periodic", "PeriodicClockAligned")

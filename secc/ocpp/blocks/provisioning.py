@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from collections.abc import Callable, Sequence
 
 from secc.ocpp import variables
+from secc.ocpp.blocks.rows import report_rows
 from secc.ocpp.commands import Commands
-from secc.ocpp.dialect import to_iso
 from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed
 from secc.ocpp.variable_table import ITEMS
 from secc.ocpp.variables import Variable, component_of, variable_of
-
-_ROWS = 20
-"""Rows of one NotifyReport."""
 
 
 def reset(commands: Commands, body: Payload) -> Payload:
@@ -59,16 +56,9 @@ def check_count(elements: Sequence[object], name: str) -> None:
 
 
 def _read(commands: Commands, asked: Payload) -> Payload:
-    row = {"component": asked["component"], "variable": asked["variable"]}
-    found = variables.find(commands.variables.table, asked["component"], asked["variable"])
-    if isinstance(found, str):
-        return {**row, "attributeStatus": found}
-    if asked.get("attributeType", "Actual") != "Actual":
-        return {
-            **row,
-            "attributeType": asked["attributeType"],
-            "attributeStatus": "NotSupportedAttributeType",
-        }
+    row, found = _found(commands, asked)
+    if found is None:
+        return row
     value = commands.variables.value(found)
     if value is None:
         return {**row, "attributeStatus": "Rejected"}
@@ -76,17 +66,22 @@ def _read(commands: Commands, asked: Payload) -> Payload:
 
 
 def _write(commands: Commands, asked: Payload) -> Payload:
+    row, found = _found(commands, asked)
+    if found is None:
+        return row
+    return {**row, "attributeStatus": commands.variables.change(found, asked["attributeValue"])}
+
+
+def _found(commands: Commands, asked: Payload) -> tuple[Payload, Variable | None]:
+    """The row of an answer, and the variable that it is about; without one the row says why."""
     row = {"component": asked["component"], "variable": asked["variable"]}
     found = variables.find(commands.variables.table, asked["component"], asked["variable"])
     if isinstance(found, str):
-        return {**row, "attributeStatus": found}
-    if asked.get("attributeType", "Actual") != "Actual":
-        return {
-            **row,
-            "attributeType": asked["attributeType"],
-            "attributeStatus": "NotSupportedAttributeType",
-        }
-    return {**row, "attributeStatus": commands.variables.change(found, asked["attributeValue"])}
+        return {**row, "attributeStatus": found}, None
+    kind = asked.get("attributeType", "Actual")
+    if kind != "Actual":
+        return {**row, "attributeType": kind, "attributeStatus": "NotSupportedAttributeType"}, None
+    return row, found
 
 
 # --- reports -----------------------------------------------------------------------------------------------
@@ -96,7 +91,7 @@ def base_report(commands: Commands, body: Payload) -> Payload:
     """Report variables after the answer: all, those that can be changed, or a summary (B07)."""
     wanted = _BASES[body["reportBase"]]
     rows = [one for one in commands.variables.table if wanted(one)]
-    commands.after_answer(_report(commands, body["requestId"], rows))
+    _report(commands, body["requestId"], rows)
     return {"status": "Accepted"}
 
 
@@ -108,7 +103,7 @@ def report(commands: Commands, body: Payload) -> Payload:
     rows = [one for one in commands.variables.table if wanted(one) and _meets(commands, one, criteria)]
     if not rows:
         return {"status": "EmptyResultSet"}
-    commands.after_answer(_report(commands, body["requestId"], rows))
+    _report(commands, body["requestId"], rows)
     return {"status": "Accepted"}
 
 
@@ -149,18 +144,10 @@ def _has(commands: Commands, one: Variable, name: str) -> bool:
     return commands.variables.value(found) == "true"
 
 
-async def _report(commands: Commands, request_id: int, rows: Sequence[Variable]) -> None:
-    await asyncio.sleep(0.01)
-    for number, begin in enumerate(range(0, len(rows), _ROWS)):
-        body = {
-            "requestId": request_id,
-            "generatedAt": to_iso(commands.conversation.now),
-            "seqNo": number,
-            "tbc": begin + _ROWS < len(rows),
-            "reportData": [described(commands, one) for one in rows[begin : begin + _ROWS]],
-        }
-        if await commands.conversation.ask_or_report(("NotifyReport", body)) is None:
-            return
+def _report(commands: Commands, request_id: int, rows: Sequence[Variable]) -> None:
+    """Send NotifyReport after the answer."""
+    row = functools.partial(described, commands)
+    commands.after_answer(report_rows(commands, "NotifyReport", request_id, "reportData", rows, row))
 
 
 def described(commands: Commands, one: Variable) -> Payload:

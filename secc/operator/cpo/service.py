@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secc.errors import ConfigError, IdentifierError
 from secc.operator.cpo import keys
@@ -135,26 +135,14 @@ class OperatorService:
             return Roles()
         authority, above = _identity(settings.mo, Kind.MO_SUB_CA_2)
         signer, subs = _identity(settings.cps, Kind.CPS_LEAF)
-        issuer = ContractIssuer(
-            authority,
-            above,
-            ocsp_url=settings.ocsp_url or "".join(authority.certificate.ocsp_urls[:1]),
-            validity=datetime.timedelta(days=settings.contract_days),
-        )
-        return Roles(issuer, ProvisioningService(signer, subs))
+        return Roles(_issuer(settings, authority, above), ProvisioningService(signer, subs))
 
     def _iso20_roles(self, settings: CpoSettings) -> Iso20Roles:
         if settings.iso20_mo is None or settings.iso20_cps is None:
             return Iso20Roles()
         authority, above = _holder(settings.iso20_mo, Kind.MO_SUB_CA_2)
         signer, subs = _holder(settings.iso20_cps, Kind.CPS_LEAF)
-        issuer = ContractIssuer(
-            authority,
-            above,
-            ocsp_url=settings.ocsp_url or "".join(authority.certificate.ocsp_urls[:1]),
-            validity=datetime.timedelta(days=settings.contract_days),
-        )
-        return Iso20Roles(issuer, InstallationService(signer, subs))
+        return Iso20Roles(_issuer(settings, authority, above), InstallationService(signer, subs))
 
     def leaves_for(self, generation: Generation) -> LeafIssuer | None:
         """Return the authority for stations of a generation."""
@@ -204,6 +192,15 @@ def _hierarchy(settings: CpoSettings) -> tuple[tuple[Kind, Certificate], ...]:
             chain = read_chain(place.chain.read_bytes())
             found |= {one.fingerprint: (kind, one) for kind, one in zip(kinds, chain, strict=False)}
     return tuple(found.values())
+
+
+def _issuer(settings: CpoSettings, authority: Holder, above: Sequence[Certificate]) -> ContractIssuer:
+    return ContractIssuer(
+        authority,
+        above,
+        ocsp_url=settings.ocsp_url or "".join(authority.certificate.ocsp_urls[:1]),
+        validity=datetime.timedelta(days=settings.contract_days),
+    )
 
 
 def _identity(place: KeyPlace, kind: Kind) -> tuple[Identity, tuple[Certificate, ...]]:

@@ -13,37 +13,25 @@ def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:
     """Raises ConfigError when contracts are offered and the back end cannot decide about them."""
     if Payment.CONTRACT not in config.service.payment_options:
         return
-    kind = type(backend.inner).__name__
     if backend.contracts is None:
-        raise ConfigError(
-            f"service.payment_options has Contract, and the back end {kind} does not declare "
-            f"ContractBackend: derive {kind} from secc.ports.ContractBackend, or offer ExternalPayment alone"
-        )
+        wanted, other = "service.payment_options has Contract", "offer ExternalPayment alone"
+        raise _undeclared(wanted, "back end", backend.inner, "ContractBackend", other)
     if config.pnc.central_validation and backend.central_validation is None:
-        raise ConfigError(
-            f"pnc.central_validation is true, and the back end {kind} does not declare CentralValidation: "
-            f"derive {kind} from secc.ports.CentralValidation, or set it to false"
-        )
+        wanted = "pnc.central_validation is true"
+        raise _undeclared(wanted, "back end", backend.inner, "CentralValidation", "set it to false")
 
 
 def check_prices(config: SeccConfig, backend: CheckedBackend) -> None:
     """Raises ConfigError when parameter sets with prices are offered and the back end has no prices."""
     if config.iso20.prices and backend.prices is None:
-        kind = type(backend.inner).__name__
-        raise ConfigError(
-            f"iso20.prices is {[one.value for one in config.iso20.prices]}, and the back end {kind} does not "
-            f"declare PricesEnergy: derive {kind} from secc.ports.PricesEnergy, or leave iso20.prices empty"
-        )
+        wanted = f"iso20.prices is {[one.value for one in config.iso20.prices]}"
+        raise _undeclared(wanted, "back end", backend.inner, "PricesEnergy", "leave iso20.prices empty")
 
 
 def check_grid(config: SeccConfig, backend: CheckedBackend) -> None:
     """Raises ConfigError when AC_DER_IEC is offered and the back end has no rules of the grid."""
     if config.iso20.der and backend.grid is None:
-        kind = type(backend.inner).__name__
-        raise ConfigError(
-            f"iso20.der is true, and the back end {kind} does not declare GridRules: derive {kind} from "
-            "secc.ports.GridRules, or set it to false"
-        )
+        raise _undeclared("iso20.der is true", "back end", backend.inner, "GridRules", "set it to false")
 
 
 def settle_discharge(config: SeccConfig, controller: CheckedController) -> None:
@@ -54,11 +42,17 @@ def settle_discharge(config: SeccConfig, controller: CheckedController) -> None:
     controller.charges_only = config.energy.offers_dc and controller.discharge is None
     watts = config.energy.dc.max_discharge_power
     if config.energy.offers_dc and watts > 0.0 and controller.discharge is None:
-        kind = type(controller.inner).__name__
-        raise ConfigError(
-            f"energy.dc.max_discharge_power is {watts:g} W, and the controller {kind} does not declare "
-            f"Discharges: derive {kind} from secc.ports.Discharges, or set it to 0"
-        )
+        wanted = f"energy.dc.max_discharge_power is {watts:g} W"
+        raise _undeclared(wanted, "controller", controller.inner, "Discharges", "set it to 0")
+
+
+def _undeclared(wanted: str, what: str, inner: object, port: str, other: str) -> ConfigError:
+    """The setting needs an ability that the object of the integrator does not declare."""
+    kind = type(inner).__name__
+    return ConfigError(
+        f"{wanted}, and the {what} {kind} does not declare {port}: derive {kind} from secc.ports.{port}, "
+        f"or {other}"
+    )
 
 
 def check_arguments(config: object, reporter: object, random_bytes: object, sdp_port: object) -> None:
