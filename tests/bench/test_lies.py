@@ -11,18 +11,15 @@ import dataclasses
 import msgspec
 import pytest
 
-from secc import bench, exi
-from secc.bench import ALL, BenchReport, BenchTimers, BenchVerdict, Target
+from secc import exi
+from secc.bench import BenchReport, BenchTimers, BenchVerdict
 from secc.errors import DecodeError
 from secc.messages import app_protocol, iso2
 from secc.messages.iso2 import ResponseCode
 from secc.sdp import SdpResponse, Security
-from secc.session.outlet import ControlPilot
 from secc.settings import TlsConfig, TlsPolicy
-from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
-from secc.station.station import Station
 from secc.v2gtp import frame
-from tests.support.liar import Lie, agreed, body, header, lying
+from tests.support.liar import Lie, agreed, body, examined, header
 from tools.conformance.setups import SETUPS
 
 QUICK = BenchTimers(
@@ -177,27 +174,17 @@ LIES: list[tuple[Lie, str]] = [
 
 
 async def examine(lie: Lie | None, case: str) -> BenchReport:
-    """A DC station, the go-between, the bench."""
-    setup = SETUPS["DC"]
-    cable = SimulatedCable()
-    timing = dataclasses.replace(setup.config().timing, sequence=1.0)
-    config = dataclasses.replace(setup.config(), timing=timing, tls=TlsConfig(policy=TlsPolicy.OFF))
-
-    async def pilot(state: str) -> None:
-        cable.set_pilot(ControlPilot(state))
-
-    station = Station(config, SimulatedDcEvse(cable, isolation_time=0.05), SimulatedBackend(), sdp_port=0)
-    async with station:
-        assert station.sdp_port is not None
-        async with lying(lie or Lie(title="the truth"), station.sdp_port) as port:
-            target = Target(
-                sdp_port=port,
-                timers=QUICK if lie else PATIENT,
-                declared=frozenset({"meter"}),
-                pilot=pilot,
-                interface="lo",
-            )
-            return await bench.run([one for one in ALL if one.id.removeprefix("TC_SECC_") == case], target)
+    """The case before the DC station of the conformance run."""
+    setup = SETUPS["DC"].config()
+    timing = dataclasses.replace(setup.timing, sequence=1.0)
+    config = dataclasses.replace(setup, timing=timing, tls=TlsConfig(policy=TlsPolicy.OFF))
+    truth = Lie(title="the truth")
+    return await examined(
+        config,
+        lie or truth,
+        lambda one: one.id.removeprefix("TC_SECC_") == case,
+        QUICK if lie else PATIENT,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from secc import bench
-from secc.bench import ALL, BenchReport, BenchTimers, BenchVerdict, Target
+from secc.bench import BenchReport, BenchTimers, BenchVerdict
 from secc.messages import app_protocol
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ResponseCode
 from secc.messages.numbers import rational_number
-from secc.session.outlet import ControlPilot
 from secc.settings import (
     CompatConfig,
     EnergyConfig,
@@ -30,10 +28,8 @@ from secc.settings import (
     SeccConfig,
     TimingConfig,
 )
-from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
-from secc.station.station import Station
 from secc.v2gtp import PayloadType
-from tests.support.liar import Lie, agreed, lying
+from tests.support.liar import Lie, agreed, examined
 
 QUICK = BenchTimers(
     message=0.8, slow_message=1.5, charge_loop=0.4, discovery=0.6, close=0.5, sequence=1.0, reach=3.0
@@ -164,24 +160,10 @@ LIES: list[tuple[Lie, str]] = [
 
 
 async def examine(wrong: Lie | None, case: str) -> BenchReport:
-    """A DC station, the go-between, the bench."""
-    cable = SimulatedCable()
-
-    async def pilot(state: str) -> None:
-        cable.set_pilot(ControlPilot(state))
-
-    station = Station(CONFIG, SimulatedDcEvse(cable, isolation_time=0.05), SimulatedBackend(), sdp_port=0)
-    async with station:
-        assert station.sdp_port is not None
-        async with lying(wrong or lie("the truth", lambda said: said), station.sdp_port) as port:
-            target = Target(
-                sdp_port=port,
-                timers=QUICK if wrong else PATIENT,
-                declared=frozenset({"meter"}),
-                pilot=pilot,
-                interface="lo",
-            )
-            return await bench.run([one for one in ALL if one.id == f"I20-{case}"], target)
+    """The case before this station."""
+    truth = lie("the truth", lambda said: said)
+    timers = QUICK if wrong else PATIENT
+    return await examined(CONFIG, wrong or truth, lambda one: one.id == f"I20-{case}", timers)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """Random walks: for any messages in any order, the safety oracle finds no violation."""
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from secc import exi
 from secc.messages import iso2
@@ -28,7 +27,6 @@ from secc.session.inputs import (
     ControllerFault,
     Input,
     LinkLost,
-    PowerLimited,
     Received,
     RenegotiationRequested,
     SchedulesOffered,
@@ -38,15 +36,16 @@ from secc.session.inputs import (
 from secc.session.iso2.states import State
 from secc.session.latch import FaultLatch
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
-from secc.session.outputs import AskSchedules, Authorize, CloseContactor, EndSession, Send, StartCableCheck
+from secc.session.outputs import AskSchedules, EndSession, Send
 from secc.session.pause import PauseMemory
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.states import Stage
 from secc.session.ticket import Ticket
 from secc.settings import EnergyConfig, EnergyMode, OfflinePolicy, Payment, SeccConfig, TimingConfig
 from tests.support import requests as r
-from tests.support.bench import AC, DC, DC_MODES, Bench, Question
+from tests.support.bench import AC, DC, DC_MODES, Bench
 from tests.support.lasting import Lasting
+from tests.support.outlet_walk import LIMITS, ODDLY, OutletWalk
 from tests.support.pnc import PNC_AC, PNC_DC, PncBench, bundle, terms, with_pnc
 from tests.support.safety import SafetyOracle
 
@@ -113,7 +112,6 @@ ODD: list[BodyElement | None] = [
     iso2.SessionStopRes(response_code=iso2.ResponseCode.OK),
     None,
 ]
-ODDLY = st.integers(0, 9)
 RECEIPTS = {"receipt_interval": 0.3}
 BOTH = SeccConfig(
     evse_id="DE*AAA*E6",
@@ -134,7 +132,6 @@ BUNDLES = [
     ProvisioningAnswer(b"garbage"),
     ProvisioningAnswer(BUNDLE[Action.INSTALL]),
 ]
-LIMITS = (None, 0.0, 5.0, 150.0, 3000.0, float("nan"), float("inf"), -1.0)
 
 
 def _bench(config: SeccConfig, **extra: Any) -> Bench:
@@ -167,7 +164,7 @@ def _contract_step(bench: PncBench, choice: int) -> bool:
     return True
 
 
-class Walk(RuleBasedStateMachine):
+class Walk(OutletWalk):
     """Mostly plausible steps, so that the walk gets somewhere; some odd ones at each place."""
 
     bench: Bench
@@ -280,52 +277,9 @@ class Walk(RuleBasedStateMachine):
         if odd == 0:
             self.bench.request(r.service_discovery(), session_id)
 
-    @rule(seconds=st.sampled_from([0.0, 0.05, 0.3, 1.0, 3.1]))
-    def time_with_ticks(self, seconds: float) -> None:
-        self.bench.tick(seconds)
-
-    @rule(seconds=st.sampled_from([0.19, 0.45, 0.6, 10.0]), odd=ODDLY)
-    def time_without_ticks(self, seconds: float, odd: int) -> None:
-        if seconds < 0.5 or odd == 0:
-            self.bench.clock.advance(seconds)
-
-    @rule(pilot=st.sampled_from(ControlPilot), odd=ODDLY)
-    def pilot(self, pilot: ControlPilot, odd: int) -> None:
-        if pilot.wants_energy or odd == 0:
-            self.bench.outlet(control_pilot=pilot)
-
     @rule(voltage=st.sampled_from([0.0, 380.0, 400.0]))
     def voltage(self, voltage: float) -> None:
         self.bench.outlet(present_voltage=voltage)
-
-    @rule(closed=st.sampled_from([None, False, True]), odd=ODDLY)
-    def feedback(self, closed: bool | None, odd: int) -> None:
-        """The contactor shows something else than it was commanded."""
-        if odd == 0:
-            self.bench.outlet(contactor_closed=closed)
-
-    @rule(volts=st.sampled_from(LIMITS), amperes=st.sampled_from(LIMITS), watts=st.sampled_from(LIMITS))
-    def limits(self, volts: float | None, amperes: float | None, watts: float | None) -> None:
-        self.bench.outlet(max_voltage=volts, max_current=amperes, max_power=watts)
-
-    @rule(fault=st.sampled_from(EvseFault), odd=ODDLY)
-    def fault(self, fault: EvseFault, odd: int) -> None:
-        if odd == 0:
-            self.bench.outlet(fault=fault)
-
-    @rule(granted=st.booleans(), odd=ODDLY)
-    def decision(self, granted: bool, odd: int = 0) -> None:
-        if granted or odd == 0:
-            self._answer(Authorize, lambda ticket: AuthorizationDecided(ticket, granted))
-
-    @rule(closed=st.booleans(), odd=ODDLY)
-    def contactor(self, closed: bool, odd: int = 0) -> None:
-        if closed or odd == 0:
-            self._answer(CloseContactor, lambda ticket: ContactorReported(ticket, closed))
-
-    @rule(level=st.sampled_from([IsolationLevel.VALID, IsolationLevel.VALID, *IsolationLevel]))
-    def isolation(self, level: IsolationLevel) -> None:
-        self._answer(StartCableCheck, lambda ticket: CableCheckReported(ticket, level))
 
     @rule(offer=st.sampled_from([OFFER, None]))
     def schedules(self, offer: ScheduleOffer | None) -> None:
@@ -359,26 +313,10 @@ class Walk(RuleBasedStateMachine):
         self.bench.feed(CableCheckReported(ticket, IsolationLevel.VALID))
         self.bench.feed(SchedulesOffered(ticket, OFFER))
 
-    @rule(watts=st.sampled_from(LIMITS))
-    def load_management(self, watts: float | None) -> None:
-        self.bench.feed(PowerLimited(watts))
-
     @rule(event=st.sampled_from([StopRequested(), RenegotiationRequested()]), odd=ODDLY)
     def station(self, event: Input, odd: int) -> None:
         if odd == 0:
             self.bench.feed(event)
-
-    @rule(event=st.sampled_from([LinkLost(), ControllerFault("driver")]), odd=ODDLY)
-    def breakdown(self, event: Input, odd: int) -> None:
-        if odd == 0:
-            self.bench.feed(event)
-
-    def _answer(self, question: Question, answer: Callable[[Ticket], Input]) -> None:
-        try:
-            ticket = self.bench.ticket(question)
-        except IndexError:  # not asked yet
-            return
-        self.bench.feed(answer(ticket))
 
 
 Walk.TestCase.settings = settings(

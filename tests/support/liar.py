@@ -15,9 +15,14 @@ from typing import Any
 
 import msgspec
 
-from secc import exi, payloads
+from secc import bench, exi, payloads
+from secc.bench import ALL, BenchReport, BenchTimers, Case, Target
 from secc.messages import app_protocol, iso2
 from secc.sdp import SdpRequest, SdpResponse, Security
+from secc.session.outlet import ControlPilot
+from secc.settings import SeccConfig
+from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
+from secc.station.station import Station
 from secc.v2gtp import FrameAssembler, frame
 
 Datagram = Callable[[bytes], bytes | None]
@@ -198,3 +203,26 @@ def agreed(**changes: Any) -> Change:
         )
 
     return told
+
+
+async def examined(
+    config: SeccConfig, lie: Lie, wanted: Callable[[Case], bool], timers: BenchTimers
+) -> BenchReport:
+    """A DC station, the go-between with this lie, and the bench with some of its cases."""
+    cable = SimulatedCable()
+
+    async def pilot(state: str) -> None:
+        cable.set_pilot(ControlPilot(state))
+
+    station = Station(config, SimulatedDcEvse(cable, isolation_time=0.05), SimulatedBackend(), sdp_port=0)
+    async with station:
+        assert station.sdp_port is not None
+        async with lying(lie, station.sdp_port) as port:
+            target = Target(
+                sdp_port=port,
+                timers=timers,
+                declared=frozenset({"meter"}),
+                pilot=pilot,
+                interface="lo",
+            )
+            return await bench.run([one for one in ALL if wanted(one)], target)

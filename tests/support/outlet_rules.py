@@ -47,19 +47,56 @@ def require(condition: bool, invariant: str, what: str) -> None:
         raise Broken(f"{invariant}: {what}")
 
 
-class OutletRules:
-    """Its part of the oracle's idea of the world."""
+class SwitchingRules:
+    """What holds for every protocol: nothing is switched on, or stays on, that must be off."""
 
     config: SeccConfig
     evse: EvseSnapshot
     now: float
+    output_on: bool
+    stopped: bool
+    withdrawn: bool
+
+    def __init__(self, lasting: Lasting | None) -> None:
+        self.lasting = lasting or Lasting()
+        self.stopped_at: float | None = None
+        self.holds = False
+        """The start of AC is confirmed: the contactor must stay closed."""
+        self.fallen_at: float | None = None
+        """Since when a contactor that must be closed reads open."""
+
+    def _check_switching_on(self, doing: str) -> None:
+        """From off to on; what goes on is looked at elsewhere."""
+        require(not self.lasting.tripped, "INV-30", f"{doing} with a latched fault")
+        if not self.output_on:
+            require(not self.stopped and not self.withdrawn, "INV-29", f"{doing} after a stop")
+
+    def check_afterwards(self) -> None:
+        """After each input, with everything done that it led to."""
+        if not self.output_on:
+            self.holds, self.fallen_at = False, None
+            return
+        require(not self.lasting.tripped, "INV-30", "energised with a latched fault")
+        fallen = self.holds and self.evse.contactor_closed is False
+        if not fallen:
+            self.fallen_at = None
+        elif self.fallen_at is None:
+            self.fallen_at = self.now
+        limit = self.config.timing.contactor_lost + SLACK
+        late = self.fallen_at is not None and self.now > self.fallen_at + limit
+        require(not late, "INV-03", "charging goes on with the contactor open by its feedback")
+        if self.stopped_at is not None:
+            due = self.stopped_at + self.config.timing.stop_delay + SLACK
+            require(self.now <= due, "INV-03", "energised after the announced stop")
+
+
+class OutletRules(SwitchingRules):
+    """Its part of the oracle's idea of the world."""
+
     owed: iso2.BodyElement | None
     ev: iso2.DCEVChargeParameter | None
     payment: iso2.PaymentOption | None
-    output_on: bool
     started: bool
-    stopped: bool
-    withdrawn: bool
     close_confirmed: bool
     test_ticket: Ticket | None
     test_level: IsolationLevel | None
@@ -67,7 +104,7 @@ class OutletRules:
     offered_at: float
 
     def __init__(self, lasting: Lasting | None) -> None:
-        self.lasting = lasting or Lasting()
+        super().__init__(lasting)
         self.mode: iso2.EnergyTransferMode | None = None
         self.joined: Paused | None = None
         self.continues = False
@@ -79,11 +116,6 @@ class OutletRules:
         """The start is confirmed, and no current was read yet."""
         self.external: float | None = None
         self.ev_failed = False
-        self.stopped_at: float | None = None
-        self.holds = False
-        """The start of AC is confirmed: the contactor must stay closed."""
-        self.fallen_at: float | None = None
-        """Since when a contactor that must be closed reads open."""
         self.schedules: dict[int, Schedule] = {}
         self.followed: tuple[int, Schedule] | None = None
 
@@ -161,32 +193,8 @@ class OutletRules:
         apart = abs(present - self.matched) > window and amperes > exact(dc.pre_charge_current)
         require(not apart, "INV-05", f"{float(amperes):g} A with {float(present):g} V at the output")
 
-    def _check_switching_on(self, doing: str) -> None:
-        """From off to on; what goes on is looked at elsewhere."""
-        require(not self.lasting.tripped, "INV-30", f"{doing} with a latched fault")
-        if not self.output_on:
-            require(not self.stopped and not self.withdrawn, "INV-29", f"{doing} after a stop")
-
     def _mode_is(self, *, dc: bool) -> bool:
         return self.mode is not None and (self.mode not in AC_PHASES) == dc
-
-    def check_afterwards(self) -> None:
-        """After each input, with everything done that it led to."""
-        if not self.output_on:
-            self.holds, self.fallen_at = False, None
-            return
-        require(not self.lasting.tripped, "INV-30", "energised with a latched fault")
-        fallen = self.holds and self.evse.contactor_closed is False
-        if not fallen:
-            self.fallen_at = None
-        elif self.fallen_at is None:
-            self.fallen_at = self.now
-        limit = self.config.timing.contactor_lost + SLACK
-        late = self.fallen_at is not None and self.now > self.fallen_at + limit
-        require(not late, "INV-03", "charging goes on with the contactor open by its feedback")
-        if self.stopped_at is not None:
-            due = self.stopped_at + self.config.timing.stop_delay + SLACK
-            require(self.now <= due, "INV-03", "energised after the announced stop")
 
     # --- responses that were not refusals ---
 

@@ -11,12 +11,11 @@ from typing import Any
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import EvseNotification, RationalNumber
 from secc.session.inputs import CableCheckReported, ControllerFault, Input, Received, StopRequested, Tick
-from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.session.outlet import IsolationLevel
 from secc.session.outputs import CloseContactor, EndReason, EndSession, Output, SetOutput, StartCableCheck
 from secc.session.ticket import Ticket
-from secc.settings import SeccConfig
 from tests.support.lasting import Lasting, Paused20
-from tests.support.outlet_rules import SAFE_VOLTAGE, SLACK, require
+from tests.support.outlet_rules import SAFE_VOLTAGE, SwitchingRules, require
 
 AC_SERVICES = (1, 5)
 ROUNDING = 1.001
@@ -25,16 +24,10 @@ FAR = 1.5
 """A first set-point this many times the matched voltage belongs to another battery."""
 
 
-class OutletRules20:
+class OutletRules20(SwitchingRules):
     """Its part of the oracle's idea of the world."""
 
-    config: SeccConfig
-    evse: EvseSnapshot
-    now: float
-    output_on: bool
     started: bool
-    stopped: bool
-    withdrawn: bool
     granted: bool
     service: int
     testing: Ticket | None
@@ -44,15 +37,11 @@ class OutletRules20:
     stranger: bool
 
     def __init__(self, lasting: Lasting | None) -> None:
-        self.lasting = lasting or Lasting()
+        super().__init__(lasting)
         self.matched: float | None = None
         """V that the EV has named in pre-charge, in this pass."""
         self.first_demand = False
         """The start is confirmed, and no current was read yet."""
-        self.stopped_at: float | None = None
-        self.holds = False
-        """The start of AC is confirmed: the contactor must stay closed."""
-        self.fallen_at: float | None = None
         self.offers: dict[int, tuple[tuple[int, float], ...]] = {}
         """Start and watts of the steps of each schedule, with the moment of the offer."""
         self.offered_at = 0.0
@@ -119,30 +108,10 @@ class OutletRules20:
         apart = away and amperes > dc.pre_charge_current
         require(not apart, "INV-05", f"{amperes:g} A with {self.evse.present_voltage:g} V at the output")
 
-    def _check_switching_on(self, doing: str) -> None:
-        """From off to on; what goes on is looked at elsewhere."""
-        require(not self.lasting.tripped, "INV-30", f"{doing} with a latched fault")
-        if not self.output_on:
-            require(not self.stopped and not self.withdrawn, "INV-29", f"{doing} after a stop")
-
     def check_afterwards(self) -> None:
         """After each input, with everything done that it led to."""
-        if not self.output_on:
-            self.holds, self.fallen_at = False, None
-            return
-        require(not self.withdrawn, "INV-11", "energised after a withdrawal")
-        require(not self.lasting.tripped, "INV-30", "energised with a latched fault")
-        fallen = self.holds and self.evse.contactor_closed is False
-        if not fallen:
-            self.fallen_at = None
-        elif self.fallen_at is None:
-            self.fallen_at = self.now
-        limit = self.config.timing.contactor_lost + SLACK
-        late = self.fallen_at is not None and self.now > self.fallen_at + limit
-        require(not late, "INV-03", "charging goes on with the contactor open by its feedback")
-        if self.stopped_at is not None:
-            due = self.stopped_at + self.config.timing.stop_delay + SLACK
-            require(self.now <= due, "INV-03", "energised after the announced stop")
+        require(not (self.output_on and self.withdrawn), "INV-11", "energised after a withdrawal")
+        super().check_afterwards()
 
     # --- limits ---
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from secc.operator.cpo.settings import CpoSettings, Roots, StationNames
 from secc.operator.opcp.port import Ecosystem
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import write_hierarchy
-from secc.pki.issuing import Identity, Order, issue, new_key
+from secc.pki.issuing import Holder, Identity, Order, issue, new_key
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role
 from tests.support.contracts import DAY, NOW, encoded, hierarchy, identity, wallet
@@ -39,29 +40,35 @@ class Clock:
         self.now += datetime.timedelta(**by)
 
 
-def settings(folder: Path, **changes: Any) -> CpoSettings:
-    """The reproducible hierarchy as files, and a database beside it."""
-    pki = folder.parent / "cpo-pki"  # one for all tests of a run
+def written(hierarchy: Mapping[Kind, Holder], pki: Path) -> Path:
+    """A hierarchy as files, with the chains of the roles of an operator."""
     if not pki.exists():
-        write_hierarchy(hierarchy(), pki, NOW)
+        write_hierarchy(hierarchy, pki, NOW)
         for name, role, leaf in (
             ("cps", Role.CPS, True),
             ("mo", Role.CONTRACT, False),
             ("cpo", Role.SECC, False),
         ):
             kinds = KINDS[role] if leaf else KINDS[role][1:]
-            chain = b"".join(hierarchy()[kind].certificate.pem for kind in kinds)
+            chain = b"".join(hierarchy[kind].certificate.pem for kind in kinds)
             (pki / f"{name}.pem").write_bytes(chain)
+    return pki
 
-    def place(name: str, kind: Kind) -> KeyPlace:
-        return KeyPlace(chain=pki / f"{name}.pem", key=pki / f"{kind.value}_key.pem")
 
+def place(pki: Path, name: str, kind: Kind) -> KeyPlace:
+    """Where chain and key of a role are."""
+    return KeyPlace(chain=pki / f"{name}.pem", key=pki / f"{kind.value}_key.pem")
+
+
+def settings(folder: Path, **changes: Any) -> CpoSettings:
+    """The reproducible hierarchy as files, and a database beside it."""
+    pki = written(hierarchy(), folder.parent / "cpo-pki")  # one for all tests of a run
     made = CpoSettings(
         database=f"sqlite:///{folder}/cpo.db",
         roots=Roots(v2g=(pki / "v2g_root.pem",), mo=(pki / "mo_root.pem",), oem=(pki / "oem_root.pem",)),
-        mo=place("mo", Kind.MO_SUB_CA_2),
-        cps=place("cps", Kind.CPS_LEAF),
-        cpo=place("cpo", Kind.CPO_SUB_CA_2),
+        mo=place(pki, "mo", Kind.MO_SUB_CA_2),
+        cps=place(pki, "cps", Kind.CPS_LEAF),
+        cpo=place(pki, "cpo", Kind.CPO_SUB_CA_2),
         stations=(
             StationNames(station="DEPOT-1", names=("DEABCS1",)),
             StationNames(station="DEPOT-2", names=("DEABCS2",)),

@@ -14,19 +14,16 @@ from sqlalchemy import select
 from secc.errors import ConfigError
 from secc.messages import iso20_common as m
 from secc.operator.cpo.database import certificate
-from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import Roots, check
 from secc.pki.certificates import read_certificate
-from secc.pki.chains import KINDS
-from secc.pki.hierarchy import write_hierarchy
 from secc.pki.installation import verify_installation
 from secc.pki.issuing import make_request, request_pem
 from secc.pki.keys import KeyType, new_private_key
 from secc.pki.kinds import Kind
 from secc.pki.trust import Role
 from secc.site.store import Status
-from tests.operator.cpo.support import Clock, ask, client_of, make_service, settings, with_car
+from tests.operator.cpo.support import Clock, ask, client_of, make_service, place, settings, with_car, written
 from tests.support.contracts import NOW
 from tests.support.installation import (
     EMAID_TEXT,
@@ -47,26 +44,12 @@ SCHEMA = "urn:iso:std:iso:15118:-20:CommonMessages"
 
 def newer_keys(folder: Path) -> dict[str, Any]:
     """Settings of the service for ISO 15118-20."""
-    pki = folder.parent / "cpo-pki-iso20"  # one for all tests of a run
-    if not pki.exists():
-        write_hierarchy(hierarchy(), pki, NOW)
-        for name, role, leaf in (
-            ("cps", Role.CPS, True),
-            ("mo", Role.CONTRACT, False),
-            ("cpo", Role.SECC, False),
-        ):
-            kinds = KINDS[role] if leaf else KINDS[role][1:]
-            content = b"".join(hierarchy()[kind].certificate.pem for kind in kinds)
-            (pki / f"{name}.pem").write_bytes(content)
-
-    def place(name: str, kind: Kind) -> KeyPlace:
-        return KeyPlace(chain=pki / f"{name}.pem", key=pki / f"{kind.value}_key.pem")
-
+    pki = written(hierarchy(), folder.parent / "cpo-pki-iso20")  # one for all tests of a run
     older = settings(folder).roots
     return {
-        "iso20_mo": place("mo", Kind.MO_SUB_CA_2),
-        "iso20_cps": place("cps", Kind.CPS_LEAF),
-        "iso20_cpo": place("cpo", Kind.CPO_SUB_CA_2),
+        "iso20_mo": place(pki, "mo", Kind.MO_SUB_CA_2),
+        "iso20_cps": place(pki, "cps", Kind.CPS_LEAF),
+        "iso20_cpo": place(pki, "cpo", Kind.CPO_SUB_CA_2),
         "roots": Roots(
             v2g=(*older.v2g, pki / "v2g_root.pem"),
             mo=(*older.mo, pki / "mo_root.pem"),

@@ -2,14 +2,13 @@
 
 import dataclasses
 import random
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from secc import payloads
 from secc.messages.iso20_common import ChargingSession, Processing
@@ -24,7 +23,6 @@ from secc.session.inputs import (
     Input,
     LinkLost,
     PauseRequested,
-    PowerLimited,
     Received,
     RenegotiationRequested,
     SchedulesOffered,
@@ -36,7 +34,7 @@ from secc.session.iso20 import discharge, steering
 from secc.session.iso20.states import Iso20State as S
 from secc.session.latch import FaultLatch
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
-from secc.session.outputs import AskSchedules, Authorize, CloseContactor, EndSession, Send, StartCableCheck
+from secc.session.outputs import AskSchedules, EndSession, Send
 from secc.session.pause import PauseMemory
 from secc.session.quantities import Milli
 from secc.session.schedules import DynamicOffer, PowerSchedule, PowerStep, ScheduleOffer
@@ -44,10 +42,10 @@ from secc.session.states import Stage
 from secc.session.ticket import Ticket
 from secc.settings import Iso20Config, SeccConfig, TimingConfig
 from tests.support import iso20 as r
-from tests.support.bench import Question
 from tests.support.iso20 import AC, AC_BPT, DC, DC_BPT, Bench20
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import Broken
+from tests.support.outlet_walk import LIMITS, ODDLY, OutletWalk
 from tests.support.safety20 import Oracle20
 from tests.support.vehicles import EVCCID, vehicle_identity
 
@@ -58,7 +56,6 @@ OFFER = ScheduleOffer(
         PowerSchedule(1, (PowerStep(0, 0),), 60),
     )
 )
-LIMITS = (None, 0.0, 5.0, 150.0, 3000.0, float("nan"), float("inf"), -1.0)
 TARGETS = (None, 0.0, 5000.0, -5000.0, 200_000.0, -200_000.0)
 PERMISSIONS = (None, 0.0, 2000.0)
 SOCS = ((None, None), (80, 20), (20, 30))
@@ -68,7 +65,6 @@ ORDERS: list[Input] = [
     ServiceRenegotiationRequested(),
     PauseRequested(),
 ]
-ODDLY = st.integers(0, 9)
 
 
 def _asking(config: SeccConfig) -> SeccConfig:
@@ -192,7 +188,7 @@ def _ac_loop(choice: int, dynamic: bool, both: bool) -> Any:
     return (r.ac_bpt_loop if both else r.ac_loop)(**_more(choice))
 
 
-class Walk20(RuleBasedStateMachine):
+class Walk20(OutletWalk):
     """Mostly plausible steps, so that the walk gets somewhere; some odd ones at each place."""
 
     bench: Bench20
@@ -317,54 +313,11 @@ class Walk20(RuleBasedStateMachine):
 
     # --- time and the outlet ---
 
-    @rule(seconds=st.sampled_from([0.0, 0.05, 0.3, 1.0, 3.1]))
-    def time_with_ticks(self, seconds: float) -> None:
-        self.bench.tick(seconds)
-
-    @rule(seconds=st.sampled_from([0.19, 0.45, 0.6, 10.0]), odd=ODDLY)
-    def time_without_ticks(self, seconds: float, odd: int) -> None:
-        if seconds < 0.5 or odd == 0:
-            self.bench.clock.advance(seconds)
-
-    @rule(pilot=st.sampled_from(ControlPilot), odd=ODDLY)
-    def pilot(self, pilot: ControlPilot, odd: int) -> None:
-        if pilot.wants_energy or odd == 0:
-            self.bench.outlet(control_pilot=pilot)
-
     @rule(voltage=st.sampled_from([0.0, 180.0, 380.0, 400.0]), current=st.sampled_from([0.0, 20.0, -20.0]))
     def reading(self, voltage: float, current: float) -> None:
         self.bench.outlet(present_voltage=voltage, present_current=current if voltage else 0.0)
 
-    @rule(closed=st.sampled_from([None, False, True]), odd=ODDLY)
-    def feedback(self, closed: bool | None, odd: int) -> None:
-        """The contactor shows something else than it was commanded."""
-        if odd == 0:
-            self.bench.outlet(contactor_closed=closed)
-
-    @rule(volts=st.sampled_from(LIMITS), amperes=st.sampled_from(LIMITS), watts=st.sampled_from(LIMITS))
-    def limits(self, volts: float | None, amperes: float | None, watts: float | None) -> None:
-        self.bench.outlet(max_voltage=volts, max_current=amperes, max_power=watts)
-
-    @rule(fault=st.sampled_from(EvseFault), odd=ODDLY)
-    def fault(self, fault: EvseFault, odd: int) -> None:
-        if odd == 0:
-            self.bench.outlet(fault=fault)
-
     # --- answers ---
-
-    @rule(granted=st.booleans(), odd=ODDLY)
-    def decision(self, granted: bool, odd: int = 0) -> None:
-        if granted or odd == 0:
-            self._answer(Authorize, lambda ticket: AuthorizationDecided(ticket, granted))
-
-    @rule(closed=st.booleans(), odd=ODDLY)
-    def contactor(self, closed: bool, odd: int = 0) -> None:
-        if closed or odd == 0:
-            self._answer(CloseContactor, lambda ticket: ContactorReported(ticket, closed))
-
-    @rule(level=st.sampled_from([IsolationLevel.VALID, IsolationLevel.VALID, *IsolationLevel]))
-    def isolation(self, level: IsolationLevel) -> None:
-        self._answer(StartCableCheck, lambda ticket: CableCheckReported(ticket, level))
 
     @rule(choice=st.integers(0, 99))
     def schedules(self, choice: int) -> None:
@@ -383,10 +336,6 @@ class Walk20(RuleBasedStateMachine):
 
     # --- the operator ---
 
-    @rule(watts=st.sampled_from(LIMITS))
-    def load_management(self, watts: float | None) -> None:
-        self.bench.feed(PowerLimited(watts))
-
     @rule(watts=st.sampled_from(TARGETS))
     def target(self, watts: float | None) -> None:
         self.bench.feed(EnergyTargeted(watts))
@@ -399,18 +348,6 @@ class Walk20(RuleBasedStateMachine):
     def station(self, event: Input, odd: int) -> None:
         if odd == 0:
             self.bench.feed(event)
-
-    @rule(event=st.sampled_from([LinkLost(), ControllerFault("driver")]), odd=ODDLY)
-    def breakdown(self, event: Input, odd: int) -> None:
-        if odd == 0:
-            self.bench.feed(event)
-
-    def _answer(self, question: Question, answer: Callable[[Ticket], Input]) -> None:
-        try:
-            ticket = self.bench.ticket(question)
-        except IndexError:  # not asked yet
-            return
-        self.bench.feed(answer(ticket))
 
 
 Walk20.TestCase.settings = settings(
