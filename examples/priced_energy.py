@@ -35,7 +35,7 @@ NIGHT = AbsolutePrices(
 
 
 class Utility(Backend, PricesEnergy):
-    """Everybody may charge, at the same prices."""
+    """Every EV may charge, at the same prices."""
 
     async def authorize_external(self, evse_id: str) -> bool:
         return True

@@ -50,7 +50,7 @@ class Lane(Generic[W]):
         return self.release()
 
     def release(self) -> W | None:
-        """The response that is held back, whatever its time."""
+        """The response that is held back, also before its time."""
         held, self.held = self.held, None
         return None if held is None else held[1]
 

@@ -240,7 +240,7 @@ class AuthorizesVehicles(Protocol):
     async def authorize_vehicle(self, evse_id: str, ev: EvIdentity) -> bool:
         """Called in place of `Backend.authorize_external` where the EV has said what it is.
 
-        Unless `ev.proven`, anybody can send this identity: who grants on it grants to everyone who knows the
+        Unless `ev.proven`, any device can send this identity: a grant on it is a grant to all who know the
         address of a modem. For an EV that is not known, wait for a person as `authorize_external` does.
         """
         ...

@@ -109,7 +109,9 @@ class ChargingNeeds:
         number, periods, tolerance = profile_periods(request)
         choices = self._limits.choices
         chosen = None if number is None or not 1 <= number <= len(choices) else choices[number - 1]
-        if not periods or self._limits.dynamic:  # in Dynamic mode the plan of the EV binds nobody (K19.FR.10)
+        if (
+            not periods or self._limits.dynamic
+        ):  # in Dynamic mode the plan of the EV is not binding (K19.FR.10)
             periods = self._planned(0 if number is None else number - 1, now)
         schedule: Payload = {
             "id": 0 if chosen is None else chosen.id,

@@ -49,7 +49,7 @@ class ReportedOutlet:
         observed: Callable[[EvseSnapshot], None] = lambda _snapshot: None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_reset` restarts the program, or whatever a reset means to the integrator; `observed` receives
+        """`on_reset` restarts the program, or does what a reset means to the integrator; `observed` receives
         each snapshot; `ended` is called at the end of a transaction."""
         self.transactions = transactions
         self.reservations = Reservations()

@@ -16,7 +16,7 @@ class EvIdentity(msgspec.Struct, frozen=True):
     """What an EV says it is. It identifies a car and so a person: no logs without hashing."""
 
     evccid: str
-    """ISO 15118-2 and DIN SPEC 70121: the address of its modem, in hexadecimal, which anybody can send.
+    """ISO 15118-2 and DIN SPEC 70121: the address of its modem, in hexadecimal, which any device can send.
     ISO 15118-20: its EVCCID."""
     proven: bool
     """The EVCCID is the name in the vehicle certificate of this TLS connection, which was verified: an EV of

@@ -33,7 +33,7 @@ class Autocharge(enum.StrEnum):
     PROVEN = "proven"
     """ISO 15118-20: the EVCCID of the verified vehicle certificate."""
     ANY = "any"
-    """Also the address of a modem, which anybody can imitate."""
+    """Also the address of a modem, which any device can imitate."""
 
 
 class EmaidForm(enum.StrEnum):
@@ -108,7 +108,7 @@ class OcppConfig(Settings, section="ocpp"):
     of the CSMS, every spelling is the same contract."""
     autocharge: Autocharge = Autocharge.OFF
     """`off`, `proven` or `any`: ask the CSMS whether the EV itself may charge before the station waits for a
-    card. `any` trusts an address that anybody can send: who knows the address of a car charges at its
+    card. `any` trusts an address that any device can send: who knows the address of a car charges at its
     owner's cost."""
     free_token: str = ""
     """Token for sessions without a contract; empty: only cards and remote starts."""

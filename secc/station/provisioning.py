@@ -112,7 +112,7 @@ class StationProvisioning:
         return answer
 
     async def _call(self, request: ProvisioningRequest | InstallationRequest) -> ProvisioningAnswer:
-        """By type: each generation is an ability of its own."""
+        """By type: each generation is a separate ability."""
         if isinstance(request, pki.provisioning.ProvisioningRequest):
             if (provisioning := self._backend.provisioning) is not None:
                 return await provisioning.provision(request)

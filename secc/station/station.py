@@ -294,8 +294,7 @@ class Station:
 
     def set_grid_targets(self, targets: GridTargets) -> None:
         """Set what the grid operator asks for in the session in progress, AC_DER_IEC of ISO 15118-20:
-        reactive power or power factor, and the most that may be fed. Limits of outlet and EV hold all the
-        same.
+        reactive power or power factor, and the most that may be fed. Limits of outlet and EV still hold.
 
         Raises IntegrationError for anything but an object of GridTargets with finite numbers.
         """

@@ -1,8 +1,8 @@
 """The grid in a session of AC_DER_IEC: its rules, its set-points, the events that the EV reports.
 
 The rules are asked for when the session begins, and fixed with the services: parameter sets must not change
-in a session. Without rules the EV may not feed the grid. Set-points are bounded by the limits of outlet and
-EV, whatever the grid operator asks for.
+in a session. Without rules the EV may not feed the grid. Set-points of the grid operator are bounded by the
+limits of outlet and EV.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _status(session: Agreed, value: EvseNotification, due: float) -> EVSEStatus:
 
 def watch(session: Context) -> None:
     """In the charge loop: a pause that the EV has not begun in its time becomes a stop. Other wishes it may
-    decline: it is not asked any longer, and the limits of the station hold all the same."""
+    decline: it is not asked any longer, and the limits of the station still hold."""
     for wish, due in tuple(side(session).wishes.items()):
         if session.now < due:
             continue

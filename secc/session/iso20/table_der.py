@@ -1,7 +1,7 @@
 """Every input that is legal in a state of AC_DER_IEC (Amendment 1): the rows of AC, with its messages.
 
-Its namespace has messages of the same names as AC, in a schema set and a payload type of their own. So its
-table is that of AC with the requests of this set in place of those of AC, and with what only it has:
+Its namespace has messages of the same names as AC, in a separate schema set with a separate payload type. So
+its table is that of AC with the requests of this set in place of those of AC, and with what only it has:
 
 * ChargeParameterDiscoveryReq repeats while the EV says EVProcessing Ongoing [V2G20-3150];
 * after it the EV may go back to the services [V2G20-3154] [V2G20-3348].
