@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from typing import Any
 
 import pytest
 
+from secc.messages.iso2 import AuthorizationRes
 from secc.ocpp.fake.csms import FakeCsms
 from secc.ocpp.model import Payload
+from secc.records import MessageRecord
 from secc.session.identity import EvIdentity
 from secc.settings.ocpp import Autocharge, OcppVersion
-from secc.sim import EvResult
-from tests.ocpp.support import eim_config, knowing, line
+from tests.ocpp.support import Running, knowing, line
 
 ADDRESS = "02005E100001"
 EVCCID = "ZZZVTESTCAR00000001X"
@@ -24,20 +24,33 @@ def asked(csms: FakeCsms) -> list[Payload]:
     return [one.payload for one in csms.records.messages if one.action == "Authorize"]
 
 
-def charged(csms: FakeCsms, **ocpp: Any) -> tuple[EvResult, list[str]]:
-    async def run() -> tuple[EvResult, list[str]]:
-        async with line(csms, functools.partial(eim_config), **ocpp) as running:
-            driving = asyncio.create_task(running.charge())
-            done, _ = await asyncio.wait([driving], timeout=3.0)
-            if not done:
-                driving.cancel()
-                await asyncio.wait([driving])
-                return EvResult(), running.told
-            if driving.result().completed:
-                await running.delivered()
-            return driving.result(), running.told
+async def granted_in_time(running: Running, car: EvIdentity) -> bool:
+    """Whether the CSMS lets this car charge; False where no decision comes."""
+    try:
+        async with asyncio.timeout(1.0):
+            return await running.backend.authorize_vehicle("", car)
+    except TimeoutError:
+        return False
 
-    return asyncio.run(run())
+
+def pending(running: Running) -> int:
+    """How often the EV was asked to wait for its authorization."""
+    messages: list[Any] = [one.message for one in running.records if isinstance(one, MessageRecord)]
+    return sum(isinstance(getattr(one, "body", None), AuthorizationRes) for one in messages)
+
+
+async def waits_for_a_card(csms: FakeCsms, *, questions: int, **ocpp: Any) -> None:
+    """The EV waits, after so many questions to the CSMS and their answers."""
+    async with line(csms, **ocpp) as running:
+        driving = asyncio.create_task(running.charge())
+        await running.until(lambda: len(asked(csms)) == questions)
+        before = pending(running)
+        await running.until(lambda: pending(running) >= before + 3)
+        assert not running.evse.snapshot().contactor_closed
+        driving.cancel()
+        await asyncio.wait([driving])
+    assert len(asked(csms)) == questions
+    assert csms.records.transactions == {}
 
 
 @pytest.mark.parametrize(
@@ -47,29 +60,28 @@ def charged(csms: FakeCsms, **ocpp: Any) -> tuple[EvResult, list[str]]:
         (V16, f"VID:{ADDRESS}", {"idTag": f"VID:{ADDRESS}"}),
     ],
 )
-def test_a_known_address_charges_without_a_card(version: OcppVersion, token: str, request_: Payload) -> None:
+async def test_a_known_address_charges_without_a_card(
+    version: OcppVersion, token: str, request_: Payload
+) -> None:
     csms = knowing(token, version=version)
-    result, told = charged(csms, autocharge=Autocharge.ANY, versions=(version,))
-    assert result.completed, (result.error, told)
+    async with line(csms, autocharge=Autocharge.ANY, versions=(version,)) as running:
+        result = await running.charge()
+        assert result.completed, (result.error, running.told)
+        await running.delivered()
     assert asked(csms) == [request_]
     (booked,) = csms.records.transactions.values()
     assert booked.token == token
 
 
 @pytest.mark.parametrize("wanted", [Autocharge.OFF, Autocharge.PROVEN])
-def test_an_address_is_no_proof(wanted: Autocharge) -> None:
+async def test_an_address_is_no_proof(wanted: Autocharge) -> None:
     csms = knowing(ADDRESS, version=V201)
-    result, _ = charged(csms, autocharge=wanted)
-    assert not result.completed
-    assert asked(csms) == []
+    await waits_for_a_card(csms, questions=0, autocharge=wanted)
 
 
-def test_an_unknown_address_waits_for_a_card() -> None:
+async def test_an_unknown_address_waits_for_a_card() -> None:
     csms = knowing(version=V201)
-    result, _ = charged(csms, autocharge=Autocharge.ANY)
-    assert not result.completed
-    assert len(asked(csms)) == 1
-    assert csms.records.transactions == {}
+    await waits_for_a_card(csms, questions=1, autocharge=Autocharge.ANY)
 
 
 @pytest.mark.parametrize(
@@ -81,49 +93,30 @@ def test_an_unknown_address_waits_for_a_card() -> None:
         (True, Autocharge.OFF, False),
     ],
 )
-def test_a_vehicle_certificate_is_a_proof(*, proven: bool, wanted: Autocharge, granted: bool) -> None:
+async def test_a_vehicle_certificate_is_a_proof(*, proven: bool, wanted: Autocharge, granted: bool) -> None:
     csms = knowing(EVCCID, version=V201)
 
-    async def run() -> bool:
-        async with line(csms, autocharge=wanted) as running:
-            question = running.backend.authorize_vehicle("", EvIdentity(EVCCID, proven=proven))
-            try:
-                async with asyncio.timeout(1.0):
-                    return await question
-            except TimeoutError:
-                return False
-
-    assert asyncio.run(run()) is granted
+    async with line(csms, autocharge=wanted) as running:
+        assert await granted_in_time(running, EvIdentity(EVCCID, proven=proven)) is granted
 
 
-def test_without_the_csms_an_unknown_car_is_not_accepted_even_where_unknown_cards_are() -> None:
-    async def run() -> bool:
-        csms = knowing(ADDRESS, version=V201)
-        async with line(csms, autocharge=Autocharge.ANY, offline_unknown=True) as running:
-            await csms.stop()
-            await running.until(lambda: not running.backend.conversation.online)
-            question = running.backend.authorize_vehicle("", EvIdentity(ADDRESS, proven=False))
-            try:
-                async with asyncio.timeout(1.0):
-                    return await question
-            except TimeoutError:
-                return False
-
-    assert asyncio.run(run()) is False
+async def test_without_the_csms_an_unknown_car_is_not_accepted_even_where_unknown_cards_are() -> None:
+    csms = knowing(ADDRESS, version=V201)
+    async with line(csms, autocharge=Autocharge.ANY, offline_unknown=True) as running:
+        await csms.stop()
+        await running.until(lambda: not running.backend.conversation.online)
+        assert not await granted_in_time(running, EvIdentity(ADDRESS, proven=False))
 
 
-def test_a_card_that_waits_already_comes_before_the_car() -> None:
+async def test_a_card_that_waits_already_comes_before_the_car() -> None:
     csms = knowing(ADDRESS, "CARD", version=V201)
 
-    async def run() -> None:
-        async with line(csms, autocharge=Autocharge.ANY) as running:
-            start = {"remoteStartId": 1, "idToken": {"idToken": "CARD", "type": "Central"}}
-            await csms.command("ZZ-000-E0", "RequestStartTransaction", start)
-            result = await running.charge()
-            assert result.completed, result.error
-            await running.delivered()
-
-    asyncio.run(run())
+    async with line(csms, autocharge=Autocharge.ANY) as running:
+        start = {"remoteStartId": 1, "idToken": {"idToken": "CARD", "type": "Central"}}
+        await csms.command("ZZ-000-E0", "RequestStartTransaction", start)
+        result = await running.charge()
+        assert result.completed, result.error
+        await running.delivered()
     assert [one.token for one in csms.records.transactions.values()] == ["CARD"]
 
 

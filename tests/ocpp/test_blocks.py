@@ -138,86 +138,80 @@ async def install_root(csms: FakeCsms, maker: Maker) -> None:
     assert await ask(csms, "InstallCertificate", body) == {"status": "Accepted"}
 
 
-def updated(maker: Maker, installer: Installer, order: Payload, store: Path, last: str) -> list[str]:
+async def updated(maker: Maker, installer: Installer, order: Payload, store: Path, last: str) -> list[str]:
     """Order an update; returns the reported statuses up to `last`."""
     csms = knowing(version=V201)
 
     def statuses() -> list[str]:
         return [one["status"] for one in bodies(csms, "FirmwareStatusNotification")]
 
-    async def run() -> None:
-        async with served(csms, StationServices(firmware=installer), store=store):
-            await install_root(csms, maker)
-            assert await ask(csms, "UpdateFirmware", order) == {"status": "Accepted"}
-            await csms.until(lambda: last in statuses())
-
-    asyncio.run(run())
+    async with served(csms, StationServices(firmware=installer), store=store):
+        await install_root(csms, maker)
+        assert await ask(csms, "UpdateFirmware", order) == {"status": "Accepted"}
+        await csms.until(lambda: last in statuses())
     return statuses()
 
 
-def test_signed_firmware_is_verified_and_installed(maker: Maker, tmp_path: Path) -> None:
+async def test_signed_firmware_is_verified_and_installed(maker: Maker, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"new firmware")
     installer = Installer(tmp_path / "image", failures=1)
     order = maker.order(b"new firmware")
-    statuses = updated(maker, installer, order, tmp_path / "store", "Installed")
+    statuses = await updated(maker, installer, order, tmp_path / "store", "Installed")
     assert statuses == ["Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed"]
     assert installer.installed == [b"new firmware"]
 
 
-def test_firmware_with_another_content_is_not_installed(maker: Maker, tmp_path: Path) -> None:
+async def test_firmware_with_another_content_is_not_installed(maker: Maker, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"evil firmware")
     installer = Installer(tmp_path / "image")
-    statuses = updated(maker, installer, maker.order(b"new firmware"), tmp_path / "store", "InvalidSignature")
+    statuses = await updated(
+        maker, installer, maker.order(b"new firmware"), tmp_path / "store", "InvalidSignature"
+    )
     assert statuses[-1] == "InvalidSignature"
     assert installer.installed == []
 
 
-def test_firmware_that_cannot_be_fetched_is_reported(maker: Maker, tmp_path: Path) -> None:
+async def test_firmware_that_cannot_be_fetched_is_reported(maker: Maker, tmp_path: Path) -> None:
     installer = Installer(tmp_path / "image", failures=9)
     order = maker.order(b"new firmware")
-    assert updated(maker, installer, order, tmp_path / "store", "DownloadFailed")[-1] == "DownloadFailed"
+    statuses = await updated(maker, installer, order, tmp_path / "store", "DownloadFailed")
+    assert statuses[-1] == "DownloadFailed"
 
 
-def test_firmware_of_a_stranger_or_without_a_signature_is_refused(maker: Maker, tmp_path: Path) -> None:
+async def test_firmware_of_a_stranger_or_without_a_signature_is_refused(maker: Maker, tmp_path: Path) -> None:
     csms = knowing(version=V201)
     installer = Installer(tmp_path / "image")
     unsigned = maker.order(b"x")
     del unsigned["firmware"]["signingCertificate"]
 
-    async def run() -> None:
-        async with served(csms, StationServices(firmware=installer), store=tmp_path / "store"):
-            await install_root(csms, maker)
-            stranger = Maker().order(b"x")
-            assert await ask(csms, "UpdateFirmware", stranger) == {"status": "InvalidCertificate"}
-            assert await ask(csms, "UpdateFirmware", unsigned) == {"status": "Rejected"}
-            await csms.until(lambda: bool(bodies(csms, "SecurityEventNotification")))
-
-    asyncio.run(run())
+    async with served(csms, StationServices(firmware=installer), store=tmp_path / "store"):
+        await install_root(csms, maker)
+        stranger = Maker().order(b"x")
+        assert await ask(csms, "UpdateFirmware", stranger) == {"status": "InvalidCertificate"}
+        assert await ask(csms, "UpdateFirmware", unsigned) == {"status": "Rejected"}
+        await csms.until(lambda: bool(bodies(csms, "SecurityEventNotification")))
     kinds = [one["type"] for one in bodies(csms, "SecurityEventNotification")]
     assert kinds == ["InvalidFirmwareSigningCertificate"]
     assert installer.installed == []
 
 
-def test_firmware_waits_for_the_end_of_the_transaction(maker: Maker, tmp_path: Path) -> None:
+async def test_firmware_waits_for_the_end_of_the_transaction(maker: Maker, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"new firmware")
     installer = Installer(tmp_path / "image")
     csms = knowing("FREE", version=V201)
 
-    async def run() -> None:
-        services = StationServices(firmware=installer)
-        async with served(csms, services, store=tmp_path / "store", free_token="FREE") as running:
-            await install_root(csms, maker)
-            charging = asyncio.create_task(running.charge(loops=40))
-            await running.until(lambda: running.evse.snapshot().contactor_closed)
-            await ask(csms, "UpdateFirmware", maker.order(b"new firmware"))
-            waiting = {"status": "InstallScheduled", "requestId": 5}
-            await csms.until(lambda: waiting in bodies(csms, "FirmwareStatusNotification"))
-            assert installer.installed == []
-            result = await charging
-            assert result.completed, result.error
-            await csms.until(lambda: bool(installer.installed))
-
-    asyncio.run(run())
+    services = StationServices(firmware=installer)
+    async with served(csms, services, store=tmp_path / "store", free_token="FREE") as running:
+        await install_root(csms, maker)
+        charging = asyncio.create_task(running.charge(loops=40))
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        await ask(csms, "UpdateFirmware", maker.order(b"new firmware"))
+        waiting = {"status": "InstallScheduled", "requestId": 5}
+        await csms.until(lambda: waiting in bodies(csms, "FirmwareStatusNotification"))
+        assert installer.installed == []
+        result = await charging
+        assert result.completed, result.error
+        await csms.until(lambda: bool(installer.installed))
 
 
 def test_a_signature_of_nonsense_is_refused(maker: Maker, tmp_path: Path) -> None:
@@ -230,19 +224,16 @@ def test_a_signature_of_nonsense_is_refused(maker: Maker, tmp_path: Path) -> Non
         verify_image(image, b"nonsense", "nonsense")
 
 
-def test_firmware_of_1_6_reports_in_the_words_of_1_6(tmp_path: Path) -> None:
+async def test_firmware_of_1_6_reports_in_the_words_of_1_6(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"new firmware")
     csms = knowing(version=V16)
     installer = Installer(tmp_path / "image")
 
-    async def run() -> None:
-        services = StationServices(firmware=installer)
-        async with served(csms, services, firmware_signed=False):
-            order = {"location": "https://maker.example/image", "retrieveDate": later(-1)}
-            assert await ask(csms, "UpdateFirmware", order) == {}
-            await csms.until(lambda: {"status": "Installed"} in bodies(csms, "FirmwareStatusNotification"))
-
-    asyncio.run(run())
+    services = StationServices(firmware=installer)
+    async with served(csms, services, firmware_signed=False):
+        order = {"location": "https://maker.example/image", "retrieveDate": later(-1)}
+        assert await ask(csms, "UpdateFirmware", order) == {}
+        await csms.until(lambda: {"status": "Installed"} in bodies(csms, "FirmwareStatusNotification"))
     statuses = [one["status"] for one in bodies(csms, "FirmwareStatusNotification")]
     assert statuses == ["Downloading", "Downloaded", "Installing", "Installed"]
 
@@ -273,20 +264,19 @@ class Shelf:
         ((OSError("busy"), OSError("busy")), "UploadFailure"),
     ],
 )
-def test_a_log_is_uploaded_or_the_reason_is_reported(failures: tuple[Exception, ...], last: str) -> None:
+async def test_a_log_is_uploaded_or_the_reason_is_reported(
+    failures: tuple[Exception, ...], last: str
+) -> None:
     shelf = Shelf(*failures)
     csms = knowing(version=V201)
     log = {"remoteLocation": "http://127.0.0.1/"}
     order = {"logType": "DiagnosticsLog", "requestId": 8, "log": log, "retries": 1, "retryInterval": 0}
 
-    async def run() -> Payload:
-        async with served(csms, StationServices(uploader=shelf)):
-            answer = await ask(csms, "GetLog", order)
-            await csms.until(lambda: bodies(csms, "LogStatusNotification")[-1:] == [final])
-            return answer
-
     final = {"status": last, "requestId": 8}
-    answer = asyncio.run(run())
+
+    async with served(csms, StationServices(uploader=shelf)):
+        answer = await ask(csms, "GetLog", order)
+        await csms.until(lambda: bodies(csms, "LogStatusNotification")[-1:] == [final])
     assert answer["status"] == "Accepted"
     if last == "Uploaded":
         assert b"connected, OCPP 2.0.1" in shelf.files[answer["filename"]]
@@ -295,7 +285,7 @@ def test_a_log_is_uploaded_or_the_reason_is_reported(failures: tuple[Exception, 
 # --- monitors ----------------------------------------------------------------------------------------------
 
 
-def test_a_monitor_survives_a_restart_and_its_event_an_outage(tmp_path: Path) -> None:
+async def test_a_monitor_survives_a_restart_and_its_event_an_outage(tmp_path: Path) -> None:
     csms = knowing(version=V201)
     data = {
         "type": "Delta",
@@ -305,25 +295,22 @@ def test_a_monitor_survives_a_restart_and_its_event_an_outage(tmp_path: Path) ->
         "variable": {"name": "AvailabilityState"},
     }
 
-    async def run() -> None:
-        async with csms.serving() as url:
-            config = eim_config(url, store=tmp_path)
-            async with station(config) as running:
-                await running.online()
-                answer = await ask(csms, "SetVariableMonitoring", {"setMonitoringData": [data]})
-                assert answer["setMonitoringResult"][0]["status"] == "Accepted"
-                await running.until(lambda: running.backend.conversation.queue.idle)
-            async with station(config) as running:
-                await running.online()
-                await csms.stop()
-                await running.until(lambda: not running.backend.conversation.online)
-                running.cable.unplug()
-                await running.until(lambda: running.backend.conversation.queue.idle)
-                await asyncio.sleep(0.1)
-                await csms.start()
-                await csms.until(lambda: bool(bodies(csms, "NotifyEvent")))
-
-    asyncio.run(run())
+    async with csms.serving() as url:
+        config = eim_config(url, store=tmp_path)
+        async with station(config) as running:
+            await running.online()
+            answer = await ask(csms, "SetVariableMonitoring", {"setMonitoringData": [data]})
+            assert answer["setMonitoringResult"][0]["status"] == "Accepted"
+            await running.until(lambda: running.backend.conversation.queue.idle)
+        async with station(config) as running:
+            await running.online()
+            await csms.stop()
+            await running.until(lambda: not running.backend.conversation.online)
+            running.cable.unplug()
+            while not await running.queued():  # noqa: ASYNC110 - the disk reports no changes
+                await asyncio.sleep(0.01)
+            await csms.start()
+            await csms.until(lambda: bool(bodies(csms, "NotifyEvent")))
     event = bodies(csms, "NotifyEvent")[0]["eventData"][0]
     assert event["actualValue"] == "Available"
     assert event["trigger"] == "Delta"
@@ -332,25 +319,22 @@ def test_a_monitor_survives_a_restart_and_its_event_an_outage(tmp_path: Path) ->
 # --- limits of other systems -------------------------------------------------------------------------------
 
 
-def test_a_limit_of_an_energy_manager_caps_and_is_reported() -> None:
+async def test_a_limit_of_an_energy_manager_caps_and_is_reported() -> None:
     csms = knowing("FREE", version=V201)
 
-    async def run() -> None:
-        async with served(csms, free_token="FREE", limit_with_schedules=True) as running:
-            charging = asyncio.create_task(running.charge(loops=100))
-            await running.until(lambda: running.evse.snapshot().contactor_closed)
-            running.backend.limit_externally(3000.0, grid_critical=True)
-            assert running.limits[-1] == 3000.0
-            which = {"requestId": 1, "chargingProfile": {"chargingLimitSource": ["EMS"]}}
-            assert await ask(csms, "GetChargingProfiles", which) == {"status": "Accepted"}
-            await csms.until(lambda: bool(bodies(csms, "ReportChargingProfiles")))
-            assert await ask(csms, "ClearChargingProfile", {}) == {"status": "Unknown"}
-            running.backend.limit_externally(None, LimitSource.EMS)
-            assert running.limits[-1] is None
-            charging.cancel()
-            await csms.until(lambda: bool(bodies(csms, "ClearedChargingLimit")))
-
-    asyncio.run(run())
+    async with served(csms, free_token="FREE", limit_with_schedules=True) as running:
+        charging = asyncio.create_task(running.charge(loops=100))
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        running.backend.limit_externally(3000.0, grid_critical=True)
+        assert running.limits[-1] == 3000.0
+        which = {"requestId": 1, "chargingProfile": {"chargingLimitSource": ["EMS"]}}
+        assert await ask(csms, "GetChargingProfiles", which) == {"status": "Accepted"}
+        await csms.until(lambda: bool(bodies(csms, "ReportChargingProfiles")))
+        assert await ask(csms, "ClearChargingProfile", {}) == {"status": "Unknown"}
+        running.backend.limit_externally(None, LimitSource.EMS)
+        assert running.limits[-1] is None
+        charging.cancel()
+        await csms.until(lambda: bool(bodies(csms, "ClearedChargingLimit")))
     (limit,) = bodies(csms, "NotifyChargingLimit")
     assert limit["chargingLimit"] == {"chargingLimitSource": "EMS", "isGridCritical": True}
     assert limit["chargingSchedule"][0]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 3000.0}]
@@ -361,42 +345,36 @@ def test_a_limit_of_an_energy_manager_caps_and_is_reported() -> None:
 # --- reservations ------------------------------------------------------------------------------------------
 
 
-def test_only_the_reserved_token_may_charge_and_the_reservation_is_used() -> None:
+async def test_only_the_reserved_token_may_charge_and_the_reservation_is_used() -> None:
     csms = knowing("CARD", "OTHER", version=V201)
 
-    async def run() -> None:
-        async with served(csms) as running:
-            running.cable.unplug()
-            await csms.until(lambda: "Available" in statuses(csms))
-            token = {"idToken": "CARD", "type": "Central"}
-            body = {"id": 4, "expiryDateTime": later(60), "idToken": token, "evseId": 1}
-            assert await ask(csms, "ReserveNow", body) == {"status": "Accepted"}
-            running.cable.plug_in()
-            running.backend.present(IdToken("OTHER"))
-            running.backend.present(IdToken("CARD"))
-            result = await running.charge()
-            assert result.completed, result.error
-            await running.delivered()
-
-    asyncio.run(run())
+    async with served(csms) as running:
+        running.cable.unplug()
+        await csms.until(lambda: "Available" in statuses(csms))
+        token = {"idToken": "CARD", "type": "Central"}
+        body = {"id": 4, "expiryDateTime": later(60), "idToken": token, "evseId": 1}
+        assert await ask(csms, "ReserveNow", body) == {"status": "Accepted"}
+        running.cable.plug_in()
+        running.backend.present(IdToken("OTHER"))
+        running.backend.present(IdToken("CARD"))
+        result = await running.charge()
+        assert result.completed, result.error
+        await running.delivered()
     started = next(one for one in bodies(csms, "TransactionEvent") if one["eventType"] == "Started")
     assert started["idToken"]["idToken"] == "CARD"
     assert started["reservationId"] == 4
 
 
-def test_a_reservation_expires_and_that_is_reported() -> None:
+async def test_a_reservation_expires_and_that_is_reported() -> None:
     csms = knowing(version=V201)
 
-    async def run() -> None:
-        async with served(csms) as running:
-            running.cable.unplug()
-            await csms.until(lambda: "Available" in statuses(csms))
-            token = {"idToken": "CARD", "type": "Central"}
-            body = {"id": 4, "expiryDateTime": later(0.2), "idToken": token}
-            assert await ask(csms, "ReserveNow", body) == {"status": "Accepted"}
-            await csms.until(lambda: bool(bodies(csms, "ReservationStatusUpdate")))
-
-    asyncio.run(run())
+    async with served(csms) as running:
+        running.cable.unplug()
+        await csms.until(lambda: "Available" in statuses(csms))
+        token = {"idToken": "CARD", "type": "Central"}
+        body = {"id": 4, "expiryDateTime": later(0.2), "idToken": token}
+        assert await ask(csms, "ReserveNow", body) == {"status": "Accepted"}
+        await csms.until(lambda: bool(bodies(csms, "ReservationStatusUpdate")))
     ended = {"reservationId": 4, "reservationUpdateStatus": "Expired"}
     assert bodies(csms, "ReservationStatusUpdate") == [ended]
 
@@ -404,7 +382,7 @@ def test_a_reservation_expires_and_that_is_reported() -> None:
 # --- network profiles --------------------------------------------------------------------------------------
 
 
-def test_a_second_address_is_tried_first_and_the_configured_one_is_kept(tmp_path: Path) -> None:
+async def test_a_second_address_is_tried_first_and_the_configured_one_is_kept(tmp_path: Path) -> None:
     csms, other = knowing(version=V201), knowing(version=V201)
 
     def slot(url: str) -> Payload:
@@ -424,18 +402,15 @@ def test_a_second_address_is_tried_first_and_the_configured_one_is_kept(tmp_path
         row = {"component": component, "variable": variable, "attributeValue": value}
         return {"setVariableData": [row]}
 
-    async def run() -> None:
-        async with other.serving() as elsewhere, served(csms, store=tmp_path):
-            assert await ask(csms, "SetNetworkProfile", slot(elsewhere)) == {"status": "Accepted"}
-            answer = await ask(csms, "SetVariables", priority("1,0"))
-            assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
-            before = csms.connections
-            await ask(csms, "Reset", {"type": "Immediate"})
-            await other.until(lambda: "BootNotification" in other.actions())
-            await other.stop()
-            await csms.until(lambda: csms.connections > before)
-
-    asyncio.run(run())
+    async with other.serving() as elsewhere, served(csms, store=tmp_path):
+        assert await ask(csms, "SetNetworkProfile", slot(elsewhere)) == {"status": "Accepted"}
+        answer = await ask(csms, "SetVariables", priority("1,0"))
+        assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
+        before = csms.connections
+        await ask(csms, "Reset", {"type": "Immediate"})
+        await other.until(lambda: "BootNotification" in other.actions())
+        await other.stop()
+        await csms.until(lambda: csms.connections > before)
 
 
 @pytest.mark.parametrize(
@@ -447,7 +422,7 @@ def test_a_second_address_is_tried_first_and_the_configured_one_is_kept(tmp_path
         {"configurationSlot": 9},
     ],
 )
-def test_an_address_that_the_station_cannot_use_is_rejected(change: Payload) -> None:
+async def test_an_address_that_the_station_cannot_use_is_rejected(change: Payload) -> None:
     csms = knowing(version=V201)
     connection = {
         "ocppVersion": "OCPP20",
@@ -459,12 +434,10 @@ def test_an_address_that_the_station_cannot_use_is_rejected(change: Payload) -> 
     }
     slot = change.pop("configurationSlot", 1)
 
-    async def run() -> Payload:
-        async with served(csms):
-            body = {"configurationSlot": slot, "connectionData": {**connection, **change}}
-            return await ask(csms, "SetNetworkProfile", body)
-
-    assert asyncio.run(run())["status"] == "Rejected"
+    async with served(csms):
+        body = {"configurationSlot": slot, "connectionData": {**connection, **change}}
+        result = await ask(csms, "SetNetworkProfile", body)
+    assert result["status"] == "Rejected"
 
 
 # --- what the integrator provides --------------------------------------------------------------------------
@@ -486,44 +459,36 @@ class Echo:
 
 
 @pytest.mark.parametrize(("works", "status"), [(True, "Unlocked"), (False, "UnlockFailed")])
-def test_the_connector_is_unlocked(works: bool, status: str) -> None:
+async def test_the_connector_is_unlocked(works: bool, status: str) -> None:
     csms = knowing(version=V201)
 
-    async def run() -> Payload:
-        async with served(csms, StationServices(connector=Lock(works=works))):
-            return await ask(csms, "UnlockConnector", {"evseId": 1, "connectorId": 1})
-
-    assert asyncio.run(run())["status"] == status
+    async with served(csms, StationServices(connector=Lock(works=works))):
+        result = await ask(csms, "UnlockConnector", {"evseId": 1, "connectorId": 1})
+    assert result["status"] == status
 
 
-def test_a_message_of_a_vendor_reaches_the_integrator() -> None:
+async def test_a_message_of_a_vendor_reaches_the_integrator() -> None:
     csms = knowing(version=V201)
 
-    async def run() -> None:
-        async with served(csms, StationServices(transfers={"vendor": Echo()})):
-            answer = await ask(csms, "DataTransfer", {"vendorId": "vendor", "data": [1, 2]})
-            assert answer == {"status": "Accepted", "data": {"echo": [1, 2]}}
-            answer = await ask(csms, "DataTransfer", {"vendorId": "vendor", "messageId": "fail"})
-            assert answer == {"status": "Rejected"}
-
-    asyncio.run(run())
+    async with served(csms, StationServices(transfers={"vendor": Echo()})):
+        answer = await ask(csms, "DataTransfer", {"vendorId": "vendor", "data": [1, 2]})
+        assert answer == {"status": "Accepted", "data": {"echo": [1, 2]}}
+        answer = await ask(csms, "DataTransfer", {"vendorId": "vendor", "messageId": "fail"})
+        assert answer == {"status": "Rejected"}
 
 
-def test_what_is_known_of_a_customer_is_reported_and_forgotten() -> None:
+async def test_what_is_known_of_a_customer_is_reported_and_forgotten() -> None:
     csms = knowing("CARD", version=V201)
     token = {"idToken": "card", "type": "Central"}
 
-    async def run() -> None:
-        async with served(csms) as running:
-            running.backend.present(IdToken("CARD"))
-            result = await running.charge()
-            assert result.completed, result.error
-            await running.delivered()
-            body = {"requestId": 9, "report": True, "clear": True, "idToken": token}
-            assert await ask(csms, "CustomerInformation", body) == {"status": "Accepted"}
-            await csms.until(lambda: bool(bodies(csms, "NotifyCustomerInformation")))
-            assert running.backend.authorizer.memory.cached == {}
-
-    asyncio.run(run())
+    async with served(csms) as running:
+        running.backend.present(IdToken("CARD"))
+        result = await running.charge()
+        assert result.completed, result.error
+        await running.delivered()
+        body = {"requestId": 9, "report": True, "clear": True, "idToken": token}
+        assert await ask(csms, "CustomerInformation", body) == {"status": "Accepted"}
+        await csms.until(lambda: bool(bodies(csms, "NotifyCustomerInformation")))
+        assert running.backend.authorizer.memory.cached == {}
     (told,) = bodies(csms, "NotifyCustomerInformation")
     assert told["data"].startswith("cache: CARD Accepted")

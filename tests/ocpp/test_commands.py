@@ -21,15 +21,12 @@ V201, V16 = BOTH
 Script = Callable[[FakeCsms, Running], Awaitable[None]]
 
 
-def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> FakeCsms:
+async def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> FakeCsms:
     """A station at a CSMS of this version; `script` says what happens."""
     csms = knowing(*tokens, version=version)
 
-    async def run() -> None:
-        async with line(csms, **ocpp) as running:
-            await script(csms, running)
-
-    asyncio.run(run())
+    async with line(csms, **ocpp) as running:
+        await script(csms, running)
     return csms
 
 
@@ -49,7 +46,7 @@ START = {
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(version: OcppVersion) -> None:
+async def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(version: OcppVersion) -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         assert await ask(csms, *START[version]) == {"status": "Accepted"}
         charging = asyncio.create_task(running.charge(loops=500))
@@ -68,7 +65,7 @@ def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(versio
         await running.delivered()
         assert booked.reason == "Remote"
 
-    csms = talk(version, script, "CARD")
+    csms = await talk(version, script, "CARD")
     (booked,) = csms.records.transactions.values()
     assert booked.token == "CARD"
     if version is V201:
@@ -78,7 +75,7 @@ def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(versio
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppVersion) -> None:
+async def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppVersion) -> None:
     body = {"type": "Immediate"} if version is V201 else {"type": "Soft"}
 
     async def script(csms: FakeCsms, running: Running) -> None:
@@ -90,12 +87,12 @@ def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppV
         await running.online()
         await running.delivered()
 
-    csms = talk(version, script, "FREE", free_token="FREE")
+    csms = await talk(version, script, "FREE", free_token="FREE")
     (booked,) = csms.records.transactions.values()
     assert booked.reason == ("ImmediateReset" if version is V201 else "HardReset")
 
 
-def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
+async def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=20))
         await running.until(lambda: running.backend.transactions.open is not None)
@@ -104,13 +101,13 @@ def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
         assert result.completed, result.error
         await csms.until(lambda: csms.actions().count("BootNotification") == 2)
 
-    csms = talk(V201, script, "FREE", free_token="FREE")
+    csms = await talk(V201, script, "FREE", free_token="FREE")
     boots = [one.payload["reason"] for one in csms.records.messages if one.action == "BootNotification"]
     assert boots == ["PowerUp", "ScheduledReset"]
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_an_inoperative_station_refuses_until_it_is_operative_again(version: OcppVersion) -> None:
+async def test_an_inoperative_station_refuses_until_it_is_operative_again(version: OcppVersion) -> None:
     def body(status: str) -> Payload:
         return {"operationalStatus": status} if version is V201 else {"connectorId": 0, "type": status}
 
@@ -123,14 +120,14 @@ def test_an_inoperative_station_refuses_until_it_is_operative_again(version: Ocp
         assert result.completed, result.error
         await running.delivered()
 
-    csms = talk(version, script, "FREE", free_token="FREE")
+    csms = await talk(version, script, "FREE", free_token="FREE")
     name = "connectorStatus" if version is V201 else "status"
     told = [one.payload[name] for one in csms.records.messages if one.action == "StatusNotification"]
     assert "Unavailable" in told
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_triggered_messages_come(version: OcppVersion) -> None:
+async def test_triggered_messages_come(version: OcppVersion) -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=100))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
@@ -150,7 +147,7 @@ def test_triggered_messages_come(version: OcppVersion) -> None:
         await csms.until(lambda: "FirmwareStatusNotification" in csms.actions())
         charging.cancel()
 
-    talk(version, script, "FREE", free_token="FREE")
+    await talk(version, script, "FREE", free_token="FREE")
 
 
 # --- profiles ----------------------------------------------------------------------------------------------
@@ -179,7 +176,9 @@ NEED = EnergyNeed(
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(version: OcppVersion) -> None:
+async def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(
+    version: OcppVersion,
+) -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         assert await running.backend.schedules("", NEED) is None
         answer = await ask(csms, "SetChargingProfile", profile(version, 6000.0))
@@ -198,11 +197,11 @@ def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(v
         assert await ask(csms, "ClearChargingProfile", {}) == {"status": "Unknown"}
         assert running.limits[-1] is None
 
-    talk(version, script)
+    await talk(version, script)
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(version: OcppVersion) -> None:
+async def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(version: OcppVersion) -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=60))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
@@ -214,7 +213,7 @@ def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(versio
         assert result.requests.count("ChargeParameterDiscoveryReq") >= 2
         await running.until(lambda: running.limits[-1] is None)
 
-    talk(version, script, "FREE", free_token="FREE")
+    await talk(version, script, "FREE", free_token="FREE")
 
 
 @pytest.mark.parametrize(
@@ -228,20 +227,20 @@ def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(versio
         ({**profile(V201, 1.0), "evseId": 3}, "unknown EVSE 3"),
     ],
 )
-def test_a_profile_that_fits_nothing_is_rejected_with_the_reason(body: Payload, reason: str) -> None:
+async def test_a_profile_that_fits_nothing_is_rejected_with_the_reason(body: Payload, reason: str) -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         answer = await ask(csms, "SetChargingProfile", body)
         assert answer["status"] == "Rejected"
         assert answer["statusInfo"]["additionalInfo"] == reason
 
-    talk(V201, script)
+    await talk(V201, script)
 
 
 # --- lists and variables -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(version: OcppVersion) -> None:
+async def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(version: OcppVersion) -> None:
     number = "versionNumber" if version is V201 else "listVersion"
 
     def entry(token: str, status: str | None) -> Payload:
@@ -262,10 +261,10 @@ def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(version: Ocp
         assert set(running.backend.authorizer.memory.listed) == {"b"}
         assert await ask(csms, "ClearCache", {}) == {"status": "Accepted"}
 
-    talk(version, script)
+    await talk(version, script)
 
 
-def test_variables_are_read_changed_and_remembered() -> None:
+async def test_variables_are_read_changed_and_remembered() -> None:
     def named(component: str, variable: str, value: str | None = None) -> Payload:
         asked = {"component": {"name": component}, "variable": {"name": variable}}
         return asked if value is None else {**asked, "attributeValue": value}
@@ -306,16 +305,13 @@ def test_variables_are_read_changed_and_remembered() -> None:
     def reports() -> list[Payload]:
         return [one.payload for one in csms.records.messages if one.action == "NotifyReport"]
 
-    async def run() -> None:
-        async with line(csms) as running:
-            await script(csms, running)
-
-    asyncio.run(run())
+    async with line(csms) as running:
+        await script(csms, running)
     assert [one["seqNo"] for one in reports()] == list(range(len(reports())))
     assert [one["tbc"] for one in reports()] == [True] * (len(reports()) - 1) + [False]
 
 
-def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
+async def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         change = {"key": "MeterValueSampleInterval", "value": "15"}
         assert await ask(csms, "ChangeConfiguration", change) == {"status": "Accepted"}
@@ -329,13 +325,13 @@ def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
         answer = await ask(csms, "GetConfiguration", {})
         assert len(answer["configurationKey"]) > 10
 
-    talk(V16, script)
+    await talk(V16, script)
 
 
 # --- the protocol ------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
+async def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         with pytest.raises(CallFailed, match="NotSupported"):
             await ask(csms, "ClearDisplayMessage", {"id": 1})
@@ -356,7 +352,7 @@ def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
             await csms.send(STATION, json.dumps([2, code, "Reset", body]))
             await running.until(lambda code=code: code in errors)
 
-    talk(V201, script)
+    await talk(V201, script)
 
 
 NONSENSE = {
@@ -372,15 +368,15 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("text", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_ends_nothing(text: str) -> None:
+async def test_nonsense_ends_nothing(text: str) -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         await csms.send(STATION, text)
         assert await ask(csms, "GetLocalListVersion", {}) == {"versionNumber": 0}
 
-    talk(V201, script)
+    await talk(V201, script)
 
 
-def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
+async def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
     async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=20))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
@@ -390,22 +386,19 @@ def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
         assert result.completed, result.error
         await running.delivered()
 
-    csms = talk(V201, script, "FREE", free_token="FREE")
+    csms = await talk(V201, script, "FREE", free_token="FREE")
     (booked,) = csms.records.transactions.values()
     assert booked.ended
 
 
-def test_a_rejected_station_takes_no_commands() -> None:
+async def test_a_rejected_station_takes_no_commands() -> None:
     csms = FakeCsms(accounts())
     csms.faults.registration = Registration.REJECTED
 
-    async def run() -> None:
-        async with csms.serving() as url, station(eim_config(url)):
-            await csms.until(lambda: csms.actions() == ["BootNotification"])
-            with pytest.raises(CallFailed, match="SecurityError"):
-                await ask(csms, "GetLocalListVersion", {})
-
-    asyncio.run(run())
+    async with csms.serving() as url, station(eim_config(url)):
+        await csms.until(lambda: csms.actions() == ["BootNotification"])
+        with pytest.raises(CallFailed, match="SecurityError"):
+            await ask(csms, "GetLocalListVersion", {})
 
 
 @pytest.mark.parametrize(
@@ -419,30 +412,25 @@ def test_a_rejected_station_takes_no_commands() -> None:
         },
     ],
 )
-def test_what_only_2_1_has_is_rejected_in_its_words(change: Payload) -> None:
+async def test_what_only_2_1_has_is_rejected_in_its_words(change: Payload) -> None:
     body = profile(V201, 1000.0)
     body["chargingProfile"] |= change
     csms = knowing(version=OcppVersion.V21)
 
-    async def run() -> Payload:
-        async with line(csms, versions=(OcppVersion.V21,)):
-            clear = {"chargingProfileCriteria": {"chargingProfilePurpose": "LocalGeneration"}}
-            assert await ask(csms, "ClearChargingProfile", clear) == {"status": "Unknown"}
-            return await ask(csms, "SetChargingProfile", body)
-
-    assert asyncio.run(run())["status"] == "Rejected"
+    async with line(csms, versions=(OcppVersion.V21,)):
+        clear = {"chargingProfileCriteria": {"chargingProfilePurpose": "LocalGeneration"}}
+        assert await ask(csms, "ClearChargingProfile", clear) == {"status": "Unknown"}
+        result = await ask(csms, "SetChargingProfile", body)
+    assert result["status"] == "Rejected"
 
 
-def test_a_kind_of_token_that_2_1_lets_be_made_up_may_charge() -> None:
+async def test_a_kind_of_token_that_2_1_lets_be_made_up_may_charge() -> None:
     csms = knowing("CARD", version=OcppVersion.V21)
 
-    async def run() -> None:
-        async with line(csms, versions=(OcppVersion.V21,)) as running:
-            start = {"remoteStartId": 1, "idToken": {"idToken": "CARD", "type": "DirectPayment"}}
-            assert await ask(csms, "RequestStartTransaction", start) == {"status": "Accepted"}
-            result = await running.charge()
-            assert result.completed, result.error
-            await running.delivered()
-
-    asyncio.run(run())
+    async with line(csms, versions=(OcppVersion.V21,)) as running:
+        start = {"remoteStartId": 1, "idToken": {"idToken": "CARD", "type": "DirectPayment"}}
+        assert await ask(csms, "RequestStartTransaction", start) == {"status": "Accepted"}
+        result = await running.charge()
+        assert result.completed, result.error
+        await running.delivered()
     assert [booked.token for booked in csms.records.transactions.values()] == ["CARD"]

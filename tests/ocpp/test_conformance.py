@@ -33,23 +33,19 @@ def test_every_case_has_an_id_of_its_own() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("car", [True, False], ids=["with a car", "with a free connector"])
-def test_the_station_passes_every_case_that_can_be_run(version: str, car: bool) -> None:
-    async def run() -> CsmsReport:
-        csms = StrictCsms(version, patience=20.0)
-        config = {"versions": (OcppVersion(version),)}
-        async with csms.serving() as url, station(eim_config(url, **config)) as running:
-            await csms.expect("BootNotification")
-            await running.online()
-            if not car:
-                running.cable.unplug()
-            driving = asyncio.create_task(_drive(running)) if car else None
-            have = frozenset({Needed.CAR} if car else ())
-            report = await run_cases(csms, CATALOGUE[version], have=have)
-            if driving is not None:
-                driving.cancel()
-            return report
-
-    report = asyncio.run(run())
+async def test_the_station_passes_every_case_that_can_be_run(version: str, car: bool) -> None:
+    csms = StrictCsms(version, patience=20.0)
+    config = {"versions": (OcppVersion(version),)}
+    async with csms.serving() as url, station(eim_config(url, **config)) as running:
+        await csms.expect("BootNotification")
+        await running.online()
+        if not car:
+            running.cable.unplug()
+        driving = asyncio.create_task(_drive(running)) if car else None
+        have = frozenset({Needed.CAR} if car else ())
+        report = await run_cases(csms, CATALOGUE[version], have=have)
+        if driving is not None:
+            driving.cancel()
     assert [one for one in report.results if one.outcome is CsmsCaseVerdict.FAILED] == []
     assert report.violations == ()
     assert report.good
@@ -92,31 +88,31 @@ async def judged(stub: Stub) -> CsmsReport:
         return report
 
 
-def test_a_station_that_accepts_everything_is_not_trusted() -> None:
-    report = asyncio.run(judged(Stub(lambda frame: [3, frame[1], {"status": "Accepted"}])))
+async def test_a_station_that_accepts_everything_is_not_trusted() -> None:
+    report = await judged(Stub(lambda frame: [3, frame[1], {"status": "Accepted"}]))
     assert not report.trusted
     assert report.results == ()
 
 
-def test_a_station_that_supports_nothing_fails_the_cases() -> None:
+async def test_a_station_that_supports_nothing_fails_the_cases() -> None:
     def answer(frame: Any) -> Any:
         if frame[2] == "GetLocalListVersion":
             return [3, frame[1], {"versionNumber": 0}]
         return [4, frame[1], "NotSupported", "", {}]
 
-    report = asyncio.run(judged(Stub(answer)))
+    report = await judged(Stub(answer))
     assert report.trusted
     assert not report.good
     assert report.passed == 0
 
 
-def test_an_answer_against_the_schema_is_a_violation() -> None:
+async def test_an_answer_against_the_schema_is_a_violation() -> None:
     def answer(frame: Any) -> Any:
         if frame[2] == "NoSuchAction":
             return [4, frame[1], "NotImplemented", "", {}]
         return [3, frame[1], {"versionNumber": 0, "more": 1}]
 
-    report = asyncio.run(judged(Stub(answer)))
+    report = await judged(Stub(answer))
     assert report.violations
     assert not report.good
 

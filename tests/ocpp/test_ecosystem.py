@@ -8,7 +8,6 @@ import datetime
 import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
@@ -65,106 +64,89 @@ async def serving(service: OperatorService) -> AsyncIterator[str]:
         await task
 
 
-def test_a_car_from_the_factory_gets_its_contract_from_the_provisioning_service(
+async def test_a_car_from_the_factory_gets_its_contract_from_the_provisioning_service(
     service: OperatorService, tmp_path: Path
 ) -> None:
     write_hierarchy(hierarchy(), tmp_path / "pki", NOW)
     certificates = Certificates(hierarchy(), tmp_path / "pki")
     wallet = Wallet(identity(Kind.OEM_LEAF), [identity(Kind.V2G_ROOT).certificate])
 
-    async def run() -> Any:
-        async with serving(service) as cpo:
-            csms = FakeCsms(CpoService(cpo))
-            async with line(csms, functools.partial(pnc_config, certificates)) as running:
-                first = await running.charge(wallet)
-                assert first.completed, first.error
-                service.contracts.put(EMAID, Status.BLOCKED)
-                second = await running.charge(wallet)
-                await running.delivered()
-                return second, csms
-
-    second, csms = asyncio.run(run())
+    async with serving(service) as cpo:
+        csms = FakeCsms(CpoService(cpo))
+        async with line(csms, functools.partial(pnc_config, certificates)) as running:
+            first = await running.charge(wallet)
+            assert first.completed, first.error
+            service.contracts.put(EMAID, Status.BLOCKED)
+            second = await running.charge(wallet)
+            await running.delivered()
     assert wallet.installed == 1
     assert not second.completed
     assert [booked.token for booked in csms.records.transactions.values()] == [EMAID]
 
 
-def test_authorisations_follow_the_register(service: OperatorService) -> None:
-    async def run() -> None:
-        async with serving(service) as cpo:
-            others = Accounts({"CARD": TokenStatus.ACCEPTED})
-            csms = CpoService(cpo, others=others)
-            good = await csms.authorize(CONTRACT, SHOWN)
-            assert (good.info.status, good.certificate) == (TokenStatus.ACCEPTED, CertificateStatus.ACCEPTED)
-            card = await csms.authorize(IdToken("CARD"), {})
-            assert (card.info.status, card.certificate) == (TokenStatus.ACCEPTED, None)
-            service.contracts.put(EMAID, Status.BLOCKED)
-            bad = await csms.authorize(CONTRACT, SHOWN)
-            assert (bad.info.status, bad.certificate) == (TokenStatus.BLOCKED, CertificateStatus.CANCELLED)
-
-    asyncio.run(run())
+async def test_authorisations_follow_the_register(service: OperatorService) -> None:
+    async with serving(service) as cpo:
+        others = Accounts({"CARD": TokenStatus.ACCEPTED})
+        csms = CpoService(cpo, others=others)
+        good = await csms.authorize(CONTRACT, SHOWN)
+        assert (good.info.status, good.certificate) == (TokenStatus.ACCEPTED, CertificateStatus.ACCEPTED)
+        card = await csms.authorize(IdToken("CARD"), {})
+        assert (card.info.status, card.certificate) == (TokenStatus.ACCEPTED, None)
+        service.contracts.put(EMAID, Status.BLOCKED)
+        bad = await csms.authorize(CONTRACT, SHOWN)
+        assert (bad.info.status, bad.certificate) == (TokenStatus.BLOCKED, CertificateStatus.CANCELLED)
 
 
-def test_certificates_for_stations_and_ocsp_responses_come_from_the_service(service: OperatorService) -> None:
+async def test_certificates_for_stations_and_ocsp_responses_come_from_the_service(
+    service: OperatorService,
+) -> None:
     key = new_key()
     request = make_request(key, Kind.SECC_LEAF, common_name=STATION, organization="Test only", country="DE")
     pem = x509.load_der_x509_csr(request).public_bytes(Encoding.PEM).decode()
 
-    async def run() -> tuple[str | None, bytes | None]:
-        async with serving(service) as cpo:
-            csms = CpoService(cpo)
-            chain = await csms.sign(STATION, pem, "V2GCertificate")
-            assert chain is not None
-            leaf, issuer, *_ = read_chain(chain.encode())
-            name, point = identifier_hashes(issuer, hashes.SHA256())
-            data = OcspRequestData(name.hex(), point.hex(), f"{leaf.serial:x}", "http://ocsp.test.invalid/")
-            return chain, await csms.certificate_status(ocsp_data(data))
-
-    chain, response = asyncio.run(run())
+    async with serving(service) as cpo:
+        csms = CpoService(cpo)
+        chain = await csms.sign(STATION, pem, "V2GCertificate")
+        assert chain is not None
+        leaf, issuer, *_ = read_chain(chain.encode())
+        name, point = identifier_hashes(issuer, hashes.SHA256())
+        data = OcspRequestData(name.hex(), point.hex(), f"{leaf.serial:x}", "http://ocsp.test.invalid/")
+        chain, response = chain, await csms.certificate_status(ocsp_data(data))
     assert chain is not None
     assert read_chain(chain.encode())[0].public_key == key.public_key()
     assert response is not None
     assert ocsp.load_der_ocsp_response(response).certificate_status is ocsp.OCSPCertStatus.GOOD
 
 
-def test_a_service_that_is_away_is_an_error_and_no_refusal() -> None:
-    async def run() -> None:
-        csms = CpoService("http://127.0.0.1:9")
-        for call in (
-            csms.authorize(CONTRACT, SHOWN),
-            csms.provision(STATION, "Install", b"\x80"),
-            csms.sign(STATION, "PEM", "V2GCertificate"),
-        ):
-            with pytest.raises(LinkError, match="does not answer"):
-                await call
-
-    asyncio.run(run())
+async def test_a_service_that_is_away_is_an_error_and_no_refusal() -> None:
+    csms = CpoService("http://127.0.0.1:9")
+    for call in (
+        csms.authorize(CONTRACT, SHOWN),
+        csms.provision(STATION, "Install", b"\x80"),
+        csms.sign(STATION, "PEM", "V2GCertificate"),
+    ):
+        with pytest.raises(LinkError, match="does not answer"):
+            await call
 
 
-def test_a_question_that_the_service_refuses_has_no_answer(service: OperatorService) -> None:
-    async def run() -> None:
-        async with serving(service) as cpo:
-            csms = CpoService(cpo)
-            assert await csms.provision(STATION, "Install", b"no message") is None
-            assert await csms.sign(STATION, "PEM", "V2GCertificate") is None
-            answer = await csms.authorize(IdToken("is not an eMAID"), {})
-            assert answer.info.status is TokenStatus.UNKNOWN
-
-    asyncio.run(run())
+async def test_a_question_that_the_service_refuses_has_no_answer(service: OperatorService) -> None:
+    async with serving(service) as cpo:
+        csms = CpoService(cpo)
+        assert await csms.provision(STATION, "Install", b"no message") is None
+        assert await csms.sign(STATION, "PEM", "V2GCertificate") is None
+        answer = await csms.authorize(IdToken("is not an eMAID"), {})
+        assert answer.info.status is TokenStatus.UNKNOWN
 
 
-def test_a_list_says_what_the_errata_want_it_to_say() -> None:
+async def test_a_list_says_what_the_errata_want_it_to_say() -> None:
     accounts = Accounts({EMAID: TokenStatus.BLOCKED})
 
-    async def run() -> None:
-        shown = await accounts.authorize(CONTRACT, SHOWN)
-        assert (shown.info.status, shown.certificate) == (TokenStatus.BLOCKED, CertificateStatus.CANCELLED)
-        plain = await accounts.authorize(CONTRACT, {})
-        assert (plain.info.status, plain.certificate) == (TokenStatus.BLOCKED, None)
-        unknown = await accounts.authorize(IdToken("NOBODY"), {})
-        assert unknown.info.status is TokenStatus.UNKNOWN
-        assert await accounts.provision(STATION, "Install", b"") is None
-        assert await accounts.certificate_status({}) is None
-        assert await accounts.sign(STATION, "PEM", "V2GCertificate") is None
-
-    asyncio.run(run())
+    shown = await accounts.authorize(CONTRACT, SHOWN)
+    assert (shown.info.status, shown.certificate) == (TokenStatus.BLOCKED, CertificateStatus.CANCELLED)
+    plain = await accounts.authorize(CONTRACT, {})
+    assert (plain.info.status, plain.certificate) == (TokenStatus.BLOCKED, None)
+    unknown = await accounts.authorize(IdToken("NOBODY"), {})
+    assert unknown.info.status is TokenStatus.UNKNOWN
+    assert await accounts.provision(STATION, "Install", b"") is None
+    assert await accounts.certificate_status({}) is None
+    assert await accounts.sign(STATION, "PEM", "V2GCertificate") is None

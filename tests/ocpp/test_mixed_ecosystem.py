@@ -27,8 +27,8 @@ class WallClock(Clock):
         self.now = datetime.datetime.now(datetime.UTC)
 
 
-def test_a_contract_of_the_ecosystem_charges_and_is_renewed_by_an_installation(tmp_path: Path) -> None:
-    mixed = Mixed(tmp_path, renews=True, clock=WallClock())
+async def test_a_contract_of_the_ecosystem_charges_and_is_renewed_by_an_installation(tmp_path: Path) -> None:
+    mixed = await asyncio.to_thread(Mixed, tmp_path, renews=True, clock=WallClock())
     write_hierarchy(OTHER, tmp_path / "pki", mixed.clock.now)
     certificates = Certificates(OTHER, tmp_path / "pki")
 
@@ -47,24 +47,21 @@ def test_a_contract_of_the_ecosystem_charges_and_is_renewed_by_an_installation(t
             mixed.service.ecosystem.generate, EmaidNumber.parse(EMAID), CAR, now, now + days * DAY
         )
 
-    async def scene() -> list[Any]:
-        async with serving(mixed.service) as cpo:
-            csms.services = CpoService(cpo)
-            mixed.service.contracts.put(EMAID)
-            await put(10)
-            ends = [await session()]  # the car installs the contract that ends in ten days
-            offers[0] = True
-            ends.append(await session())  # and asks for an update, which OPCP does not have
-            offers[0] = False
-            ends.append(await session())  # a station that does not offer the update charges
-            (bucket,) = mixed.service.jobs.due_buckets()
-            await asyncio.to_thread(mixed.service.jobs.renew, bucket)
-            mixed.wallet.chain, mixed.wallet.key = (), None
-            ends.append(await session())  # the renewed contract is another installation
-            return ends
-
     offers, csms = [False], FakeCsms()
-    installed, refused, charged, renewed = asyncio.run(scene())
+
+    async with serving(mixed.service) as cpo:
+        csms.services = CpoService(cpo)
+        mixed.service.contracts.put(EMAID)
+        await put(10)
+        installed = await session()  # the car installs the contract that ends in ten days
+        offers[0] = True
+        refused = await session()  # and asks for an update, which OPCP does not have
+        offers[0] = False
+        charged = await session()  # a station that does not offer the update charges
+        (bucket,) = mixed.service.jobs.due_buckets()
+        await asyncio.to_thread(mixed.service.jobs.renew, bucket)
+        mixed.wallet.chain, mixed.wallet.key = mixed.wallet.chain[:0], None
+        renewed = await session()  # the renewed contract is another installation
     assert installed.completed, installed.error
     assert not refused.completed
     assert "CertificateUpdateReq" in refused.requests

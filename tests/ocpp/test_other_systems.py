@@ -35,7 +35,7 @@ async def only_the_contract(charge_point: Any, tag: str) -> Any:
 
 
 @pytest.mark.parametrize("extension", [True, False])
-def test_a_contract_pays_at_ocpp_csms_with_and_without_the_extension(
+async def test_a_contract_pays_at_ocpp_csms_with_and_without_the_extension(
     certificates: Certificates, *, extension: bool
 ) -> None:
     """A car from the factory where the CSMS knows the extension; one with a contract where it does not."""
@@ -58,19 +58,15 @@ def test_a_contract_pays_at_ocpp_csms_with_and_without_the_extension(
             told = {"status": "Accepted", "exiResponse": base64.b64encode(exi).decode()}
         return DataTransferStatus.ACCEPTED, json.dumps(told)
 
-    async def run() -> Any:
-        async with CentralSystem(host="127.0.0.1", port=0, authorize=only_the_contract) as csms:
-            csms.add_listener(events.append)
-            if extension:
-                csms.set_data_transfer_handler(v16.VENDOR, plug_and_charge)
-            url = f"ws://127.0.0.1:{csms.port}"
-            async with station(pnc_config(certificates, url, meter_interval=0.05)) as running:
-                await running.online()
-                result = await running.charge(certificates.wallet(contract_days=None if extension else 90))
-                await running.delivered()
-                return result
-
-    result = asyncio.run(run())
+    async with CentralSystem(host="127.0.0.1", port=0, authorize=only_the_contract) as csms:
+        csms.add_listener(events.append)
+        if extension:
+            csms.set_data_transfer_handler(v16.VENDOR, plug_and_charge)
+        url = f"ws://127.0.0.1:{csms.port}"
+        async with station(pnc_config(certificates, url, meter_interval=0.05)) as running:
+            await running.online()
+            result = await running.charge(certificates.wallet(contract_days=None if extension else 90))
+            await running.delivered()
     assert result.completed, result.error
     assert asked == (["Get15118EVCertificate", "Authorize"] if extension else [])
     kinds = [type(event) for event in events]
@@ -80,42 +76,39 @@ def test_a_contract_pays_at_ocpp_csms_with_and_without_the_extension(
     assert started.transaction.id_tag == EMAID_TEXT
 
 
-def test_ocpp_csms_commands_the_station() -> None:
-    async def run() -> None:
-        async with CentralSystem(host="127.0.0.1", port=0) as csms:
-            config = eim_config(f"ws://127.0.0.1:{csms.port}")
-            async with station(config) as running:
-                await running.online()
-                charge_point = csms.charge_points[STATION]
-                started = await charge_point.async_call(call16.RemoteStartTransaction(id_tag="CARD"))
-                assert started.status == "Accepted"
-                charging = asyncio.create_task(running.charge(loops=500))
-                await running.until(
-                    lambda: running.evse.snapshot().contactor_closed and charge_point.transactions
-                )
-                schedule = {
-                    "charging_rate_unit": "A",
-                    "charging_schedule_period": [{"start_period": 0, "limit": 6.1}],
-                }
-                profile = {
-                    "charging_profile_id": 1,
-                    "stack_level": 0,
-                    "charging_profile_purpose": "TxDefaultProfile",
-                    "charging_profile_kind": "Relative",
-                    "charging_schedule": schedule,
-                }
-                set_ = call16.SetChargingProfile(connector_id=1, cs_charging_profiles=profile)
-                assert (await charge_point.async_call(set_)).status == "Accepted"
-                assert running.limits[-1] == pytest.approx(6.1 * 230 * 3)
-                keys = await charge_point.async_call(call16.GetConfiguration())
-                assert len(keys.configuration_key) > 10
-                (number,) = charge_point.transactions
-                stopped = await charge_point.async_call(call16.RemoteStopTransaction(transaction_id=number))
-                assert stopped.status == "Accepted"
-                await charging
-                await running.until(lambda: not charge_point.transactions)
-
-    asyncio.run(run())
+async def test_ocpp_csms_commands_the_station() -> None:
+    async with CentralSystem(host="127.0.0.1", port=0) as csms:
+        config = eim_config(f"ws://127.0.0.1:{csms.port}")
+        async with station(config) as running:
+            await running.online()
+            charge_point = csms.charge_points[STATION]
+            started = await charge_point.async_call(call16.RemoteStartTransaction(id_tag="CARD"))
+            assert started.status == "Accepted"
+            charging = asyncio.create_task(running.charge(loops=500))
+            await running.until(
+                lambda: running.evse.snapshot().contactor_closed and charge_point.transactions
+            )
+            schedule = {
+                "charging_rate_unit": "A",
+                "charging_schedule_period": [{"start_period": 0, "limit": 6.1}],
+            }
+            profile = {
+                "charging_profile_id": 1,
+                "stack_level": 0,
+                "charging_profile_purpose": "TxDefaultProfile",
+                "charging_profile_kind": "Relative",
+                "charging_schedule": schedule,
+            }
+            set_ = call16.SetChargingProfile(connector_id=1, cs_charging_profiles=profile)
+            assert (await charge_point.async_call(set_)).status == "Accepted"
+            assert running.limits[-1] == pytest.approx(6.1 * 230 * 3)
+            keys = await charge_point.async_call(call16.GetConfiguration())
+            assert len(keys.configuration_key) > 10
+            (number,) = charge_point.transactions
+            stopped = await charge_point.async_call(call16.RemoteStopTransaction(transaction_id=number))
+            assert stopped.status == "Accepted"
+            await charging
+            await running.until(lambda: not charge_point.transactions)
 
 
 # --- 2.0.1: the session layer of the package ocpp ----------------------------------------------------------
@@ -134,10 +127,12 @@ class Central(ChargePoint201):  # type: ignore[misc]
 
     certificates: Certificates
     heard: list[str]
+    booted: asyncio.Event
 
     @answers("BootNotification")
     def boot(self, **body: Any) -> Any:
         self.heard.append("BootNotification")
+        self.booted.set()
         return result201.BootNotification("2026-01-01T00:00:00Z", 300, "Accepted")
 
     @answers("StatusNotification")
@@ -162,16 +157,16 @@ class Central(ChargePoint201):  # type: ignore[misc]
         return result201.TransactionEvent()
 
 
-def test_a_car_from_the_factory_charges_with_another_session_layer(certificates: Certificates) -> None:
+async def test_a_car_from_the_factory_charges_with_another_session_layer(certificates: Certificates) -> None:
     heard: list[str] = []
     answers: list[Any] = []
 
     async def serve_one(connection: ServerConnection) -> None:
         central = Central("station", connection)
-        central.certificates, central.heard = certificates, heard
+        central.certificates, central.heard, central.booted = certificates, heard, asyncio.Event()
 
         async def ask() -> None:
-            await asyncio.sleep(0.1)
+            await central.booted.wait()
             asked = call201.GetVariables(
                 [{"component": {"name": "ISO15118Ctrlr"}, "variable": {"name": "PnCEnabled"}}]
             )
@@ -183,17 +178,13 @@ def test_a_car_from_the_factory_charges_with_another_session_layer(certificates:
         finally:
             asking.cancel()
 
-    async def run() -> Any:
-        async with serve(serve_one, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp2.0.1")]) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            config = pnc_config(certificates, f"ws://127.0.0.1:{port}", follow_clock=False)
-            async with station(config) as running:
-                await running.online()
-                result = await running.charge(certificates.wallet())
-                await running.delivered()
-                return result
-
-    result = asyncio.run(run())
+    async with serve(serve_one, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp2.0.1")]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        config = pnc_config(certificates, f"ws://127.0.0.1:{port}", follow_clock=False)
+        async with station(config) as running:
+            await running.online()
+            result = await running.charge(certificates.wallet())
+            await running.delivered()
     assert result.completed, result.error
     assert heard[:4] == [
         "BootNotification",

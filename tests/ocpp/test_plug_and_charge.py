@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import functools
 import json
@@ -27,19 +26,16 @@ from secc.sim import EvResult
 from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
 
-def play(
+async def play(
     certificates: Certificates, csms: FakeCsms, *, new: bool = False, **ocpp: object
 ) -> tuple[EvResult, list[str]]:
     """Charge one car at one station; returns the result of the car and the reports of the station."""
     config = functools.partial(pnc_config, certificates)
 
-    async def run() -> tuple[EvResult, list[str]]:
-        async with line(csms, config, **ocpp) as running:
-            result = await running.charge(certificates.wallet(contract_days=None if new else 90))
-            await running.delivered()
-            return result, running.told
-
-    return asyncio.run(run())
+    async with line(csms, config, **ocpp) as running:
+        result = await running.charge(certificates.wallet(contract_days=None if new else 90))
+        await running.delivered()
+        return result, running.told
 
 
 def body_of(heard: ReceivedMessage) -> dict[str, object]:
@@ -57,11 +53,11 @@ def named(csms: FakeCsms, name: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("version", ALL)
-def test_a_car_from_the_factory_gets_a_contract_and_charges(
+async def test_a_car_from_the_factory_gets_a_contract_and_charges(
     certificates: Certificates, version: OcppVersion
 ) -> None:
     csms = FakeCsms(accounts(certificates), versions=(version,))
-    result, told = play(certificates, csms, new=True, meter_interval=0.05, versions=ALL)
+    result, told = await play(certificates, csms, new=True, meter_interval=0.05, versions=ALL)
     assert result.completed, (result.error, told)
     assert "CertificateInstallationReq" in result.requests
     (provisioning,) = named(csms, "Get15118EVCertificate")
@@ -75,11 +71,11 @@ def test_a_car_from_the_factory_gets_a_contract_and_charges(
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_authorize_carries_the_emaid_and_the_hash_data_of_the_chain(
+async def test_authorize_carries_the_emaid_and_the_hash_data_of_the_chain(
     certificates: Certificates, version: OcppVersion
 ) -> None:
     csms = FakeCsms(accounts(certificates), versions=(version,))
-    result, told = play(certificates, csms)
+    result, told = await play(certificates, csms)
     assert result.completed, (result.error, told)
     (asked,) = named(csms, "Authorize")
     assert asked["idToken"] == {"idToken": EMAID_TEXT, "type": "eMAID"}
@@ -97,62 +93,58 @@ def test_authorize_carries_the_emaid_and_the_hash_data_of_the_chain(
     "status",
     [CertificateStatus.REVOKED, CertificateStatus.EXPIRED, CertificateStatus.CHAIN_ERROR],
 )
-def test_a_certificate_that_the_csms_refuses_is_refused(
+async def test_a_certificate_that_the_csms_refuses_is_refused(
     certificates: Certificates, version: OcppVersion, status: CertificateStatus
 ) -> None:
     known = accounts(certificates)
     known.certificates = status
     csms = FakeCsms(known, versions=(version,))
-    result, _ = play(certificates, csms)
+    result, _ = await play(certificates, csms)
     assert not result.completed
     assert csms.records.transactions == {}
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_blocked_contract_is_refused(certificates: Certificates, version: OcppVersion) -> None:
+async def test_a_blocked_contract_is_refused(certificates: Certificates, version: OcppVersion) -> None:
     blocked = accounts()
     blocked.tokens[EMAID_TEXT] = TokenStatus.BLOCKED
     csms = FakeCsms(blocked, versions=(version,))
-    result, _ = play(certificates, csms)
+    result, _ = await play(certificates, csms)
     assert not result.completed
     assert csms.records.transactions == {}
 
 
-def test_a_1_6_system_without_the_extension_gets_the_emaid_as_a_tag(
+async def test_a_1_6_system_without_the_extension_gets_the_emaid_as_a_tag(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("secc.ocpp.fake.answers.PNC", {})
     csms = FakeCsms(accounts(), versions=(OcppVersion.V16,))
-    result, told = play(certificates, csms)
+    result, told = await play(certificates, csms)
     assert result.completed, (result.error, told)
     assert [one.payload for one in csms.records.messages if one.action == "Authorize"] == [
         {"idTag": EMAID_TEXT}
     ]
 
 
-def test_without_a_contract_in_the_pool_the_car_is_told_so(certificates: Certificates) -> None:
+async def test_without_a_contract_in_the_pool_the_car_is_told_so(certificates: Certificates) -> None:
     csms = FakeCsms(accounts())
-    result, _ = play(certificates, csms, new=True)
+    result, _ = await play(certificates, csms, new=True)
     assert "CertificateInstallationRes: FAILED_NoCertificateAvailable" in result.error
 
 
 @pytest.mark.parametrize(("policy", "charges"), [(OfflinePolicy.DENY, False), (OfflinePolicy.CHAIN, True)])
-def test_while_the_csms_is_away_the_offline_policy_decides(
+async def test_while_the_csms_is_away_the_offline_policy_decides(
     certificates: Certificates, policy: OfflinePolicy, *, charges: bool
 ) -> None:
     csms = FakeCsms(accounts())
     config = functools.partial(pnc_config, certificates, offline=policy)
 
-    async def run() -> EvResult:
-        async with line(csms, config) as running:
-            await csms.stop()
-            await running.until(lambda: not running.backend.conversation.online)
-            result = await running.charge(certificates.wallet(contract_days=90))
-            await csms.start()
-            await running.delivered()
-            return result
-
-    result = asyncio.run(run())
+    async with line(csms, config) as running:
+        await csms.stop()
+        await running.until(lambda: not running.backend.conversation.online)
+        result = await running.charge(certificates.wallet(contract_days=90))
+        await csms.start()
+        await running.delivered()
     assert result.completed is charges, result.error
     booked = list(csms.records.transactions.values())
     assert [one.ended for one in booked] == [True] * charges
@@ -162,7 +154,7 @@ def test_while_the_csms_is_away_the_offline_policy_decides(
 
 @pytest.mark.parametrize("version", BOTH)
 @pytest.mark.parametrize("vouches", [True, False])
-def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
+async def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
     certificates: Certificates, version: OcppVersion, *, vouches: bool
 ) -> None:
     known = accounts()
@@ -175,11 +167,8 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
         trust = dataclasses.replace(made.trust, mo_roots=())
         return dataclasses.replace(made, pnc=pnc, trust=trust)
 
-    async def run() -> EvResult:
-        async with line(csms, config) as running:
-            return await running.charge(certificates.wallet(contract_days=90))
-
-    result = asyncio.run(run())
+    async with line(csms, config) as running:
+        result = await running.charge(certificates.wallet(contract_days=90))
     assert result.completed is vouches, result.error
     (asked,) = named(csms, "Authorize")
     chain = str(asked["certificate"])
@@ -192,23 +181,21 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
     [((), False), (("5a",), False), (("1f",), True)],
     ids=["none", "the Sub-CA only", "the contract only"],
 )
-def test_a_certificate_that_names_no_responder_is_sent_whole(
+async def test_a_certificate_that_names_no_responder_is_sent_whole(
     certificates: Certificates, serials: tuple[str, ...], sent: bool
 ) -> None:
     """The CSMS takes the first hash data for those of the contract, so they never begin with a Sub-CA."""
     csms = FakeCsms(accounts())
-    contract = SimpleNamespace(
+    contract: Any = SimpleNamespace(
         emaid=EMAID.parse(EMAID_TEXT),
         chain=SimpleNamespace(certificates=(SimpleNamespace(serial=0x1F), SimpleNamespace(serial=0x5A))),
         ocsp_request_data=[OcspRequestData("aa", "bb", one, "http://ocsp.test.invalid/") for one in serials],
         pem=b"the chain",
     )
 
-    async def run() -> Verdict:
-        async with line(csms, functools.partial(pnc_config, certificates)) as running:
-            return await running.backend.authorize_contract("ZZ*000*E0", contract)  # type: ignore[arg-type]
-
-    assert asyncio.run(run()) is Verdict.ACCEPTED
+    async with line(csms, functools.partial(pnc_config, certificates)) as running:
+        result = await running.backend.authorize_contract("ZZ*000*E0", contract)
+    assert result is Verdict.ACCEPTED
     (asked,) = named(csms, "Authorize")
     assert asked["certificate"] == "the chain"
     assert ("iso15118CertificateHashData" in asked) is sent
@@ -218,19 +205,15 @@ def test_a_certificate_that_names_no_responder_is_sent_whole(
     ("form", "text"),
     [("certificate", EMAID_TEXT), ("plain", "DEABC000000001G"), ("hyphens", "DE-ABC-000000001-G")],
 )
-def test_the_emaid_has_the_spelling_that_the_csms_wants(
+async def test_the_emaid_has_the_spelling_that_the_csms_wants(
     certificates: Certificates, form: str, text: str
 ) -> None:
     csms = FakeCsms(accounts(certificates))
     config = functools.partial(pnc_config, certificates)
 
-    async def run() -> EvResult:
-        async with line(csms, config, emaid_form=EmaidForm(form)) as running:
-            result = await running.charge(certificates.wallet(contract_days=100))
-            await running.delivered()
-            return result
-
-    result = asyncio.run(run())
+    async with line(csms, config, emaid_form=EmaidForm(form)) as running:
+        result = await running.charge(certificates.wallet(contract_days=100))
+        await running.delivered()
     assert result.completed, result.error
     (asked,) = named(csms, "Authorize")
     assert asked["idToken"] == {"idToken": text, "type": "eMAID"}
@@ -238,26 +221,25 @@ def test_the_emaid_has_the_spelling_that_the_csms_wants(
     assert booked.token == text
 
 
-def test_a_contract_may_not_use_an_outlet_that_is_reserved_for_another(certificates: Certificates) -> None:
+async def test_a_contract_may_not_use_an_outlet_that_is_reserved_for_another(
+    certificates: Certificates,
+) -> None:
     csms = FakeCsms(accounts(certificates))
     config = functools.partial(pnc_config, certificates)
 
-    async def run() -> tuple[EvResult, EvResult]:
-        async with line(csms, config) as running:
-            until = running.backend.conversation.now + 60
-            reservations = running.backend.outlet.reservations
-            reservations.present = Reservation(1, IdToken("CARD"), until)
-            refused = await running.charge(certificates.wallet(contract_days=100))
-            reservations.present = Reservation(2, IdToken("de-abc-000000001"), until)
-            return refused, await running.charge(certificates.wallet(contract_days=100))
-
-    refused, granted = asyncio.run(run())
+    async with line(csms, config) as running:
+        until = running.backend.conversation.now + 60
+        reservations = running.backend.outlet.reservations
+        reservations.present = Reservation(1, IdToken("CARD"), until)
+        refused = await running.charge(certificates.wallet(contract_days=100))
+        reservations.present = Reservation(2, IdToken("de-abc-000000001"), until)
+        refused, granted = refused, await running.charge(certificates.wallet(contract_days=100))
     assert not refused.completed
     assert granted.completed, granted.error
 
 
 @pytest.mark.parametrize("version", ALL)
-def test_a_contract_that_ends_soon_is_renewed_through_the_csms(
+async def test_a_contract_that_ends_soon_is_renewed_through_the_csms(
     certificates: Certificates, version: OcppVersion
 ) -> None:
     csms = FakeCsms(accounts(certificates), versions=(version,))
@@ -265,11 +247,8 @@ def test_a_contract_that_ends_soon_is_renewed_through_the_csms(
     wallet = certificates.wallet(contract_days=10)
     before = wallet.chain[0]
 
-    async def run() -> EvResult:
-        async with line(csms, config, versions=ALL) as running:
-            return await running.charge(wallet)
-
-    result = asyncio.run(run())
+    async with line(csms, config, versions=ALL) as running:
+        result = await running.charge(wallet)
     assert result.completed, result.error
     assert "CertificateUpdateReq" in result.requests
     (provisioning,) = named(csms, "Get15118EVCertificate")
@@ -277,7 +256,7 @@ def test_a_contract_that_ends_soon_is_renewed_through_the_csms(
     assert wallet.chain[0].not_after > before.not_after
 
 
-def test_the_request_of_the_car_reaches_the_operator_bit_by_bit(certificates: Certificates) -> None:
+async def test_the_request_of_the_car_reaches_the_operator_bit_by_bit(certificates: Certificates) -> None:
     seen: list[bytes] = []
     given: list[bytes] = []
 
@@ -293,15 +272,11 @@ def test_the_request_of_the_car_reaches_the_operator_bit_by_bit(certificates: Ce
     csms = FakeCsms(known)
     config = functools.partial(pnc_config, certificates)
 
-    async def run() -> tuple[EvResult, list[V2GMessage]]:
-        async with line(csms, config) as running:
-            result = await running.charge(certificates.wallet())
-            messages = [one.message for one in running.records if isinstance(one, MessageRecord)]
-            return result, [one for one in messages if isinstance(one, V2GMessage)]
-
-    result, messages = asyncio.run(run())
+    async with line(csms, config) as running:
+        result = await running.charge(certificates.wallet())
+        records = [one.message for one in running.records if isinstance(one, MessageRecord)]
     assert result.completed, result.error
-    bodies = {type(one.body).__name__: one for one in messages}
+    bodies: dict[str, Any] = {type(one.body).__name__: one for one in records if isinstance(one, V2GMessage)}
     assert exi.ISO2.decode(seen[0]) == bodies["CertificateInstallationReq"]
     answered: Any = exi.ISO2.decode(given[0])
     delivered = bodies["CertificateInstallationRes"]

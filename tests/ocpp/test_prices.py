@@ -20,7 +20,6 @@ from secc.pki.contract import OcspRequestData
 from secc.pki.provisioning import Refusal
 from secc.pki.revocation import RevocationStatus
 from secc.pki.trust import Role
-from secc.pki.vehicle import VehicleStatus
 from secc.session.prices import AbsolutePrices, LevelStep, PriceLevels, PriceNeed
 from secc.session.schedules import PowerSchedule, PowerStep
 from secc.settings.iso20 import Pricing
@@ -136,52 +135,46 @@ def test_a_tariff_by_the_time_of_day_becomes_steps() -> None:
         (tariff({"priceKwh": 0.4, "conditions": {"startTimeOfDay": "08:00"}}), "Rejected"),
     ],
 )
-def test_a_default_tariff_is_taken_reported_and_cleared(body: Payload, status: str) -> None:
+async def test_a_default_tariff_is_taken_reported_and_cleared(body: Payload, status: str) -> None:
     csms = knowing(version=OcppVersion.V21)
 
     async def ask(action: str, payload: Payload) -> Payload:
         return await csms.command(STATION, action, payload)
 
-    async def run() -> None:
-        async with line(csms, versions=(OcppVersion.V21,)):
-            answer = await ask("SetDefaultTariff", {"evseId": 0, "tariff": body})
-            assert answer["status"] == status
-            found = await ask("GetTariffs", {"evseId": 1})
-            assert found["status"] == ("Accepted" if status == "Accepted" else "NoTariff")
-            cleared = (await ask("ClearTariffs", {}))["clearTariffsResult"]
-            assert cleared[0]["status"] == ("Accepted" if status == "Accepted" else "NoTariff")
-            late = {"transactionId": "none", "tariff": tariff({"priceKwh": 0.1})}
-            assert (await ask("ChangeTransactionTariff", late))["status"] == "TxNotFound"
-
-    asyncio.run(run())
+    async with line(csms, versions=(OcppVersion.V21,)):
+        answer = await ask("SetDefaultTariff", {"evseId": 0, "tariff": body})
+        assert answer["status"] == status
+        found = await ask("GetTariffs", {"evseId": 1})
+        assert found["status"] == ("Accepted" if status == "Accepted" else "NoTariff")
+        cleared = (await ask("ClearTariffs", {}))["clearTariffsResult"]
+        assert cleared[0]["status"] == ("Accepted" if status == "Accepted" else "NoTariff")
+        late = {"transactionId": "none", "tariff": tariff({"priceKwh": 0.1})}
+        assert (await ask("ChangeTransactionTariff", late))["status"] == "TxNotFound"
 
 
-def test_the_prices_of_the_chosen_schedule_reach_the_station() -> None:
+async def test_the_prices_of_the_chosen_schedule_reach_the_station() -> None:
     own = schedule(4, (0, 9000), absolutePriceSchedule={**absolute(), "timeAnchor": "2100-01-01T00:00:00Z"})
     accounts = Accounts(needs=("Accepted", tx_profile(own)))
 
-    async def run() -> list[tuple[int, int]]:
-        async with negotiating(OcppVersion.V21, accounts, dc=True) as place:
-            driving = asyncio.create_task(charged(place, dataclasses.replace(CAR20, loops=40)))
-            await place.until(lambda: place.bodies("NotifyEVChargingSchedule"))
-            need = PriceNeed(
-                pricing=Pricing.ABSOLUTE, schedules=(SCHEDULE,), end=3600, max_entries=10, discharge=0.0
-            )
-            offer = await place.backend.prices("", need)
-            assert offer is not None
-            prices = offer.of(1).charging
-            assert isinstance(prices, AbsolutePrices)
-            driving.cancel()
-            return fees(prices)
-
-    steps = asyncio.run(run())
+    async with negotiating(OcppVersion.V21, accounts, dc=True) as place:
+        driving = asyncio.create_task(charged(place, dataclasses.replace(CAR20, loops=40)))
+        await place.until(lambda: place.bodies("NotifyEVChargingSchedule"))
+        need = PriceNeed(
+            pricing=Pricing.ABSOLUTE, schedules=(SCHEDULE,), end=3600, max_entries=10, discharge=0.0
+        )
+        offer = await place.backend.prices("", need)
+        assert offer is not None
+        prices = offer.of(1).charging
+        assert isinstance(prices, AbsolutePrices)
+        driving.cancel()
+        steps = fees(prices)
     assert steps[0] == (0, 390_000)
 
 
 # --- contracts of ISO 15118-20 -----------------------------------------------------------------------------
 
 
-def install(version: OcppVersion, exi: bytes | None) -> tuple[Any, FakeCsms]:
+async def install(version: OcppVersion, exi: bytes | None) -> tuple[Any, FakeCsms]:
     asked: list[tuple[str, bytes]] = []
 
     def provide(action: str, request: bytes) -> bytes | None:
@@ -191,15 +184,12 @@ def install(version: OcppVersion, exi: bytes | None) -> tuple[Any, FakeCsms]:
     csms = FakeCsms(Accounts(provide=provide), versions=(version,))
     request: Any = SimpleNamespace(payload=b"request", most=2, wanted=("DEABC000000001G",))
 
-    async def run() -> Any:
-        async with line(csms, versions=(version,)) as running:
-            return await running.backend.install(request)
-
-    return asyncio.run(run()), csms
+    async with line(csms, versions=(version,)) as running:
+        return await running.backend.install(request), csms
 
 
-def test_an_installation_of_iso_15118_20_goes_out_with_its_extra_fields() -> None:
-    answer, csms = install(OcppVersion.V21, b"signed")
+async def test_an_installation_of_iso_15118_20_goes_out_with_its_extra_fields() -> None:
+    answer, csms = await install(OcppVersion.V21, b"signed")
     assert answer.payload == b"signed"
     (body,) = [one.payload for one in csms.records.messages if one.action == "Get15118EVCertificate"]
     assert body["maximumContractCertificateChains"] == 2
@@ -208,11 +198,11 @@ def test_an_installation_of_iso_15118_20_goes_out_with_its_extra_fields() -> Non
     assert body["action"] == "Install"
 
 
-def test_older_versions_cannot_carry_it() -> None:
-    answer, csms = install(OcppVersion.V201, b"signed")
+async def test_older_versions_cannot_carry_it() -> None:
+    answer, csms = await install(OcppVersion.V201, b"signed")
     assert answer.refusal is Refusal.UNREACHABLE
     assert "Get15118EVCertificate" not in csms.actions()
-    answer, _ = install(OcppVersion.V21, None)
+    answer, _ = await install(OcppVersion.V21, None)
     assert answer.refusal is Refusal.UNKNOWN
 
 
@@ -229,7 +219,7 @@ def test_older_versions_cannot_carry_it() -> None:
         (OcppVersion.V201, "Good", RevocationStatus.UNKNOWN),
     ],
 )
-def test_the_csms_judges_the_chain_of_a_vehicle(
+async def test_the_csms_judges_the_chain_of_a_vehicle(
     certificates: Certificates, version: OcppVersion, status: str, found: RevocationStatus
 ) -> None:
     csms = FakeCsms(Accounts(vehicles=status), versions=(version,))
@@ -238,11 +228,8 @@ def test_the_csms_judges_the_chain_of_a_vehicle(
     verified = verify_chain(chain, Role.CONTRACT, certificates.trust, NOW_UTC)
     vehicle: Any = SimpleNamespace(chain=verified)
 
-    async def run() -> VehicleStatus:
-        async with line(csms, versions=(version,)) as running:
-            return await running.backend.vehicle_status(vehicle)
-
-    answer = asyncio.run(run())
+    async with line(csms, versions=(version,)) as running:
+        answer = await running.backend.vehicle_status(vehicle)
     assert answer.status is found
     assert (answer.until is not None) is (found is RevocationStatus.GOOD)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -30,29 +29,26 @@ END = {
 }
 
 
-def reported(
+async def reported(
     send: Callable[[dict[str, Any]], Awaitable[bool]], lines: list[str], *events: dict[str, Any]
 ) -> None:
-    async def scene() -> None:
-        csms = FakeCsms()
-        reports = SessionReports(send, show=lines.append, retry=(0.0,))
-        csms.records.changed = reports.add
-        async with reports.running():
-            for event in events:
-                await ANSWERS[OcppVersion.V201]["TransactionEvent"](csms, "D-1", event)
-            await reports.drained()
-
-    asyncio.run(scene())
+    csms = FakeCsms()
+    reports = SessionReports(send, show=lines.append, retry=(0.0,))
+    csms.records.changed = reports.add
+    async with reports.running():
+        for event in events:
+            await ANSWERS[OcppVersion.V201]["TransactionEvent"](csms, "D-1", event)
+        await reports.drained()
 
 
-def test_start_and_end_are_reported_with_readings_and_an_event_that_arrives_twice_once() -> None:
+async def test_start_and_end_are_reported_with_readings_and_an_event_that_arrives_twice_once() -> None:
     sent: list[dict[str, Any]] = []
 
     async def send(report: dict[str, Any]) -> bool:
         sent.append(report)
         return True
 
-    reported(send, [], START, START, END, END)
+    await reported(send, [], START, START, END, END)
     begin = {
         "id": "t1",
         "station": "D-1",
@@ -69,7 +65,7 @@ def test_start_and_end_are_reported_with_readings_and_an_event_that_arrives_twic
     assert sent == [begin, {**begin, **end, "reason": "EVDisconnected"}]
 
 
-def test_a_report_is_sent_again_until_the_service_confirms_it() -> None:
+async def test_a_report_is_sent_again_until_the_service_confirms_it() -> None:
     sent: list[str] = []
 
     async def send(report: dict[str, Any]) -> bool:
@@ -78,15 +74,15 @@ def test_a_report_is_sent_again_until_the_service_confirms_it() -> None:
             raise LinkError("not reachable")
         return True
 
-    reported(send, [], START, END)
+    await reported(send, [], START, END)
     assert sent == ["", "", "", "", "EVDisconnected"]
 
 
-def test_a_refused_report_is_shown_and_not_repeated() -> None:
+async def test_a_refused_report_is_shown_and_not_repeated() -> None:
     lines: list[str] = []
 
     async def send(report: dict[str, Any]) -> bool:
         return False
 
-    reported(send, lines, START)
+    await reported(send, lines, START)
     assert lines == ["the service of the operator refuses session t1"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime
 import functools
@@ -78,7 +77,7 @@ def sign(certificates: Certificates, csr: str, kind: str) -> str:
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_the_certificate_for_cars_is_renewed_when_the_csms_wants_it(
+async def test_the_certificate_for_cars_is_renewed_when_the_csms_wants_it(
     own: Certificates, version: OcppVersion
 ) -> None:
     known = accounts(own)
@@ -88,45 +87,39 @@ def test_the_certificate_for_cars_is_renewed_when_the_csms_wants_it(
     if version is V16:
         trigger = v16.transfer(*trigger)
 
-    async def run() -> None:
-        async with line(csms, functools.partial(pnc_config, own)) as running:
-            answer = await csms.command(STATION, *trigger)
-            assert answer["status"] == "Accepted"
-            chain = running.config.tls.certificate_chain
-            assert chain is not None
-            await running.until(lambda: read_chain(chain.read_bytes())[0].serial == 777)
-            assert len(read_chain(chain.read_bytes())) == 3
-            running.station.renew_tls()
-            result = await running.charge(own.wallet(contract_days=90))
-            assert result.completed, result.error
-
-    asyncio.run(run())
+    async with line(csms, functools.partial(pnc_config, own)) as running:
+        answer = await csms.command(STATION, *trigger)
+        assert answer["status"] == "Accepted"
+        chain = running.config.tls.certificate_chain
+        assert chain is not None
+        await running.until(lambda: read_chain(chain.read_bytes())[0].serial == 777)
+        assert len(read_chain(chain.read_bytes())) == 3
+        running.station.renew_tls()
+        result = await running.charge(own.wallet(contract_days=90))
+        assert result.completed, result.error
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_a_certificate_nobody_has_asked_for_is_rejected_and_reported(
+async def test_a_certificate_nobody_has_asked_for_is_rejected_and_reported(
     own: Certificates, version: OcppVersion
 ) -> None:
     chain = own.pki[Kind.SECC_LEAF].certificate.pem.decode()
     body: Payload = {"certificateChain": chain, "certificateType": "V2GCertificate"}
     csms = FakeCsms(accounts(), versions=(version,))
 
-    async def run() -> Payload:
-        async with line(csms):
-            if version is V201:
-                answer = await csms.command(STATION, "CertificateSigned", body)
-            else:
-                told = await csms.command(STATION, *v16.transfer("CertificateSigned", body))
-                answer = json.loads(told["data"])
-            await csms.until(lambda: "SecurityEventNotification" in csms.actions())
-            return answer
-
-    assert asyncio.run(run()) == {"status": "Rejected"}
+    async with line(csms):
+        if version is V201:
+            answer = await csms.command(STATION, "CertificateSigned", body)
+        else:
+            told = await csms.command(STATION, *v16.transfer("CertificateSigned", body))
+            answer = json.loads(told["data"])
+        await csms.until(lambda: "SecurityEventNotification" in csms.actions())
+    assert answer == {"status": "Rejected"}
     (event,) = [one.payload for one in csms.records.messages if one.action == "SecurityEventNotification"]
     assert event["type"] == "InvalidChargingStationCertificate"
 
 
-def test_a_leaf_without_its_sub_cas_is_rejected_before_the_files_are_touched(own: Certificates) -> None:
+async def test_a_leaf_without_its_sub_cas_is_rejected_before_the_files_are_touched(own: Certificates) -> None:
     known = accounts(own)
     answers = iter(["leaf", "whole"])
 
@@ -138,17 +131,14 @@ def test_a_leaf_without_its_sub_cas_is_rejected_before_the_files_are_touched(own
     known.signer = signer
     csms = FakeCsms(known)
 
-    async def run() -> None:
-        config = functools.partial(pnc_config, own)
-        async with line(csms, config) as running:
-            running.backend.certificates.signing.wait = 0.2
-            await csms.command(STATION, "TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
-            chain = running.config.tls.certificate_chain
-            assert chain is not None
-            await running.until(lambda: read_chain(chain.read_bytes())[0].serial == 777)
-            await csms.until(lambda: "SecurityEventNotification" in csms.actions())
-
-    asyncio.run(run())
+    config = functools.partial(pnc_config, own)
+    async with line(csms, config) as running:
+        running.backend.certificates.signing.wait = 0.2
+        await csms.command(STATION, "TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
+        chain = running.config.tls.certificate_chain
+        assert chain is not None
+        await running.until(lambda: read_chain(chain.read_bytes())[0].serial == 777)
+        await csms.until(lambda: "SecurityEventNotification" in csms.actions())
     assert next(answers, None) is None
 
 
@@ -161,7 +151,7 @@ def without_mo_roots(certificates: Certificates, store: Path, url: str) -> SeccC
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_an_installed_root_is_trusted_until_it_is_deleted(
+async def test_an_installed_root_is_trusted_until_it_is_deleted(
     certificates: Certificates, tmp_path: Path, version: OcppVersion
 ) -> None:
     root = certificates.pki[Kind.MO_ROOT].certificate
@@ -175,37 +165,32 @@ def test_an_installed_root_is_trusted_until_it_is_deleted(
         answer: Payload = json.loads(told["data"])
         return answer
 
-    async def run() -> None:
-        wallet = certificates.wallet(contract_days=90)
-        config = functools.partial(without_mo_roots, certificates, tmp_path)
-        async with line(csms, config) as running:
-            assert not (await running.charge(wallet)).completed
-            body = {"certificateType": "MORootCertificate", "certificate": root.pem.decode()}
-            assert await ask("InstallCertificate", body) == {"status": "Accepted"}
-            result = await running.charge(wallet)
-            assert result.completed, result.error
-            told = await ask("GetInstalledCertificateIds", {"certificateType": ["MORootCertificate"]})
-            (one,) = told["certificateHashDataChain"]
-            assert one["certificateType"] == "MORootCertificate"
-            deletion = {"certificateHashData": one["certificateHashData"]}
-            assert await ask("DeleteCertificate", deletion) == {"status": "Accepted"}
-            assert await ask("DeleteCertificate", deletion) == {"status": "NotFound"}
-            assert not (await running.charge(wallet)).completed
-            told = await ask("GetInstalledCertificateIds", {"certificateType": ["MORootCertificate"]})
-            assert told == {"status": "NotFound"}
-
-    asyncio.run(run())
+    wallet = certificates.wallet(contract_days=90)
+    config = functools.partial(without_mo_roots, certificates, tmp_path)
+    async with line(csms, config) as running:
+        assert not (await running.charge(wallet)).completed
+        body = {"certificateType": "MORootCertificate", "certificate": root.pem.decode()}
+        assert await ask("InstallCertificate", body) == {"status": "Accepted"}
+        result = await running.charge(wallet)
+        assert result.completed, result.error
+        told = await ask("GetInstalledCertificateIds", {"certificateType": ["MORootCertificate"]})
+        (one,) = told["certificateHashDataChain"]
+        assert one["certificateType"] == "MORootCertificate"
+        deletion = {"certificateHashData": one["certificateHashData"]}
+        assert await ask("DeleteCertificate", deletion) == {"status": "Accepted"}
+        assert await ask("DeleteCertificate", deletion) == {"status": "NotFound"}
+        assert not (await running.charge(wallet)).completed
+        told = await ask("GetInstalledCertificateIds", {"certificateType": ["MORootCertificate"]})
+        assert told == {"status": "NotFound"}
 
 
-def test_the_own_chain_is_listed_with_the_leaf_first(certificates: Certificates) -> None:
+async def test_the_own_chain_is_listed_with_the_leaf_first(certificates: Certificates) -> None:
     csms = FakeCsms(accounts())
 
-    async def run() -> Payload:
-        async with line(csms, functools.partial(pnc_config, certificates)):
-            body = {"certificateType": ["V2GCertificateChain"]}
-            return await csms.command(STATION, "GetInstalledCertificateIds", body)
-
-    (chain,) = asyncio.run(run())["certificateHashDataChain"]
+    async with line(csms, functools.partial(pnc_config, certificates)):
+        body = {"certificateType": ["V2GCertificateChain"]}
+        result = await csms.command(STATION, "GetInstalledCertificateIds", body)
+    (chain,) = result["certificateHashDataChain"]
     leaf, issuer = (certificates.pki[kind].certificate for kind in (Kind.SECC_LEAF, Kind.CPO_SUB_CA_2))
     assert chain["certificateHashData"] == hash_data(leaf, issuer)
     assert len(chain["childCertificateHashData"]) == 2
@@ -269,7 +254,7 @@ def test_hash_data_name_one_certificate_in_any_spelling(certificates: Certificat
 
 @pytest.mark.parametrize("version", BOTH)
 @pytest.mark.parametrize("revoked", [False, True])
-def test_ocsp_responses_for_contracts_come_through_the_csms(
+async def test_ocsp_responses_for_contracts_come_through_the_csms(
     own: Certificates, version: OcppVersion, *, revoked: bool
 ) -> None:
     authorities = [Authority(own.folder, kind) for kind in (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1, Kind.MO_ROOT)]
@@ -287,20 +272,17 @@ def test_ocsp_responses_for_contracts_come_through_the_csms(
             made, pnc=dataclasses.replace(made.pnc, revocation=RevocationCheck.REQUIRE)
         )
 
-    async def run() -> Any:
-        subs = tuple(own.pki[kind].certificate for kind in (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1))
-        wallet = Wallet(own.pki[Kind.OEM_LEAF], [own.pki[Kind.V2G_ROOT].certificate])
-        wallet.chain, wallet.key = (leaf.certificate, *subs), leaf.key
-        async with line(csms, config) as running:
-            return await running.charge(wallet)
-
-    result = asyncio.run(run())
+    subs = tuple(own.pki[kind].certificate for kind in (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1))
+    wallet = Wallet(own.pki[Kind.OEM_LEAF], [own.pki[Kind.V2G_ROOT].certificate])
+    wallet.chain, wallet.key = (leaf.certificate, *subs), leaf.key
+    async with line(csms, config) as running:
+        result = await running.charge(wallet)
     assert result.completed is not revoked, result.error
     if revoked:
         assert "FAILED_CertificateRevoked" in result.error
 
 
-def test_the_staple_of_the_station_comes_through_the_csms(own: Certificates) -> None:
+async def test_the_staple_of_the_station_comes_through_the_csms(own: Certificates) -> None:
     kinds = (Kind.CPO_SUB_CA_2, Kind.CPO_SUB_CA_1, Kind.V2G_ROOT)
     responder = OcspResponder([Authority(own.folder, kind) for kind in kinds])
     known = accounts()
@@ -313,13 +295,10 @@ def test_the_staple_of_the_station_comes_through_the_csms(own: Certificates) -> 
     known.ocsp = answer
     csms = FakeCsms(known)
 
-    async def run() -> None:
-        async with line(csms, functools.partial(pnc_config, own)) as running:
-            await running.until(lambda: bool(given))
-            result = await running.charge(own.wallet(contract_days=90))
-            assert result.completed, result.error
-
-    asyncio.run(run())
+    async with line(csms, functools.partial(pnc_config, own)) as running:
+        await running.until(lambda: bool(given))
+        result = await running.charge(own.wallet(contract_days=90))
+        assert result.completed, result.error
     response = ocsp.load_der_ocsp_response(given[0])
     assert response.certificate_status is ocsp.OCSPCertStatus.GOOD
     assert response.serial_number == own.pki[Kind.SECC_LEAF].certificate.serial
@@ -369,63 +348,54 @@ class Tls:
 
 
 @pytest.mark.parametrize(("shown", "comes"), [("open sesame", True), ("wrong", False)])
-def test_profile_1_shows_a_password(tmp_path: Path, shown: str, *, comes: bool) -> None:
+async def test_profile_1_shows_a_password(tmp_path: Path, shown: str, *, comes: bool) -> None:
     (tmp_path / "password").write_text(shown + "\n")
     csms = FakeCsms(accounts(), password="open sesame")
 
-    async def run() -> list[str]:
-        config = functools.partial(eim_config, security_profile=1, password_file=tmp_path / "password")
-        async with csms.serving() as url, station(config(url)) as running:
-            await running.until(lambda: running.backend.conversation.online if comes else running.told)
-            return running.told
-
-    told = asyncio.run(run())
+    config = functools.partial(eim_config, security_profile=1, password_file=tmp_path / "password")
+    async with csms.serving() as url, station(config(url)) as running:
+        await running.until(lambda: running.backend.conversation.online if comes else running.told)
+        told = running.told
     assert bool(csms.records.messages) is comes
     assert comes or "401" in told[0]
 
 
-def test_the_csms_changes_the_password(tmp_path: Path) -> None:
+async def test_the_csms_changes_the_password(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("open sesame")
     csms = FakeCsms(accounts(), password="open sesame")
 
-    async def run() -> None:
-        config = functools.partial(eim_config, security_profile=1, password_file=tmp_path / "password")
-        async with line(csms, config) as running:
-            change = {
-                "component": {"name": "SecurityCtrlr"},
-                "variable": {"name": "BasicAuthPassword"},
-                "attributeValue": "close sesame",
-            }
-            csms.password = "close sesame"
-            answer = await csms.command(STATION, "SetVariables", {"setVariableData": [change]})
-            assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
-            await running.until(lambda: csms.connections == 2)
-            await running.online()
-
-    asyncio.run(run())
+    config = functools.partial(eim_config, security_profile=1, password_file=tmp_path / "password")
+    async with line(csms, config) as running:
+        change = {
+            "component": {"name": "SecurityCtrlr"},
+            "variable": {"name": "BasicAuthPassword"},
+            "attributeValue": "close sesame",
+        }
+        csms.password = "close sesame"
+        answer = await csms.command(STATION, "SetVariables", {"setVariableData": [change]})
+        assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
+        await running.until(lambda: csms.connections == 2)
+        await running.online()
     assert (tmp_path / "password").read_text() == "close sesame"
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_profile_2_speaks_over_tls_with_a_server_it_can_check(tmp_path: Path, *, known: bool) -> None:
+async def test_profile_2_speaks_over_tls_with_a_server_it_can_check(tmp_path: Path, *, known: bool) -> None:
     (tmp_path / "password").write_text("open sesame")
     tls = Tls(tmp_path)
     (tmp_path / "other").mkdir()
     ca = tmp_path / "ca.pem" if known else Tls(tmp_path / "other").folder / "ca.pem"
     csms = FakeCsms(accounts(), password="open sesame", context=tls.server())
 
-    async def run() -> list[str]:
-        config = functools.partial(eim_config, security_profile=2, password_file=tmp_path / "password", ca=ca)
-        async with csms.serving() as url, station(config(url)) as running:
-            await running.until(lambda: running.backend.conversation.online if known else running.told)
-            return running.told
-
-    told = asyncio.run(run())
+    config = functools.partial(eim_config, security_profile=2, password_file=tmp_path / "password", ca=ca)
+    async with csms.serving() as url, station(config(url)) as running:
+        await running.until(lambda: running.backend.conversation.online if known else running.told)
+        told = running.told
     assert bool(csms.records.messages) is known
     assert known or "CERTIFICATE_VERIFY_FAILED" in told[0]
 
 
-def test_profile_3_shows_a_certificate_and_renews_it(tmp_path: Path) -> None:
+async def test_profile_3_shows_a_certificate_and_renews_it(tmp_path: Path) -> None:
     tls = Tls(tmp_path)
     chain, key = tls.write("station")
     known = accounts()
@@ -439,26 +409,23 @@ def test_profile_3_shows_a_certificate_and_renews_it(tmp_path: Path) -> None:
     csms = FakeCsms(known, context=tls.server(mutual=True))
     before = chain.read_bytes()
 
-    async def run() -> None:
-        config = functools.partial(
-            eim_config,
-            security_profile=3,
-            client_certificate=chain,
-            client_key=key,
-            ca=tmp_path / "ca.pem",
-        )
-        async with line(csms, config) as running:
-            body = {"requestedMessage": "SignChargingStationCertificate"}
-            assert await csms.command(STATION, "TriggerMessage", body) == {"status": "Accepted"}
-            await running.until(lambda: csms.connections == 2)
-            await running.online()
-
-    asyncio.run(run())
+    config = functools.partial(
+        eim_config,
+        security_profile=3,
+        client_certificate=chain,
+        client_key=key,
+        ca=tmp_path / "ca.pem",
+    )
+    async with line(csms, config) as running:
+        body = {"requestedMessage": "SignChargingStationCertificate"}
+        assert await csms.command(STATION, "TriggerMessage", body) == {"status": "Accepted"}
+        await running.until(lambda: csms.connections == 2)
+        await running.online()
     assert chain.read_bytes() != before
 
 
 @pytest.mark.parametrize("defect", ["expired", "another authority", "another subject"])
-def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stays(
+async def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stays(
     tmp_path: Path, defect: str
 ) -> None:
     tls = Tls(tmp_path)
@@ -485,24 +452,21 @@ def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stay
     known.signer = signer
     csms = FakeCsms(known, context=tls.server(mutual=True))
 
-    async def run() -> None:
-        config = functools.partial(
-            eim_config,
-            security_profile=3,
-            client_certificate=chain,
-            client_key=key,
-            ca=tmp_path / "ca.pem",
-            csr_wait=0.2,
-            csr_repeats=0,
-        )
-        async with line(csms, config) as running:
-            body = {"requestedMessage": "SignChargingStationCertificate"}
-            assert await csms.command(STATION, "TriggerMessage", body) == {"status": "Accepted"}
-            await csms.until(lambda: "SecurityEventNotification" in csms.actions())
-            await running.until(lambda: any("no signed certificate" in text for text in running.told))
-            assert csms.connections == 1
-
-    asyncio.run(run())
+    config = functools.partial(
+        eim_config,
+        security_profile=3,
+        client_certificate=chain,
+        client_key=key,
+        ca=tmp_path / "ca.pem",
+        csr_wait=0.2,
+        csr_repeats=0,
+    )
+    async with line(csms, config) as running:
+        body = {"requestedMessage": "SignChargingStationCertificate"}
+        assert await csms.command(STATION, "TriggerMessage", body) == {"status": "Accepted"}
+        await csms.until(lambda: "SecurityEventNotification" in csms.actions())
+        await running.until(lambda: any("no signed certificate" in text for text in running.told))
+        assert csms.connections == 1
     assert (chain.read_bytes(), key.read_bytes()) == before
     event = next(one.payload for one in csms.records.messages if one.action == "SecurityEventNotification")
     assert event["type"] == "InvalidChargingStationCertificate"

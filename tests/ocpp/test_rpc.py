@@ -14,6 +14,8 @@ from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed, NoAnswer, Rpc
 from secc.settings.ocpp import OcppVersion
 
+pytestmark = pytest.mark.loop("virtual")
+
 V201 = OcppVersion.V201
 TIME = {"currentTime": "2026-01-01T00:00:00Z"}
 
@@ -40,20 +42,17 @@ def pair(handle: Callable[[str, Payload], Awaitable[Payload]]) -> tuple[Rpc, Rpc
     return sides[0], sides[1], said
 
 
-def test_a_call_is_answered() -> None:
+async def test_a_call_is_answered() -> None:
     async def handle(action: str, payload: Payload) -> Payload:
         return TIME
 
-    async def run() -> Payload:
-        caller, _, said = pair(handle)
-        answer = await caller.call("Heartbeat", {}, patience=1.0, message_id="m1")
-        assert [json.loads(one)[:2] for one in said] == [[2, "m1"], [3, "m1"]]
-        return answer
-
-    assert asyncio.run(run()) == TIME
+    caller, _, said = pair(handle)
+    answer = await caller.call("Heartbeat", {}, patience=1.0, message_id="m1")
+    assert [json.loads(one)[:2] for one in said] == [[2, "m1"], [3, "m1"]]
+    assert answer == TIME
 
 
-def test_calls_go_one_after_the_other() -> None:
+async def test_calls_go_one_after_the_other() -> None:
     running: list[int] = []
 
     async def handle(action: str, payload: Payload) -> Payload:
@@ -63,11 +62,8 @@ def test_calls_go_one_after_the_other() -> None:
         running.pop()
         return TIME
 
-    async def run() -> None:
-        caller, _, _ = pair(handle)
-        await asyncio.gather(*(caller.call("Heartbeat", {}, patience=1.0) for _ in range(5)))
-
-    asyncio.run(run())
+    caller, _, _ = pair(handle)
+    await asyncio.gather(*(caller.call("Heartbeat", {}, patience=1.0) for _ in range(5)))
 
 
 @pytest.mark.parametrize(
@@ -79,68 +75,56 @@ def test_calls_go_one_after_the_other() -> None:
         ({}, "OccurrenceConstraintViolation"),
     ],
 )
-def test_a_call_that_fails_says_why(answer: object, code: str) -> None:
+async def test_a_call_that_fails_says_why(answer: object, code: str) -> None:
     async def handle(action: str, payload: Payload) -> Payload:
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, dict)
         return answer
 
-    async def run() -> None:
-        caller, _, _ = pair(handle)
-        with pytest.raises(CallFailed) as caught:
-            await caller.call("Heartbeat", {}, patience=1.0)
-        assert caught.value.code == code
-
-    asyncio.run(run())
+    caller, _, _ = pair(handle)
+    with pytest.raises(CallFailed) as caught:
+        await caller.call("Heartbeat", {}, patience=1.0)
+    assert caught.value.code == code
 
 
-def test_a_call_of_ours_that_breaks_its_schema_is_never_sent() -> None:
-    async def run() -> None:
-        caller, _, said = pair(refuse)
-        with pytest.raises(CallFailed):
-            await caller.call("Reset", {"type": "Sideways"}, patience=1.0)
-        assert said == []
-
-    asyncio.run(run())
+async def test_a_call_of_ours_that_breaks_its_schema_is_never_sent() -> None:
+    caller, _, said = pair(refuse)
+    with pytest.raises(CallFailed):
+        await caller.call("Reset", {"type": "Sideways"}, patience=1.0)
+    assert said == []
 
 
-def test_no_answer_in_time_and_a_late_one_changes_nothing() -> None:
+async def test_no_answer_in_time_and_a_late_one_changes_nothing() -> None:
     async def handle(action: str, payload: Payload) -> Payload:
         await asyncio.sleep(0.05)
         return TIME
 
-    async def run() -> None:
-        caller, _, said = pair(handle)
-        with pytest.raises(NoAnswer, match="no answer within"):
-            await caller.call("Heartbeat", {}, patience=0.01)
-        await asyncio.sleep(0.06)
-        assert len(said) == 2
-        assert await caller.call("Heartbeat", {}, patience=1.0) == TIME
-
-    asyncio.run(run())
+    caller, _, said = pair(handle)
+    with pytest.raises(NoAnswer, match="no answer within"):
+        await caller.call("Heartbeat", {}, patience=0.01)
+    await asyncio.sleep(0.06)
+    assert len(said) == 2
+    assert await caller.call("Heartbeat", {}, patience=1.0) == TIME
 
 
-def test_who_waits_is_told_when_the_connection_goes() -> None:
+async def test_who_waits_is_told_when_the_connection_goes() -> None:
     async def handle(action: str, payload: Payload) -> Payload:
         await asyncio.Event().wait()
         return {}
 
-    async def run() -> None:
-        caller, called, _ = pair(handle)
-        calls = [asyncio.create_task(caller.call("Heartbeat", {}, patience=5.0)) for _ in range(2)]
-        await asyncio.sleep(0.01)
-        caller.close("gone")
-        called.close("gone")
-        for result in await asyncio.gather(*calls, return_exceptions=True):
-            assert isinstance(result, NoAnswer)
-        with pytest.raises(NoAnswer, match="gone"):
-            await caller.call("Heartbeat", {}, patience=1.0)
-
-    asyncio.run(run())
+    caller, called, _ = pair(handle)
+    calls = [asyncio.create_task(caller.call("Heartbeat", {}, patience=5.0)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    caller.close("gone")
+    called.close("gone")
+    for result in await asyncio.gather(*calls, return_exceptions=True):
+        assert isinstance(result, NoAnswer)
+    with pytest.raises(NoAnswer, match="gone"):
+        await caller.call("Heartbeat", {}, patience=1.0)
 
 
-def test_the_same_call_twice_is_done_once_and_answered_alike() -> None:
+async def test_the_same_call_twice_is_done_once_and_answered_alike() -> None:
     done: list[str] = []
     said: list[str] = []
 
@@ -152,37 +136,31 @@ def test_the_same_call_twice_is_done_once_and_answered_alike() -> None:
     async def send(text: str) -> None:
         said.append(text)
 
-    async def run() -> None:
-        answered: collections.OrderedDict[str, str] = collections.OrderedDict()
-        first = Rpc(send, V201, handle, answered=answered)
-        first.receive('[2,"m1","Heartbeat",{}]')
-        first.receive('[2,"m1","Heartbeat",{}]')
-        await asyncio.sleep(0.03)
-        assert len(said) == 1
-        second = Rpc(send, V201, handle, answered=answered)
-        second.receive('[2,"m1","Heartbeat",{}]')
-        await asyncio.sleep(0.03)
-
-    asyncio.run(run())
+    answered: collections.OrderedDict[str, str] = collections.OrderedDict()
+    first = Rpc(send, V201, handle, answered=answered)
+    first.receive('[2,"m1","Heartbeat",{}]')
+    first.receive('[2,"m1","Heartbeat",{}]')
+    await asyncio.sleep(0.03)
+    assert len(said) == 1
+    second = Rpc(send, V201, handle, answered=answered)
+    second.receive('[2,"m1","Heartbeat",{}]')
+    await asyncio.sleep(0.03)
     assert done == ["Heartbeat"]
     assert said[0] == said[1]
 
 
-def test_answers_are_remembered_within_limits() -> None:
+async def test_answers_are_remembered_within_limits() -> None:
     async def handle(action: str, payload: Payload) -> Payload:
         return TIME
 
-    async def run() -> int:
-        answered: collections.OrderedDict[str, str] = collections.OrderedDict()
-        _, called, _ = pair(handle)
-        called = Rpc(lambda _text: asyncio.sleep(0), V201, handle, answered=answered)
-        for number in range(100):
-            called.receive(f'[2,"{number}","Heartbeat",{{}}]')
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.02)
-        return len(answered)
-
-    assert asyncio.run(run()) == 64
+    answered: collections.OrderedDict[str, str] = collections.OrderedDict()
+    _, called, _ = pair(handle)
+    called = Rpc(lambda _text: asyncio.sleep(0), V201, handle, answered=answered)
+    for number in range(100):
+        called.receive(f'[2,"{number}","Heartbeat",{{}}]')
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.02)
+    assert len(answered) == 64
 
 
 def test_pauses_double_up_to_the_longest_with_half_of_it_by_chance() -> None:

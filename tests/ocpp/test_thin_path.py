@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from secc.ocpp.fake.csms import FakeCsms
 from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import ALL, knowing, line
 
 
 @pytest.mark.parametrize("version", ALL)
-def test_a_session_becomes_a_transaction(version: OcppVersion) -> None:
-    async def run() -> FakeCsms:
-        csms = knowing("FREE", version=version)
-        async with line(csms, free_token="FREE", meter_interval=0.05, versions=(version,)) as running:
-            result = await running.charge()
-            assert result.completed, result.error
-            await running.delivered()
-        return csms
-
-    csms = asyncio.run(run())
+async def test_a_session_becomes_a_transaction(version: OcppVersion) -> None:
+    csms = knowing("FREE", version=version)
+    async with line(csms, free_token="FREE", meter_interval=0.05, versions=(version,)) as running:
+        result = await running.charge()
+        assert result.completed, result.error
+        await running.delivered()
     (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.reason in ("StoppedByEV", "Local")
