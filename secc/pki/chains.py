@@ -37,6 +37,7 @@ __all__ = [
     "UnanchoredChain",
     "VerifiedChain",
     "check_authority_chain",
+    "verify_anchored_or_not",
     "verify_chain",
     "verify_without_anchor",
 ]
