@@ -228,9 +228,7 @@ def _expiring(arguments: argparse.Namespace) -> int:
     found = store.certificates(ending_by=now + datetime.timedelta(days=arguments.within))
     rows: list[dict[str, object]] = []
     for one in found:
-        contract = store.contract(one.emaid)
-        waits = contract is not None and contract.pcid is not None and store.has_bundle(contract.pcid, now)
-        prepared = waits and one.generation is Generation.ISO2
+        prepared = store.has_bundle(one.emaid, one.generation, now=now)
         shown = {"until": one.not_after.isoformat(), "generation": one.generation.value, "prepared": prepared}
         rows.append({"emaid": str(one.emaid), **shown})
     if arguments.json:
@@ -238,9 +236,9 @@ def _expiring(arguments: argparse.Namespace) -> int:
         return 0
     for row in rows:
         done = "the next one waits for the car" if row["prepared"] else "nothing prepared"
-        if row["generation"] == Generation.ISO20:
-            done = f"{Generation.ISO20}, the next one is made when the car asks"
-        print(f"{row['emaid']} until {str(row['until'])[:10]}, {done}")
+        older = row["generation"] == Generation.ISO2
+        which = "" if older else f"{row['generation']} "
+        print(f"{row['emaid']} {which}until {str(row['until'])[:10]}, {done}")
     print(f"{len(rows)} end within {arguments.within} days")
     return 0
 

@@ -41,6 +41,7 @@ __all__ = [
     "splice_header",
     "verify_installation",
     "verify_installation_request",
+    "with_remaining",
     "wrapped_key",
 ]
 
@@ -256,6 +257,26 @@ def read_installation(payload: bytes) -> m.CertificateInstallationRes:
     if message.evse_processing is not m.Processing.FINISHED:
         raise _faulty("not_finished", f"the answer has EVSEProcessing {message.evse_processing}")
     return message
+
+
+def with_remaining(payload: bytes, remaining: int) -> bytes:
+    """Return an answer with another RemainingContractCertificateChains, which the CPS does not sign.
+
+    So an answer may be made before the request that determines this number [V2G20-1973]. Raises
+    CertificateError.
+    """
+    message = read_installation(payload)
+    if message.remaining_contract_certificate_chains == remaining:
+        return payload
+    changed = m.CertificateInstallationRes(
+        header=message.header,
+        response_code=message.response_code,
+        evse_processing=message.evse_processing,
+        cps_certificate_chain=message.cps_certificate_chain,
+        signed_installation_data=message.signed_installation_data,
+        remaining_contract_certificate_chains=remaining,
+    )
+    return exi.codec("iso20-common").encode(changed)
 
 
 def splice_header(payload: bytes, session_id: bytes, time_stamp: int) -> bytes:

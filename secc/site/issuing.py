@@ -129,12 +129,23 @@ class ContractIssuer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
-    """A signed answer for a car: the complete V2G_Message as EXI."""
+    """A signed answer for a car: the complete message as EXI."""
 
     payload: bytes = dataclasses.field(repr=False)
-    emaid: EMAID
-    not_after: datetime.datetime
-    """The eMAID of the contract in the bundle."""
+    leaf: Certificate
+    """The contract certificate in it."""
+    usable_until: datetime.datetime
+    """When a car no longer accepts it: the first end in the chains of the contract and of the CPS."""
+
+    @property
+    def emaid(self) -> EMAID:
+        """The eMAID of the contract in the bundle."""
+        return EMAID.parse(self.leaf.subject.common_name)
+
+    @property
+    def not_after(self) -> datetime.datetime:
+        """The end of the contract certificate."""
+        return self.leaf.not_after
 
 
 class _SigningService:
@@ -156,6 +167,10 @@ class _SigningService:
     def chain(self) -> tuple[Certificate, ...]:
         """The CPS leaf and its Sub-CAs, without the root."""
         return (self.signer.certificate, *self._above)
+
+    def _made(self, payload: bytes, contract: IssuedContract) -> Bundle:
+        ends = (one.not_after for one in (*contract.chain, *self.chain))
+        return Bundle(payload, contract.leaf, min(ends))
 
 
 class ProvisioningService(_SigningService):
@@ -179,8 +194,7 @@ class ProvisioningService(_SigningService):
         signature = sign(signed_parts(body), self.signer.key)
         # The session is not known yet: the station replaces the id in place.
         header = iso2.MessageHeader(session_id=b"\0", signature=signature)
-        payload = exi.ISO2.encode(iso2.V2GMessage(header=header, body=body))
-        return Bundle(payload, contract.emaid, contract.leaf.not_after)
+        return self._made(exi.ISO2.encode(iso2.V2GMessage(header=header, body=body)), contract)
 
 
 class InstallationService(_SigningService):
@@ -218,8 +232,7 @@ class InstallationService(_SigningService):
             signed_installation_data=data,
             remaining_contract_certificate_chains=remaining,
         )
-        payload = exi.codec("iso20-common").encode(response)
-        return Bundle(payload, contract.emaid, contract.leaf.not_after)
+        return self._made(exi.codec("iso20-common").encode(response), contract)
 
 
 def _subs(chain: Sequence[Certificate]) -> m.SubCertificates:

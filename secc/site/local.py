@@ -12,9 +12,10 @@ import datetime
 from collections.abc import Callable, Sequence
 
 from secc.errors import CertificateError
+from secc.pki.certificates import Certificate
 from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.identifiers import EMAID
-from secc.pki.installation import InstallationRequest
+from secc.pki.installation import InstallationRequest, with_remaining
 from secc.pki.profiles import Generation, generation_of
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.ports import (
@@ -34,7 +35,7 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.session.schedules import EnergyNeed, ScheduleOffer
-from secc.site.issuing import ContractIssuer, InstallationService, ProvisioningService
+from secc.site.issuing import Bundle, ContractIssuer, InstallationService, ProvisioningService
 from secc.site.store import ContractStore, Event, SiteContract, Status, StoredReceipt
 
 __all__ = ["LocalBackend", "RELAY_WINDOW", "utc_now"]
@@ -105,8 +106,8 @@ class LocalBackend(
         if found.ended(self._clock()):
             return Verdict.EXPIRED
         await self._watch_for_relay(evse_id, contract)
-        if contract.expires_soon and generation_of(contract.chain.leaf) is Generation.ISO2:
-            await asyncio.to_thread(self._look_ahead, found)
+        if contract.expires_soon:
+            await asyncio.to_thread(self._look_ahead, found, generation_of(contract.chain.leaf))
         return Verdict.ACCEPTED
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
@@ -138,16 +139,14 @@ class LocalBackend(
             return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
         if contract.status is not Status.ACTIVE or contract.ended(now):
             return ProvisioningAnswer(refusal=Refusal.CANCELED, retry_counter=0)
-        kept = None if request.pcid is None else self.store.take_bundle(request.pcid, now)
-        if kept is None:
+        bundle = None if request.pcid is None else self.store.take_bundle(contract.emaid, request.leaf, now)
+        if bundle is None:
             issued = self._issuer.issue(contract.emaid.text, now, latest=contract.ends)
             bundle = self._service.bundle(request.action, issued, request.leaf.public_key)
-            kept = bundle.payload, issued.leaf
-        payload, leaf = kept
-        self.store.add_certificate(leaf)
+        self.store.add_certificate(bundle.leaf)
         kind = "renewed" if request.action is Action.UPDATE else "installed"
-        self._event(kind, str(contract.emaid), text=f"until {leaf.not_after:%Y-%m-%d}")
-        return ProvisioningAnswer(payload)
+        self._event(kind, str(contract.emaid), text=f"until {bundle.not_after:%Y-%m-%d}")
+        return ProvisioningAnswer(bundle.payload)
 
     def install_now(self, request: InstallationRequest) -> ProvisioningAnswer:
         """Blocking part of `install`."""
@@ -164,47 +163,51 @@ class LocalBackend(
         if not queue:
             return ProvisioningAnswer(refusal=Refusal.NOT_OFFERED)
         contract = queue[0]
-        issued = issuer.issue(contract.emaid.text, now, latest=contract.ends)
-        bundle = service.bundle(issued, request.leaf, remaining=len(queue) - 1)
-        self.store.add_certificate(issued.leaf)
-        text = f"until {issued.leaf.not_after:%Y-%m-%d}, {Generation.ISO20}"
+        bundle = self.store.take_bundle(contract.emaid, request.leaf, now)
+        if bundle is None:
+            issued = issuer.issue(contract.emaid.text, now, latest=contract.ends)
+            bundle = service.bundle(issued, request.leaf)
+        payload = with_remaining(bundle.payload, len(queue) - 1)
+        self.store.add_certificate(bundle.leaf)
+        text = f"until {bundle.not_after:%Y-%m-%d}, {Generation.ISO20}"
         self._event("installed", str(contract.emaid), text=text)
-        return ProvisioningAnswer(bundle.payload)
+        return ProvisioningAnswer(payload)
 
-    def check_renewal(self, contract: SiteContract) -> None:
-        """Check that the car of a contract can receive the next certificate of ISO 15118-20.
-
-        It is issued at the next installation, not in advance: the answer says how many contracts follow, and
-        only the request determines that. Raises CertificateError with the reason.
-        """
-        if contract.pcid is None or self.store.car(contract.pcid, Generation.ISO20) is None:
-            raise CertificateError("no car of ISO 15118-20 is known for the contract", rule="no_car")
-        if self._iso20_issuer is None or self._iso20_service is None:
-            raise CertificateError("no issuer of ISO 15118-20 is configured", rule="no_issuer")
-
-    def prepare(self, emaid: EMAID) -> None:
-        """Make the next bundle for the car of a contract in advance.
+    def prepare(self, emaid: EMAID, generation: Generation = Generation.ISO2) -> None:
+        """Make the next bundle of one generation for the car of a contract in advance.
 
         Raises CertificateError with the reason if it cannot be made; nothing has changed then.
         """
-        contract = self.store.contract(emaid)
-        if contract is None or contract.status is not Status.ACTIVE or contract.ended(self._clock()):
+        contract, now = self.store.contract(emaid), self._clock()
+        if contract is None or contract.status is not Status.ACTIVE or contract.ended(now):
             raise CertificateError("the contract is unknown or not active", rule="not_active")
-        car = None if contract.pcid is None else self.store.car(contract.pcid)
-        if contract.pcid is None or car is None:
-            raise CertificateError("no car is known for the contract", rule="no_car")
-        if self._issuer is None or self._service is None:
-            raise CertificateError("no issuer is configured", rule="no_issuer")
-        issued = self._issuer.issue(contract.emaid.text, self._clock(), latest=contract.ends)
-        bundle = self._service.bundle(Action.INSTALL, issued, car.public_key)
-        self.store.keep_bundle(contract.pcid, bundle.payload, issued.leaf)
+        car = None if contract.pcid is None else self.store.car(contract.pcid, generation)
+        if car is None:
+            raise CertificateError(f"no car of {generation} is known", rule="no_car")
+        bundle = self._new_bundle(contract, car, now)
+        if bundle.usable_until <= now:
+            raise CertificateError(
+                f"a certificate of the issuer or the CPS of {generation} has expired", rule="issuer_expired"
+            )
+        self.store.keep_bundle(bundle, car)
 
-    def _look_ahead(self, contract: SiteContract) -> None:
+    def _new_bundle(self, contract: SiteContract, car: Certificate, now: datetime.datetime) -> Bundle:
+        """Issue and encrypt for the generation of a car; raises CertificateError."""
+        if generation_of(car) is Generation.ISO2 and self._issuer is not None and self._service is not None:
+            issued = self._issuer.issue(contract.emaid.text, now, latest=contract.ends)
+            return self._service.bundle(Action.INSTALL, issued, car.public_key)
+        newer = generation_of(car) is Generation.ISO20
+        if newer and self._iso20_issuer is not None and self._iso20_service is not None:
+            issued = self._iso20_issuer.issue(contract.emaid.text, now, latest=contract.ends)
+            return self._iso20_service.bundle(issued, car)
+        raise CertificateError(f"no issuer of {generation_of(car)} is configured", rule="no_issuer")
+
+    def _look_ahead(self, contract: SiteContract, generation: Generation) -> None:
         """Make the next bundle for a car that has been informed that its contract ends soon."""
-        if contract.pcid is None or self.store.has_bundle(contract.pcid, self._clock()):
+        if contract.pcid is None or self.store.has_bundle(contract.emaid, generation, now=self._clock()):
             return
         try:
-            self.prepare(contract.emaid)
+            self.prepare(contract.emaid, generation)
         except CertificateError as error:
             self._event("renewal failed", str(contract.emaid), rule=error.rule, text=str(error))
         else:

@@ -1,8 +1,8 @@
 """Upcoming expiry, and renewal before it.
 
 Pure except for the store: `look` takes the time. Contracts are renewed in advance: a new bundle is made for
-the car and waits for its next installation; a car that requests an update receives a separate one. A
-certificate of ISO 15118-20 is renewed when its car asks, and checked in advance for what would prevent that.
+the car and waits for its next installation; a car that requests an update receives a separate one. The
+certificates that a contract has in ISO 15118-2 and in ISO 15118-20 are renewed independently of each other.
 Certificates of stations are monitored here and renewed by `secc.station.renewal`. Each failure is reported
 with its reason at every look. A running station looks periodically: `secc.station.expiry`.
 """
@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from secc.errors import SeccError
 from secc.pki.certificates import Certificate
 from secc.pki.expiry import Expiry, level
-from secc.pki.profiles import Generation
 from secc.site.local import LocalBackend
-from secc.site.store import Event, SiteContract, Status
+from secc.site.store import Delivered, Event, SiteContract, Status
 
 __all__ = ["RenewalMonitor", "WatchPolicy"]
 
@@ -57,10 +56,8 @@ class RenewalMonitor:
             contract = store.contract(certificate.emaid)
             if contract is None or contract.status is not Status.ACTIVE:
                 continue
-            older = certificate.generation is Generation.ISO2
-            renew = self._renew if older else self._check
-            failure = renew(contract, certificate.not_after, now)
-            prepared = older and contract.pcid is not None and store.has_bundle(contract.pcid, now)
+            failure = self._renew(contract, certificate, now)
+            prepared = store.has_bundle(certificate.emaid, certificate.generation, now=now)
             who = str(certificate.emaid)
             if reached is not None or failure:
                 reached = max(self._policy.levels) if reached is None else reached
@@ -71,31 +68,18 @@ class RenewalMonitor:
                 found.append(Expiry("station", str(leaf), leaf.not_after, reached))
         return tuple(sorted(found, key=lambda one: one.not_after))
 
-    def _renew(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> str:
-        """Make the next bundle if it is due; returns the reason of a failure."""
+    def _renew(self, contract: SiteContract, last: Delivered, now: datetime.datetime) -> str:
+        """Make the bundle that follows the last certificate if it is due; returns the reason of a failure."""
         store, emaid = self._backend.store, str(contract.emaid)
-        if not self._is_due(contract, end, now):
-            return ""
-        if contract.pcid is not None and store.has_bundle(contract.pcid, now):
-            return ""
-        try:
-            self._backend.prepare(contract.emaid)
-        except SeccError as error:
-            return self._failed(contract, error, now)
-        store.add_event(
-            Event(now, "renewed", emaid, "", "prepared", "waits for the next installation by the car")
-        )
-        return ""
-
-    def _check(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> str:
-        """Check that a certificate of ISO 15118-20 can be renewed when its car asks; returns the reason if
-        not."""
-        if not self._is_due(contract, end, now):
+        due = self._is_due(contract, last.not_after, now)
+        if not due or store.has_bundle(contract.emaid, last.generation, now=now):
             return ""
         try:
-            self._backend.check_renewal(contract)
+            self._backend.prepare(contract.emaid, last.generation)
         except SeccError as error:
             return self._failed(contract, error, now)
+        text = "waits for the next installation by the car"
+        store.add_event(Event(now, "renewed", emaid, "", "prepared", f"{text}, {last.generation}"))
         return ""
 
     def _is_due(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> bool:

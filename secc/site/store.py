@@ -27,6 +27,7 @@ from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Generation, generation_of
 from secc.pki.rules import Rule
 from secc.private_files import make_private
+from secc.site.issuing import Bundle
 
 __all__ = [
     "ContractStore",
@@ -170,8 +171,11 @@ class ContractStore:
             if version in (1, 2):  # version without the validity of contracts
                 for column in ("begins", "ends"):
                     db.execute(f"ALTER TABLE contract ADD COLUMN {column} TEXT")
-            if version < _VERSION:  # versions with one generation, and new files
+            if version < 4:  # versions with one generation, and new files
                 for statement in _SECOND_GENERATION:
+                    db.execute(statement)
+            if version < 5:  # versions that made bundles of one generation in advance, and new files
+                for statement in _BUNDLES_OF_BOTH:
                     db.execute(statement)
             db.execute(f"PRAGMA user_version={_VERSION}")
 
@@ -200,8 +204,13 @@ class ContractStore:
         return SiteContract(parsed, status, None, begins, ends)
 
     def set_end(self, emaid: EMAID, ends: datetime.datetime | None) -> None:
-        """Set the end of a contract, or None for no end; raises KeyError for an unknown contract."""
+        """Set the end of a contract, or None for no end; raises KeyError for an unknown contract.
+
+        A bundle that was made in advance is discarded: its certificate may end later than the contract.
+        """
         self._change("UPDATE contract SET ends = ? WHERE key = ?", _text(ends), emaid)
+        with self._write() as db:
+            db.execute("DELETE FROM bundle WHERE key = ?", (_key(emaid),))
 
     def set_status(self, emaid: EMAID, status: Status) -> None:
         """Block, cancel or activate a contract; raises KeyError for an unknown contract."""
@@ -226,15 +235,16 @@ class ContractStore:
         with self._write() as db:
             if not also:
                 db.execute("UPDATE contract SET pcid = NULL WHERE pcid = ?", (pcid.normal,))
-            db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))  # possibly of another contract
+                db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))
+            db.execute("DELETE FROM bundle WHERE key = ?", (_key(emaid),))  # possibly for another car
             db.execute("UPDATE contract SET pcid = ? WHERE key = ?", (pcid.normal, _key(emaid)))
-            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?, ?)", _car(pcid, oem_leaf))
+            _put_car(db, pcid, oem_leaf)
 
     def know_car(self, oem_leaf: Certificate) -> None:
         """Add a car without assigning a contract; an existing assignment is kept."""
         pcid = PCID.parse(oem_leaf.subject.common_name)
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?, ?)", _car(pcid, oem_leaf))
+            _put_car(db, pcid, oem_leaf)
 
     def car(self, pcid: PCID, generation: Generation = Generation.ISO2) -> Certificate | None:
         """Return the provisioning certificate of a known car, of one generation."""
@@ -266,7 +276,7 @@ class ContractStore:
 
     def add_certificate(self, leaf: Certificate) -> None:
         """Record an issued contract certificate; earlier ones of the contract and generation are marked as
-        replaced."""
+        replaced, and a bundle that was made before is discarded."""
         key, generation = _key(EMAID.parse(leaf.subject.common_name)), generation_of(leaf).value
         times = (leaf.not_before.isoformat(), leaf.not_after.isoformat())
         with self._write() as db:
@@ -274,6 +284,7 @@ class ContractStore:
             db.execute(older, (key, generation))
             row = (leaf.fingerprint, key, *times, generation)
             db.execute("INSERT OR REPLACE INTO certificate VALUES (?, ?, ?, ?, 0, ?)", row)
+            db.execute("DELETE FROM bundle WHERE key = ? AND generation = ?", (key, generation))
 
     def certificates(self, *, ending_by: datetime.datetime | None = None) -> tuple[Delivered, ...]:
         """Return certificates in use, earliest end first."""
@@ -287,28 +298,39 @@ class ContractStore:
 
     # --- bundles made in advance ---------------------------------------------------------------------------
 
-    def keep_bundle(self, pcid: PCID, payload: bytes, leaf: Certificate) -> None:
-        """Store a bundle for the next installation by the car; `leaf` is the contract certificate in it."""
-        with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO bundle VALUES (?, ?, ?)", (pcid.normal, payload, leaf.der))
+    def keep_bundle(self, made: Bundle, car: Certificate) -> None:
+        """Store a bundle for the next installation by a car, of the contract and generation in it.
 
-    def take_bundle(self, pcid: PCID, now: datetime.datetime) -> tuple[bytes, Certificate] | None:
-        """Return and remove the bundle that was made in advance.
-
-        None if there is none that is still valid.
+        `car` is the provisioning certificate whose key decrypts it.
         """
+        pcid, generation = PCID.parse(car.subject.common_name), generation_of(made.leaf).value
+        row = (_key(made.emaid), generation, pcid.normal, car.fingerprint, made.payload, made.leaf.der)
         with self._write() as db:
-            found = db.execute("SELECT payload, leaf FROM bundle WHERE pcid = ?", (pcid.normal,)).fetchone()
-            db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))
-        if found is None:
-            return None
-        leaf = read_certificate(found[1])
-        return (found[0], leaf) if leaf.not_after > now else None
+            values = (*row, made.usable_until.isoformat())
+            db.execute("INSERT OR REPLACE INTO bundle VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
-    def has_bundle(self, pcid: PCID, now: datetime.datetime | None = None) -> bool:
-        """Return whether a bundle is waiting for the car; with `now`: one whose contract has not ended."""
-        rows = self._rows("SELECT leaf FROM bundle WHERE pcid = ?", pcid.normal)
-        return any(now is None or read_certificate(row[0]).not_after > now for row in rows)
+    def take_bundle(self, emaid: EMAID, car: Certificate, now: datetime.datetime) -> Bundle | None:
+        """Return and remove the bundle that was made in advance for this provisioning certificate.
+
+        None if there is none that is still usable.
+        """
+        where, which = "WHERE key = ? AND generation = ?", (_key(emaid), generation_of(car).value)
+        with self._write() as db:
+            query = f"SELECT payload, leaf, until, receiver FROM bundle {where}"
+            found = db.execute(query, which).fetchone()
+            db.execute(f"DELETE FROM bundle {where}", which)
+        if found is None or found[3] != car.fingerprint:
+            return None
+        made = Bundle(found[0], read_certificate(found[1]), datetime.datetime.fromisoformat(found[2]))
+        return made if made.usable_until > now else None
+
+    def has_bundle(
+        self, emaid: EMAID, generation: Generation, *, now: datetime.datetime | None = None
+    ) -> bool:
+        """Return whether a bundle of a contract waits for its car; with `now`: one that is still usable."""
+        query = "SELECT until FROM bundle WHERE key = ? AND generation = ?"
+        rows = self._rows(query, _key(emaid), generation.value)
+        return any(now is None or datetime.datetime.fromisoformat(row[0]) > now for row in rows)
 
     # --- events --------------------------------------------------------------------------------------------
 
@@ -372,7 +394,7 @@ class ContractStore:
 
 
 _CONTRACTS = "SELECT emaid, status, pcid, begins, ends FROM contract"
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS contract "
     "(key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT, begins TEXT, ends TEXT)",
@@ -396,9 +418,20 @@ _SECOND_GENERATION = (
 )
 """From version 3 to version 4."""
 
+_BUNDLES_OF_BOTH = (
+    "DROP TABLE bundle",
+    "CREATE TABLE bundle (key TEXT, generation TEXT, pcid TEXT, receiver TEXT, payload BLOB, leaf BLOB, "
+    "until TEXT, PRIMARY KEY (key, generation))",
+)
+"""From version 4 to version 5. The bundles are dropped: the next look for expiry makes them again."""
 
-def _car(pcid: PCID, leaf: Certificate) -> tuple[str, str, bytes]:
-    return pcid.normal, generation_of(leaf).value, leaf.der
+
+def _put_car(db: sqlite3.Connection, pcid: PCID, leaf: Certificate) -> None:
+    """Store a provisioning certificate, and discard bundles that only an earlier one decrypts."""
+    generation = generation_of(leaf).value
+    db.execute("INSERT OR REPLACE INTO car VALUES (?, ?, ?)", (pcid.normal, generation, leaf.der))
+    older = "DELETE FROM bundle WHERE pcid = ? AND generation = ? AND receiver <> ?"
+    db.execute(older, (pcid.normal, generation, leaf.fingerprint))
 
 
 def _key(emaid: EMAID) -> str:

@@ -107,7 +107,7 @@ def test_a_car_of_both_generations_gets_contracts_of_both(
     assert pnc(folder, "list") == 0
     assert "iso15118-20 until" in capsys.readouterr().out
     assert pnc(folder, "expiring") == 0
-    assert "the next one is made when the car asks" in capsys.readouterr().out
+    assert "iso15118-20 until 20" in capsys.readouterr().out
 
 
 def test_a_contract_may_end_by_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +205,7 @@ def test_a_renewal_that_fails_says_why(folder: Path, capsys: pytest.CaptureFixtu
     pnc(folder, "add", E)
     ending(folder, 10)
     assert main(["pnc", "renew", str(site(folder))]) == 1
-    assert "no car is known for the contract" in capsys.readouterr().out
+    assert "no car of iso15118-2 is known" in capsys.readouterr().out
     pnc(folder, "refusals")
     assert "renewal failed: no_car" in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ import pytest
 
 from secc.errors import CertificateError, IdentifierError
 from secc.messages import iso2
+from secc.pki.certificates import read_certificate
 from secc.pki.contract import VerifiedContract, present, verify, verify_receipt
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Generation, Kind
@@ -235,9 +236,37 @@ def test_a_prepared_bundle_that_has_ended_is_made_anew() -> None:
     monitor = RenewalMonitor(site)
     monitor.look(NOW)
     later = NOW + 400 * DAY
-    assert not site.store.has_bundle(PCID.parse("ZZZTESTCAR0000001"), later)
+    assert not site.store.has_bundle(E, Generation.ISO2, now=later)
     monitor.look(later)
     assert len(site.store.events("renewed")) == 2
+
+
+def test_a_prepared_bundle_is_of_no_use_after_the_certificate_of_its_cps_has_ended() -> None:
+    """A car would refuse it, although its contract has not ended."""
+    clock = Clock()
+    site = backend(clock=clock)
+    site.prepare(E)
+    leaf, until = site.store._rows("SELECT leaf, until FROM bundle")[0]
+    cps = identity(Kind.CPS_LEAF).certificate.not_after
+    assert datetime.datetime.fromisoformat(until) == min(cps, read_certificate(leaf).not_after)
+    site.store._db.execute("UPDATE bundle SET until = ?", (NOW.isoformat(),))
+    assert not site.store.has_bundle(E, Generation.ISO2, now=NOW)
+    assert site.store.take_bundle(E, identity(Kind.OEM_LEAF).certificate, NOW) is None
+
+
+def test_a_bundle_made_before_another_renewal_is_discarded() -> None:
+    """A car that has got its next certificate by an update must not get an older one at an installation."""
+    site = ending_in(20)
+    RenewalMonitor(site).look(NOW)
+    site.provision_now(asked(Action.UPDATE))
+    assert not site.store.has_bundle(E, Generation.ISO2)
+
+
+def test_a_new_end_of_a_contract_discards_a_bundle_that_ends_later() -> None:
+    site = ending_in(20)
+    RenewalMonitor(site).look(NOW)
+    site.store.set_end(E, NOW + 60 * DAY)
+    assert not site.store.has_bundle(E, Generation.ISO2)
 
 
 def bounded(begins: datetime.datetime | None, ends: datetime.datetime | None) -> LocalBackend:
@@ -352,7 +381,7 @@ def test_what_ends_soon_is_told_with_its_level(days: float, level: int) -> None:
 def test_what_ends_later_is_left_alone() -> None:
     site = ending_in(31)
     assert RenewalMonitor(site).look(NOW) == ()
-    assert not site.store.has_bundle(PCID.parse("ZZZTESTCAR0000001"))
+    assert not site.store.has_bundle(E, Generation.ISO2)
 
 
 def test_the_prepared_bundle_is_what_the_car_gets_next() -> None:
@@ -371,7 +400,7 @@ def test_a_renewal_that_fails_says_why() -> None:
     site.store.add_contract("DEABC000000002")
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, EMAID.parse("DEABC000000002"))  # takes the car
     (found,) = RenewalMonitor(site).look(NOW)
-    assert found.failure == "no car is known for the contract"
+    assert found.failure == "no car of iso15118-2 is known"
     assert site.store.events("renewal failed")[0].rule == "no_car"
 
 

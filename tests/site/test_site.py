@@ -72,7 +72,7 @@ def test_a_key_with_a_password(tmp_path: Path) -> None:
 def test_a_site_without_keys_authorises_and_provisions_nothing(tmp_path: Path) -> None:
     nothing = dict.fromkeys(("mo_chain", "mo_key", "cps_chain", "cps_key"))
     site = open_site(settings(tmp_path, **nothing))
-    with pytest.raises(CertificateError, match="no issuer is configured"):
+    with pytest.raises(CertificateError, match="no issuer of iso15118-2 is configured"):
         site.prepare(EMAID.parse(E))
 
 

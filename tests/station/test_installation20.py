@@ -6,6 +6,7 @@ session ends, or goes on without a contract, as the cause demands.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from secc.pki.provisioning import ProvisioningAnswer, Refusal
 from secc.pki.xmldsig import sign
 from secc.session.contract_events import ContractDelivered
 from secc.sim.iso20 import InstallationMisbehaviour as Wrong
+from secc.sim.iso20 import InstalledContract, Iso20Wallet
+from secc.sim.wallet import Wallet
+from secc.site import RenewalMonitor
 from secc.trace import read, replay
-from tests.support.installing_site import EMAIDS, InstallingSite, Spoil, make_site, play
+from tests.support.installing_site import EMAIDS, NOW, InstallingSite, Spoil, make_site, play
 
 
 @pytest.fixture
@@ -240,27 +244,68 @@ def test_without_issuers_of_the_generation_there_is_no_contract(site: Installing
 # --- both generations -------------------------------------------------------------------------------------
 
 
-def test_one_contract_has_a_certificate_of_each_generation(site: InstallingSite) -> None:
-    store, emaid = site.backend.store, EMAID.parse(EMAIDS[0])
-    site.backend.prepare(emaid)
-    kept = store.take_bundle(site.wallet().pcid, site.backend._clock())
-    assert kept is not None
-    store.add_certificate(kept[1])
-    play(site, site.wallet())
-    found = [(str(one.emaid), one.generation.value) for one in store.certificates()]
-    assert sorted(found) == [(EMAIDS[0], "iso15118-2"), (EMAIDS[0], "iso15118-20")]
+def of_both_generations(site: InstallingSite, days: float) -> tuple[Wallet, Iso20Wallet]:
+    """A car whose contract has a certificate of each generation, which end in `days`."""
+    end, begin = NOW + datetime.timedelta(days=days), NOW - datetime.timedelta(days=2)
+    backend, wallet = site.backend, Wallet(site.older[Kind.OEM_LEAF], [site.older[Kind.V2G_ROOT].certificate])
+    assert backend._issuer is not None
+    assert backend._iso20_issuer is not None
+    older = backend._issuer.issue(EMAIDS[0], begin, not_after=end)
+    newer = backend._iso20_issuer.issue(EMAIDS[0], begin, not_after=end)
+    wallet.chain, wallet.key = older.chain, older.p256_key
+    for one in (older, newer):
+        backend.store.add_certificate(one.leaf)
+    return wallet, site.wallet(contracts=[InstalledContract(newer.chain, newer.key)])
 
 
-def test_the_renewal_monitor_sees_both(site: InstallingSite) -> None:
-    from secc.site import RenewalMonitor, WatchPolicy
+def certificates(site: InstallingSite) -> dict[Generation, datetime.datetime]:
+    """The ends of the certificates in use."""
+    return {one.generation: one.not_after for one in site.backend.store.certificates()}
 
-    play(site, site.wallet())
-    policy = WatchPolicy(levels=(400,), renew=400)
-    (found,) = RenewalMonitor(site.backend, policy=policy).look(site.backend._clock())
-    assert (found.what, found.failure, found.prepared) == ("contract", "", False)
+
+@pytest.mark.req("V2G20-1973")
+def test_a_contract_that_ends_soon_is_renewed_in_both_generations(site: InstallingSite) -> None:
+    """The monitor makes the certificate of ISO 15118-20 in advance, and the car gets this one; its twin of
+    ISO 15118-2 comes with an update."""
+    older, newer = of_both_generations(site, 10)
+    store, before = site.backend.store, certificates(site)
+    found = RenewalMonitor(site.backend).look(NOW)
+    assert [(one.prepared, one.failure) for one in found] == [(True, ""), (True, "")]
+    assert [event.rule for event in store.events("renewed")] == ["prepared", "prepared"]
+    prepared = store._rows("SELECT leaf FROM bundle WHERE generation = ?", Generation.ISO20.value)[0][0]
+    first, second = play(site, newer, older)
+    assert (first.completed, second.completed) == (True, True), (first.error, second.error)
+    assert newer.contracts[0].chain[0].der == prepared
+    assert "CertificateUpdateReq" in second.requests
+    after = certificates(site)
+    assert after[Generation.ISO20] == newer.contracts[0].chain[0].not_after > before[Generation.ISO20]
+    assert after[Generation.ISO2] == older.chain[0].not_after > before[Generation.ISO2]
+    assert RenewalMonitor(site.backend).look(NOW) == ()
+
+
+def test_a_prepared_contract_is_delivered_with_the_number_of_those_that_follow(site: InstallingSite) -> None:
+    """The number is not signed, and only the request determines it."""
+    site.backend.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
+    wallet = site.wallet(most=3)
+    (result,) = play(site, wallet)
+    assert codes(result) == ["OK", "OK", "OK"]
+    assert [str(one.emaid) for one in wallet.contracts] == list(EMAIDS)
+
+
+def test_what_prevents_a_renewal_is_reported_in_advance(site: InstallingSite) -> None:
+    of_both_generations(site, 10)
     site.backend._iso20_service = None
-    (found,) = RenewalMonitor(site.backend, policy=policy).look(site.backend._clock())
-    assert "no issuer of ISO 15118-20" in found.failure
+    failures = {one.failure for one in RenewalMonitor(site.backend).look(NOW)}
+    assert failures == {"", "no issuer of iso15118-20 is configured"}
+
+
+def test_a_car_with_a_new_provisioning_certificate_gets_no_bundle_for_the_old_one(
+    site: InstallingSite,
+) -> None:
+    site.backend.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
+    other = make_site(site.folder / "other", seed=b"other").pki[Kind.OEM_LEAF].certificate
+    site.backend.store.know_car(other)
+    assert not site.backend.store.has_bundle(EMAID.parse(EMAIDS[0]), Generation.ISO20)
 
 
 def test_the_record_of_a_delivery_is_kept(site: InstallingSite) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
+from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
-from secc.pki.hierarchy import make_hierarchy, make_iso20_hierarchy, write_hierarchy
+from secc.pki.hierarchy import Hierarchy, make_hierarchy, make_iso20_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
 from secc.pki.installation import InstallationRequest
 from secc.pki.issuing import Holder
@@ -38,8 +39,9 @@ from secc.settings import (
     TlsPolicy,
     TrustConfig,
 )
-from secc.sim import EvResult, ScriptedEvcc, SimulatedAcEvse, SimulatedCable
+from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable
 from secc.sim.iso20 import InstallationMisbehaviour, Iso20Plan, Iso20Wallet
+from secc.sim.wallet import Wallet
 from secc.site import ContractStore, LocalBackend
 from secc.site.issuing import ContractIssuer, InstallationService, ProvisioningService
 from secc.station.station import Station
@@ -87,6 +89,8 @@ class InstallingSite:
     folder: Path
     pki: dict[Kind, Holder]
     backend: SpoiledBackend
+    older: Hierarchy
+    """The PKI of ISO 15118-2."""
     iso20: dict[str, object] = dataclasses.field(default_factory=dict)
     pnc: dict[str, object] = dataclasses.field(default_factory=dict)
     timing: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -174,16 +178,17 @@ def make_site(folder: Path, seed: bytes = b"both", keys: KeyType = KeyType.SECP5
         ),
         allow_external=True,
     )
-    return InstallingSite(folder, dict(newer), backend)
-
-
-Charge = Callable[[Iso20Wallet], Awaitable[EvResult]]
+    return InstallingSite(folder, dict(newer), backend, older)
 
 
 def play(
-    site: InstallingSite, *wallets: Iso20Wallet, pace: float = 0.02, trace: list[str] | None = None
+    site: InstallingSite,
+    *wallets: Iso20Wallet | Wallet,
+    pace: float = 0.02,
+    trace: list[str] | None = None,
 ) -> list[EvResult]:
-    """The sessions of these cars, one after the other; `trace` gets the lines of a trace."""
+    """The sessions of these cars, one after the other, each in the generation of its wallet; `trace` gets
+    the lines of a trace."""
 
     async def run() -> list[EvResult]:
         cable = SimulatedCable()
@@ -203,12 +208,15 @@ def play(
         ) as station:
             results = []
             for wallet in wallets:
+                newer = isinstance(wallet, Iso20Wallet)
                 ev = ScriptedEvcc(
-                    Iso20Plan(service=Service.AC, loops=3, pace=pace, wallet=wallet),
+                    Iso20Plan(service=Service.AC, loops=3, pace=pace, wallet=wallet)
+                    if isinstance(wallet, Iso20Wallet)
+                    else Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=3, pace=pace, wallet=wallet),
                     cable=cable,
                     tls=True,
-                    roots=site.folder / "iso20" / "v2g_root.pem",
-                    certificate=vehicle,
+                    roots=(site.folder / "iso20" if newer else site.folder) / "v2g_root.pem",
+                    certificate=vehicle if newer else None,
                     sdp_port=station.sdp_port or 0,
                     patience=8.0,
                 )
