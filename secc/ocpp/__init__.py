@@ -7,6 +7,7 @@
 - `authorizer`, `tokens`: who may charge; cards and remote starts that wait for a car
 - `certificates`, `roots`, `signing`, `client_chain`: contracts, OCSP and the certificates of the station
 - `commands`, `handlers`, `handlers201`, `handlers16`, `variables`: what the CSMS may request
+- `parts`, `request_service`, `restoring`: make these parts, connect them, restore what is stored
 
 `model` has the data types that all versions share; `v201` and `v16` translate them to messages.
 `transactions`, `authorising` and `profiles` decide and are pure. `store` holds what must survive a restart;

@@ -83,6 +83,15 @@ class StationDiagnostics:
         installed: list[VariableMonitor] = list(self.monitors.installed.values())
         self._conversation.queue.enqueue((), {"monitors": installed})
 
+    def set_monitoring(self, *, base: str | None = None, level: int | None = None) -> None:
+        """Change which monitors are active and which events are reported."""
+        if base is not None:
+            self._settings.monitoring_base = base
+        if level is not None:
+            self._settings.monitoring_level = level
+        state = [self._settings.monitoring_base, self._settings.monitoring_level]
+        self._conversation.queue.enqueue((), {"monitoring": state})
+
     def secure(self, event: SecurityEvent) -> None:
         """Report a security event, and keep it in the security log."""
         self.book.security(event)

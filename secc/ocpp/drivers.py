@@ -11,6 +11,8 @@ from secc.ocpp.needs import ChargingNeeds
 from secc.ocpp.outlet import ReportedOutlet
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.tokens import PresentedToken, PresentedTokens
+from secc.pki.identifiers import EMAID
+from secc.session.contract_events import Verdict
 from secc.session.identity import EvIdentity
 from secc.settings.ocpp import Autocharge
 
@@ -72,6 +74,14 @@ class DriverAuthorization:
             discharge=discharge,
             evccid=self._needs.evccid if discharge else "",  # Q01.FR.02: only with V2X
         )
+
+    def unless_reserved(self, emaid: EMAID, verdict: Verdict) -> Verdict:
+        """Return the verdict on a contract; a reservation for another token excludes it (OCPP H03)."""
+        token = self._authorizer.token_of(emaid)
+        if self._free_for(token, self._authorizer.group_of(token)):
+            return verdict
+        self._report(f"{token.text} may not charge: the outlet is reserved")
+        return Verdict.BLOCKED
 
     async def _knows(self, ev: EvIdentity) -> bool:
         """Ask the CSMS about the EV itself (Autocharge)."""

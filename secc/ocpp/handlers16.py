@@ -19,7 +19,7 @@ from secc.ocpp.rpc import CallFailed
 
 def remote_start(commands: Commands, body: Payload) -> Payload:
     """Remote start: the next EV that requests authorization may charge."""
-    if not commands.may_start or body.get("connectorId", 1) != 1:
+    if not commands.outlet.may_start or body.get("connectorId", 1) != 1:
         return {"status": "Rejected"}
     profile = None
     if "chargingProfile" in body:
@@ -30,7 +30,7 @@ def remote_start(commands: Commands, body: Payload) -> Payload:
         if profile.purpose is not ProfilePurpose.TX:
             return {"status": "Rejected"}
     token = IdToken(body["idTag"])
-    if not commands.admits(token, ""):
+    if not commands.outlet.admits(token, ""):
         return {"status": "Rejected"}
     commands.tokens.present(token, remote_start_id=0, profile=profile)
     return {"status": "Accepted"}
@@ -39,12 +39,12 @@ def remote_start(commands: Commands, body: Payload) -> Payload:
 def remote_stop(commands: Commands, body: Payload) -> Payload:
     """Stop the transaction with this number."""
     transaction = commands.conversation.queue.transaction_of(body["transactionId"])
-    return {"status": commands.stop_transaction(transaction)}
+    return {"status": commands.outlet.stop_transaction(transaction)}
 
 
 def reset(commands: Commands, body: Payload) -> Payload:
     """Reset at once: 1.6 has no Scheduled, so Soft stops the transaction too."""
-    commands.reset(at_once=True)
+    commands.outlet.reset(at_once=True)
     return {"status": "Accepted"}
 
 
@@ -52,18 +52,18 @@ def change_availability(commands: Commands, body: Payload) -> Payload:
     """Put the station in or out of service."""
     if body["connectorId"] not in (0, 1):
         return {"status": "Rejected"}
-    return {"status": commands.change_availability(operative=body["type"] == "Operative")}
+    return {"status": commands.outlet.change_availability(operative=body["type"] == "Operative")}
 
 
 def trigger(commands: Commands, body: Payload) -> Payload:
     """Send a message now."""
-    return {"status": commands.trigger(body["requestedMessage"])}
+    return {"status": commands.triggers.trigger(body["requestedMessage"])}
 
 
 def extended_trigger(commands: Commands, body: Payload) -> Payload:
     """Send a message now, by the security extension."""
     wanted = body["requestedMessage"].replace("SignChargePoint", "SignChargingStation")
-    return {"status": commands.trigger(wanted)}
+    return {"status": commands.triggers.trigger(wanted)}
 
 
 def set_profile(commands: Commands, body: Payload) -> Payload:
@@ -77,13 +77,13 @@ def set_profile(commands: Commands, body: Payload) -> Payload:
         profile = v16.read_profile(asked, body["connectorId"], transaction)
     except ValueError as error:
         raise CallFailed("PropertyConstraintViolation", str(error)) from error
-    return {"status": "Accepted" if commands.set_profile(profile) is None else "Rejected"}
+    return {"status": "Accepted" if commands.profiles.set(profile) is None else "Rejected"}
 
 
 def clear_profile(commands: Commands, body: Payload) -> Payload:
     """Remove charging profiles."""
     purpose = body.get("chargingProfilePurpose")
-    found = commands.clear_profiles(
+    found = commands.profiles.clear(
         ProfileFilter(
             id=body.get("id"),
             evse=body.get("connectorId"),
@@ -99,7 +99,7 @@ def composite(commands: Commands, body: Payload) -> Payload:
     if body["connectorId"] not in (0, 1) or body["duration"] <= 0:
         return {"status": "Rejected"}
     unit = body.get("chargingRateUnit", "W")
-    begin, periods = commands.composite(body["duration"], unit)
+    begin, periods = commands.profiles.composite(body["duration"], unit)
     return {
         "status": "Accepted",
         "connectorId": body["connectorId"],
@@ -122,17 +122,17 @@ def send_list(commands: Commands, body: Payload) -> Payload:
             known = TokenInfo(TokenStatus(info["status"]), from_iso(info.get("expiryDate")))
         entries.append(ListEntry(IdToken(one["idTag"]), known))
     full = body["updateType"] == "Full"
-    return {"status": commands.send_list(body["listVersion"], entries, full=full)}
+    return {"status": commands.lists.send(body["listVersion"], entries, full=full)}
 
 
 def list_version(commands: Commands, body: Payload) -> Payload:
     """Return the version of the local list."""
-    return {"listVersion": commands.list_version}
+    return {"listVersion": commands.lists.version}
 
 
 def clear_cache(commands: Commands, body: Payload) -> Payload:
     """Delete the cached answers about tokens."""
-    return {"status": commands.clear_cache()}
+    return {"status": commands.lists.clear_cache()}
 
 
 # --- configuration keys ------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ async def data_transfer(commands: Commands, body: Payload) -> Payload:
 
 async def _transfer(commands: Commands, body: Payload) -> Payload:
     """Pass a message of another vendor to the integrator; its data are a text."""
-    found = await commands.transfer(body["vendorId"], body.get("messageId", ""), body.get("data"))
+    found = await commands.services.transfer(body["vendorId"], body.get("messageId", ""), body.get("data"))
     if found is None:
         return {"status": "UnknownVendorId"}
     if found.data is None:
@@ -199,9 +199,9 @@ async def unlock(commands: Commands, body: Payload) -> Payload:
     """Unlock the connector; a running transaction ends first."""
     if body["connectorId"] != 1:
         return {"status": "NotSupported"}
-    if commands.transaction:
-        commands.stop_transaction(commands.transaction)
-    unlocked = await commands.unlock()
+    if commands.outlet.transaction:
+        commands.outlet.stop_transaction(commands.outlet.transaction)
+    unlocked = await commands.services.unlock()
     if unlocked is None:
         return {"status": "NotSupported"}
     return {"status": "Unlocked" if unlocked else "UnlockFailed"}
@@ -214,13 +214,15 @@ def reserve(commands: Commands, body: Payload) -> Payload:
     until = from_iso(body["expiryDate"]) or 0.0
     group = body.get("parentIdTag", "")
     return {
-        "status": commands.reserve(Reservation(body["reservationId"], IdToken(body["idTag"]), until, group))
+        "status": commands.outlet.reserve(
+            Reservation(body["reservationId"], IdToken(body["idTag"]), until, group)
+        )
     }
 
 
 def cancel_reservation(commands: Commands, body: Payload) -> Payload:
     """Cancel a reservation."""
-    return {"status": commands.cancel_reservation(body["reservationId"])}
+    return {"status": commands.outlet.cancel_reservation(body["reservationId"])}
 
 
 async def update_firmware(commands: Commands, body: Payload) -> Payload:

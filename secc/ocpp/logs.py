@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,7 +17,7 @@ from secc.ocpp.model import SecurityEvent
 from secc.ocpp.ports import LogKind, LogUploader
 from secc.ocpp.runtime import RuntimeSettings
 
-__all__ = ["HttpUploader", "LogBook", "LogUploads"]
+__all__ = ["HttpUploader", "LogBook", "LogReports", "LogUploads"]
 
 MOST_LINES = 10_000
 
@@ -42,6 +43,19 @@ class LogBook:
         begin, end = oldest or 0.0, float("inf") if latest is None else latest
         lines = (f"{to_iso(at)} {text}\n" for at, text in self._lines[kind] if begin <= at <= end)
         return "".join(lines).encode()
+
+
+class LogReports:
+    """Texts of a back end for the log: kept in the log book and passed to a receiver."""
+
+    def __init__(self, receiver: Callable[[str], None]) -> None:
+        self.book = LogBook()
+        self.receiver = receiver
+
+    def __call__(self, text: str) -> None:
+        """Report a text."""
+        self.book.note(time.time(), text)
+        self.receiver(text)
 
 
 class HttpUploader(LogUploader):

@@ -29,6 +29,10 @@ class RuntimeSettings:
     monitoring_level: int = 9
     """Events of a higher severity number are not reported."""
 
+    def count_roots(self, count: int) -> None:
+        """Set the number of installed roots."""
+        self.root_count = count
+
     def change(self, field: str, value: bool | float) -> None:
         """Change one field of `[ocpp]`; raises ValueError for a value that its rules exclude."""
         changed: dict[str, bool | float] = {field: value}

@@ -18,7 +18,7 @@ def set_profile(commands: Commands, body: Payload) -> Payload:
         profile = v201.read_profile(body["chargingProfile"], body["evseId"])
     except ValueError as error:
         return refused(ProfileRefusal(str(error)))
-    problem = commands.set_profile(profile)
+    problem = commands.profiles.set(profile)
     return {"status": "Accepted"} if problem is None else refused(problem)
 
 
@@ -33,7 +33,7 @@ def clear_profile(commands: Commands, body: Payload) -> Payload:
     purpose = which.get("chargingProfilePurpose")
     if purpose is not None and purpose not in ProfilePurpose.__members__.values():
         return {"status": "Unknown"}  # a purpose of 2.1 that is not supported
-    found = commands.clear_profiles(
+    found = commands.profiles.clear(
         ProfileFilter(
             id=body.get("chargingProfileId"),
             evse=which.get("evseId"),
@@ -53,7 +53,7 @@ def get_profiles(commands: Commands, body: Payload) -> Payload:
     sources = [one for one in which.get("chargingLimitSource", []) if one in list(LimitSource)]
     if which.get("chargingLimitSource") and not sources:
         return {"status": "NoProfiles"}
-    found = commands.selected_profiles(
+    found = commands.profiles.selected(
         ProfileFilter(
             ids=tuple(which.get("chargingProfileId", [])),
             evse=body.get("evseId"),
@@ -64,7 +64,7 @@ def get_profiles(commands: Commands, body: Payload) -> Payload:
     )
     if not found:
         return {"status": "NoProfiles"}
-    commands.after_answer(_report(commands, body["requestId"], found))
+    commands.background.spawn(_report(commands, body["requestId"], found))
     return {"status": "Accepted"}
 
 
@@ -90,7 +90,7 @@ def composite(commands: Commands, body: Payload) -> Payload:
     if body["evseId"] not in (0, 1) or body["duration"] <= 0:
         return {"status": "Rejected", "statusInfo": info("UnknownEvse", f"EVSE {body['evseId']}")}
     unit = body.get("chargingRateUnit", "W")
-    begin, periods = commands.composite(body["duration"], unit)
+    begin, periods = commands.profiles.composite(body["duration"], unit)
     schedule = {
         "evseId": body["evseId"],
         "duration": body["duration"],

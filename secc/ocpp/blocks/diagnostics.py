@@ -69,7 +69,7 @@ def monitoring_base(commands: Commands, body: Payload) -> Payload:
     if base != "All":
         commands.diagnostics.monitors.clear_all()
         commands.diagnostics.store_monitors()
-    commands.set_monitoring(base=base)
+    commands.diagnostics.set_monitoring(base=base)
     return {"status": "Accepted"}
 
 
@@ -77,7 +77,7 @@ def monitoring_level(commands: Commands, body: Payload) -> Payload:
     """Report only events up to a severity number (N05)."""
     if not 0 <= body["severity"] <= HIGHEST_SEVERITY:
         return {"status": "Rejected"}
-    commands.set_monitoring(level=body["severity"])
+    commands.diagnostics.set_monitoring(level=body["severity"])
     return {"status": "Accepted"}
 
 
@@ -96,7 +96,7 @@ def monitoring_report(commands: Commands, body: Payload) -> Payload:
     report = report_rows(
         commands, "NotifyMonitoringReport", body["requestId"], "monitor", rows, lambda row: row
     )
-    commands.after_answer(report)
+    commands.background.spawn(report)
     return {"status": "Accepted"}
 
 
@@ -112,11 +112,11 @@ def customer_information(commands: Commands, body: Payload) -> Payload:
     named = [one for one in ("idToken", "customerCertificate", "customerIdentifier") if one in body]
     if len(named) != 1 or not (body["report"] or body["clear"]):
         return {"status": "Invalid"}
-    text = commands.customer(_token(body), clear=body["clear"])
+    text = commands.lists.customer(_token(body), clear=body["clear"])
     if body["report"]:
-        commands.after_answer(_notify(commands, body["requestId"], text))
+        commands.background.spawn(_notify(commands, body["requestId"], text))
     elif body["clear"]:
-        commands.after_answer(_notify(commands, body["requestId"], ""))
+        commands.background.spawn(_notify(commands, body["requestId"], ""))
     return {"status": "Accepted"}
 
 

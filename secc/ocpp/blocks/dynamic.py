@@ -26,7 +26,7 @@ def apply_update(commands: Commands, id_: int, update: Payload) -> ProfileRefusa
 
 def use_priority(commands: Commands, body: Payload) -> Payload:
     """Apply the priority profile to the transaction, or no longer (K21)."""
-    if not commands.transaction or body["transactionId"] != commands.transaction:
+    if not commands.outlet.transaction or body["transactionId"] != commands.outlet.transaction:
         return {"status": "Rejected", "statusInfo": info("TxNotFound", "another transaction")}
     if not any(one.purpose is ProfilePurpose.PRIORITY for one in commands.limits.profiles):
         return {"status": "NoProfile"}
@@ -36,7 +36,7 @@ def use_priority(commands: Commands, body: Payload) -> Payload:
 
 def allowed_transfer(commands: Commands, body: Payload) -> Payload:
     """Permit or forbid discharge in the running transaction (Q01, Q02)."""
-    if not commands.transaction or body["transactionId"] != commands.transaction:
+    if not commands.outlet.transaction or body["transactionId"] != commands.outlet.transaction:
         return {"status": "Rejected", "statusInfo": info("TxNotFound", "another transaction")}
-    commands.permit_transfer(discharge=bool(DISCHARGING & set(body["allowedEnergyTransfer"])))
+    commands.profiles.permit_transfer(discharge=bool(DISCHARGING & set(body["allowedEnergyTransfer"])))
     return {"status": "Accepted"}

@@ -17,14 +17,14 @@ def send_list(commands: Commands, body: Payload) -> Payload:
         for one in body.get("localAuthorizationList", [])
     ]
     full = body["updateType"] == "Full"
-    return {"status": commands.send_list(body["versionNumber"], entries, full=full)}
+    return {"status": commands.lists.send(body["versionNumber"], entries, full=full)}
 
 
 def list_version(commands: Commands, body: Payload) -> Payload:
     """Return the version of the local list (D02)."""
-    return {"versionNumber": commands.list_version}
+    return {"versionNumber": commands.lists.version}
 
 
 def clear_cache(commands: Commands, body: Payload) -> Payload:
     """Delete the cached answers about tokens (C11)."""
-    return {"status": commands.clear_cache()}
+    return {"status": commands.lists.clear_cache()}

@@ -18,15 +18,23 @@ def reset(commands: Commands, body: Payload) -> Payload:
     """Reset at once, or when the station is idle; its only EVSE counts as the station (B11, B12)."""
     if body.get("evseId", 1) not in (0, 1):
         return {"status": "Rejected"}
-    return {"status": commands.reset(at_once=body["type"] != "OnIdle")}
+    return {"status": commands.outlet.reset(at_once=body["type"] != "OnIdle")}
 
 
 def set_network_profile(commands: Commands, body: Payload) -> Payload:
     """Store a further address of the CSMS (B09)."""
-    problem = commands.set_network_profile(body["configurationSlot"], body["connectionData"])
+    if not commands.settings.ocpp.network_profiles:
+        return _no_slot("ocpp.network_profiles is off")
+    network = commands.conversation.network
+    problem = network.set(body["configurationSlot"], body["connectionData"])
     if problem:
-        return {"status": "Rejected", "statusInfo": info("InvalidConfSlot", problem)}
+        return _no_slot(problem)
+    commands.conversation.queue.enqueue((), {"network": dict(network.slots)})
     return {"status": "Accepted"}
+
+
+def _no_slot(problem: str) -> Payload:
+    return {"status": "Rejected", "statusInfo": info("InvalidConfSlot", problem)}
 
 
 def info(code: str, text: str) -> Payload:
@@ -147,7 +155,7 @@ def _has(commands: Commands, one: Variable, name: str) -> bool:
 def _report(commands: Commands, request_id: int, rows: Sequence[Variable]) -> None:
     """Send NotifyReport after the answer."""
     row = functools.partial(described, commands)
-    commands.after_answer(report_rows(commands, "NotifyReport", request_id, "reportData", rows, row))
+    commands.background.spawn(report_rows(commands, "NotifyReport", request_id, "reportData", rows, row))
 
 
 def described(commands: Commands, one: Variable) -> Payload:

@@ -11,7 +11,7 @@ from secc.ocpp.profile_model import ProfilePurpose
 
 def request_start(commands: Commands, body: Payload) -> Payload:
     """Remote start: the next EV that requests authorization may charge (F01, F02)."""
-    if not commands.may_start or body.get("evseId", 1) != 1:
+    if not commands.outlet.may_start or body.get("evseId", 1) != 1:
         return {"status": "Rejected"}
     profile = None
     if "chargingProfile" in body:
@@ -23,7 +23,7 @@ def request_start(commands: Commands, body: Payload) -> Payload:
             return {"status": "Rejected", "statusInfo": info("InvalidProfile", "expected a TxProfile")}
     token = v201.read_id_token(body["idToken"])
     group = body.get("groupIdToken", {}).get("idToken", "")
-    if not commands.admits(token, group):
+    if not commands.outlet.admits(token, group):
         return {"status": "Rejected", "statusInfo": info("Reserved", "reserved for another token")}
     commands.tokens.present(token, remote_start_id=body["remoteStartId"], profile=profile, group=group)
     return {"status": "Accepted"}
@@ -31,23 +31,23 @@ def request_start(commands: Commands, body: Payload) -> Payload:
 
 def request_stop(commands: Commands, body: Payload) -> Payload:
     """Stop the transaction (F03)."""
-    return {"status": commands.stop_transaction(body["transactionId"])}
+    return {"status": commands.outlet.stop_transaction(body["transactionId"])}
 
 
 def trigger(commands: Commands, body: Payload) -> Payload:
     """Send a message now (F06)."""
     if body.get("evse", {}).get("id", 1) != 1:
         return {"status": "Rejected"}
-    return {"status": commands.trigger(body["requestedMessage"])}
+    return {"status": commands.triggers.trigger(body["requestedMessage"])}
 
 
 async def unlock(commands: Commands, body: Payload) -> Payload:
     """Unlock the connector (F05)."""
     if (body["evseId"], body["connectorId"]) != (1, 1):
         return {"status": "UnknownConnector"}
-    if commands.transaction:
+    if commands.outlet.transaction:
         return {"status": "OngoingAuthorizedTransaction"}
-    unlocked = await commands.unlock()
+    unlocked = await commands.services.unlock()
     if unlocked is None:
         return {"status": "UnlockFailed", "statusInfo": info("FixedCable", "the outlet has no lock")}
     return {"status": "Unlocked" if unlocked else "UnlockFailed"}
@@ -56,10 +56,10 @@ async def unlock(commands: Commands, body: Payload) -> Payload:
 async def transaction_status(commands: Commands, body: Payload) -> Payload:
     """Return whether a transaction runs, and whether messages wait (E14)."""
     transaction = body.get("transactionId", "")
-    waiting = await commands.messages_wait(transaction)
+    waiting = await commands.outlet.messages_wait(transaction)
     if not transaction:
         return {"messagesInQueue": waiting}
-    return {"ongoingIndicator": commands.transaction == transaction, "messagesInQueue": waiting}
+    return {"ongoingIndicator": commands.outlet.transaction == transaction, "messagesInQueue": waiting}
 
 
 def change_availability(commands: Commands, body: Payload) -> Payload:
@@ -67,4 +67,4 @@ def change_availability(commands: Commands, body: Payload) -> Payload:
     where = body.get("evse", {})
     if where.get("id", 1) not in (0, 1) or where.get("connectorId", 1) != 1:
         return {"status": "Rejected"}
-    return {"status": commands.change_availability(operative=body["operationalStatus"] == "Operative")}
+    return {"status": commands.outlet.change_availability(operative=body["operationalStatus"] == "Operative")}

@@ -7,15 +7,16 @@ from secc.ocpp.commands import Commands
 from secc.ocpp.dialect import from_iso
 from secc.ocpp.model import Payload
 from secc.ocpp.reservations import Reservation
+from secc.ocpp.variable_state import connector_type
 
 
 def reserve(commands: Commands, body: Payload) -> Payload:
     """Reserve the outlet (H01)."""
-    wanted = body.get("connectorType")
-    if body.get("evseId", 1) != 1 or (wanted is not None and wanted != commands.connector_type):
+    wanted, fitted = body.get("connectorType"), connector_type(commands.variables.context)
+    if body.get("evseId", 1) != 1 or (wanted is not None and wanted != fitted):
         return {"status": "Rejected"}
     return {
-        "status": commands.reserve(
+        "status": commands.outlet.reserve(
             Reservation(
                 body["id"],
                 v201.read_id_token(body["idToken"]),
@@ -28,4 +29,4 @@ def reserve(commands: Commands, body: Payload) -> Payload:
 
 def cancel(commands: Commands, body: Payload) -> Payload:
     """Cancel a reservation (H02)."""
-    return {"status": commands.cancel_reservation(body["reservationId"])}
+    return {"status": commands.outlet.cancel_reservation(body["reservationId"])}

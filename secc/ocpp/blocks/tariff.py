@@ -16,7 +16,8 @@ def set_default(commands: Commands, body: Payload) -> Payload:
 
 def change(commands: Commands, body: Payload) -> Payload:
     """Change the tariff of the running transaction (I11)."""
-    running = bool(commands.transaction) and body["transactionId"] == commands.transaction
+    present = commands.outlet.transaction
+    running = bool(present) and body["transactionId"] == present
     return _answer(commands, *commands.tariffs.change(body["tariff"], running=running))
 
 
@@ -31,12 +32,17 @@ def get(commands: Commands, body: Payload) -> Payload:
 def clear(commands: Commands, body: Payload) -> Payload:
     """Remove the default tariff (I10)."""
     rows = commands.tariffs.clear(body.get("tariffIds", []))
-    commands.store_tariffs()
+    _store(commands)
     return {"clearTariffsResult": rows}
 
 
 def _answer(commands: Commands, status: str, why: str) -> Payload:
     if status == "Accepted":
-        commands.store_tariffs()
+        _store(commands)
         return {"status": status}
     return {"status": status, "statusInfo": info(status, why)}
+
+
+def _store(commands: Commands) -> None:
+    """Store the tariffs for the next start."""
+    commands.conversation.queue.enqueue((), {"tariffs": commands.tariffs.state})
