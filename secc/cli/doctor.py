@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from secc import settings as configuration
+from secc.certificate_files import load_trust
 from secc.cli import controller_check, display, misused, ports
 from secc.errors import InUseError, LinkError, SeccError
 from secc.pki.kinds import Generation
@@ -34,7 +35,7 @@ from secc.slac.matching import Matching
 from secc.station import ownership
 from secc.station.interface import find_link_local
 from secc.station.raw_modem import RawModem
-from secc.station.tls import INSECURE, load_context, load_trust
+from secc.station.tls import INSECURE, load_context
 from secc.tls import TlsContext, utc_now
 from secc.tls.binding import reach
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from secc.boundary.controller import checked_controller
 from secc.ports import EvseController
 from secc.session.outlet import EvseSnapshot
-from secc.station.boundary.controller import checked_controller
 
 
 class ControlledStation(Protocol):

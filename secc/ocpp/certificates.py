@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from secc.certificate_files import CertificateFiles, station_trust
 from secc.errors import CertificateError, LinkError
 from secc.ocpp.client_chain import read_authorities, verify_client_chain
 from secc.ocpp.conversation import CsmsConversation
@@ -39,7 +40,6 @@ from secc.ports import (
 )
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppVersion
-from secc.station.renewal import CertificateFiles, station_trust
 
 __all__ = ["CertificatesBackend"]
 

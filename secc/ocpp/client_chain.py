@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from secc.certificate_files import CertificateFiles
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import Certificate
-from secc.station.renewal import CertificateFiles
 
 _DEEPEST = 5
 

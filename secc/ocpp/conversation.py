@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from secc.certificate_files import CertificateFiles
 from secc.ocpp.background import cancel_and_wait
 from secc.ocpp.client_chain import Probation
 from secc.ocpp.clock import CsmsClock
@@ -22,7 +23,6 @@ from secc.ocpp.v16 import V16
 from secc.ocpp.v21 import V21
 from secc.ocpp.v201 import V201
 from secc.settings.ocpp import OcppConfig, OcppVersion
-from secc.station.renewal import CertificateFiles
 
 __all__ = ["CsmsConversation"]
 

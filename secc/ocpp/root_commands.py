@@ -7,6 +7,7 @@ import asyncio
 import datetime
 from collections.abc import Callable
 
+from secc.certificate_files import load_trust
 from secc.errors import SeccError
 from secc.ocpp.attached import AttachedStation
 from secc.ocpp.certificates import CertificatesBackend
@@ -15,7 +16,6 @@ from secc.ocpp.model import Payload, SecurityEvent
 from secc.ocpp.roots import CHAIN, chain_data, hash_data
 from secc.pki.certificates import Certificate, read_chain
 from secc.settings.config import SeccConfig
-from secc.station.tls import load_trust
 
 
 class RootCommands:

@@ -10,6 +10,7 @@ from secc._lazy import loaded_on_use
 
 if TYPE_CHECKING:
     from secc.pki import contract as contract
+    from secc.pki import keys as keys
     from secc.pki import provisioning as provisioning
     from secc.pki import revocation as revocation
     from secc.pki import rules as rules
@@ -81,7 +82,7 @@ _HOMES = {
         "TrustStore",
     ),
 }
-_MODULES = ("contract", "provisioning", "revocation", "rules", "signed_prices", "vehicle", "xmldsig")
+_MODULES = ("contract", "keys", "provisioning", "revocation", "rules", "signed_prices", "vehicle", "xmldsig")
 
 __all__ = [
     # identifiers

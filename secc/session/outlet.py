@@ -104,7 +104,7 @@ class EvseSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The outlet as its controller sees it at one moment; must cost nothing to take.
 
     A snapshot with a field of another type, out of range, NaN or infinite is refused as a whole: the session
-    ends with the output off, and none begins until there is a good one (`secc.station.boundary`).
+    ends with the output off, and none begins until there is a good one (`secc.boundary`).
     """
 
     control_pilot: ControlPilot

@@ -20,6 +20,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from secc import pki
+from secc.boundary.backend import checked_backend
+from secc.certificate_files import load_trust
 from secc.errors import IntegrationError
 from secc.ports import (
     Backend,
@@ -39,10 +41,8 @@ from secc.settings.config import SeccConfig
 from secc.settings.pnc import RevocationCheck
 from secc.settings.services import Payment
 from secc.station.attempts import Attempts
-from secc.station.boundary.backend import checked_backend
 from secc.station.provisioning import StationProvisioning, contract_policy, what_failed
 from secc.station.revocation import RevocationFinder, finder_for
-from secc.station.tls import load_trust
 from secc.station.vehicle_status import VehicleStatusFinder
 
 if TYPE_CHECKING:

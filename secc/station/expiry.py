@@ -12,12 +12,12 @@ import datetime
 from collections.abc import Callable, Iterator
 
 from secc import tls
+from secc.boundary.backend import checked_backend
 from secc.errors import IntegrationError
 from secc.pki.expiry import Expiry, level
 from secc.ports import Backend
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
-from secc.station.boundary.backend import checked_backend
 from secc.station.contracts import StationContracts
 from secc.station.reporting import ReportLink
 from secc.station.tls import TlsKeeper

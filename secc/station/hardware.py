@@ -7,13 +7,13 @@ import functools
 import math
 from collections.abc import Callable
 
+from secc.boundary.controller import CheckedController
 from secc.records import LinkEvent
 from secc.session.latch import FaultLatch, IdleOutlet
 from secc.session.outlet import EvseFault, EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
-from secc.station.boundary.controller import CheckedController
 from secc.station.lag import LoopLag
 from secc.station.pulse import each_beat
 from secc.station.reporting import ReportLink

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from secc.boundary.calls import what
+from secc.boundary.modem import CheckedModem
 from secc.errors import LinkError
 from secc.records import LinkEvent
 from secc.slac import events as slac
-from secc.station.boundary.calls import what
-from secc.station.boundary.modem import CheckedModem
 from secc.station.machines import Machines
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from secc.boundary.backend import checked_backend
 from secc.ports import Backend
 from secc.session.needs import VehicleNeeds
 from secc.settings.config import SeccConfig
-from secc.station.boundary.backend import checked_backend
 
 
 class NeedsReports:

@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from secc.boundary.backend import checked_backend
+from secc.boundary.controller import CheckedController, checked_controller
 from secc.ports import Backend, EvseController
 from secc.session.contract_events import (
     AskRevocation,
@@ -55,8 +57,6 @@ from secc.session.vehicle_events import AskVehicleStatus, VehicleStatusReported
 from secc.settings.config import SeccConfig
 from secc.station import actuator
 from secc.station.actuator import Actuator, what
-from secc.station.boundary.backend import checked_backend
-from secc.station.boundary.controller import CheckedController, checked_controller
 from secc.station.contracts import StationContracts
 from secc.station.needs import NeedsReports
 from secc.station.services import ValueAddedServices

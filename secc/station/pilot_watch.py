@@ -7,12 +7,12 @@ import contextlib
 import math
 
 from secc import pilot
+from secc.boundary.controller import CheckedController
 from secc.records import LinkEvent, LinkRecord, OutputRecord, Record
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.slac import events as slac
-from secc.station.boundary.controller import CheckedController
 from secc.station.machines import Machines
 
 

@@ -9,6 +9,9 @@ import os
 from collections.abc import Callable
 
 from secc import pilot
+from secc.boundary.calls import what
+from secc.boundary.controller import checked_controller
+from secc.boundary.modem import checked_modem
 from secc.errors import ConfigError
 from secc.ports import (
     Backend,
@@ -24,9 +27,6 @@ from secc.sdp import SDP_PORT
 from secc.settings.config import SeccConfig
 from secc.slac import events as slac
 from secc.slac.states import SlacState
-from secc.station.boundary.calls import what
-from secc.station.boundary.controller import checked_controller
-from secc.station.boundary.modem import checked_modem
 from secc.station.journal import Journal
 from secc.station.log import LogReporter
 from secc.station.machines import Machines

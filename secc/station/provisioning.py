@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from secc import pki
+from secc.boundary.backend import CheckedBackend
 from secc.errors import CertificateError, IntegrationError
 from secc.settings.config import SeccConfig
 from secc.station.attempts import Attempts
-from secc.station.boundary.backend import CheckedBackend
 
 if TYPE_CHECKING:
     from secc.pki.contract import ContractPolicy

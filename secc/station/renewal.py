@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime
-import os
 from collections.abc import Callable
-from pathlib import Path
 
+from secc.boundary.backend import CheckedBackend
+from secc.certificate_files import CertificateFiles, station_trust
 from secc.errors import CertificateError, ConfigError
-from secc.pki.certificates import Certificate, read_chain
 from secc.pki.keys import read_private_key, write_private_key
-from secc.pki.profiles import Kind
 from secc.pki.renewal import (
     Answered,
     AskForCertificate,
@@ -35,102 +32,13 @@ from secc.pki.renewal import (
 )
 from secc.pki.trust import TrustStore
 from secc.ports import CertificateSigner, WantsRenewal
-from secc.private_files import write_private
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
-from secc.station.boundary.backend import CheckedBackend
 from secc.station.reporting import ReportLink
-from secc.station.tls import TlsKeeper, load_trust
+from secc.station.tls import TlsKeeper
 
 Clock = Callable[[], datetime.datetime]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class CertificateFiles:
-    """The two files a station's TLS is configured with."""
-
-    chain: Path
-    key: Path
-    password: bytes | None = dataclasses.field(default=None, repr=False)
-    """Of an encrypted key; the new key is then written encrypted as well."""
-
-    def leaf(self) -> Certificate:
-        """The certificate in use; raises CertificateError or OSError."""
-        return read_chain(self.chain.read_bytes())[0]
-
-    def replace(self, chain_pem: bytes, key_pem: bytes) -> None:
-        """Put new files in the place of the old ones; raises OSError and leaves the old ones.
-
-        Each file is replaced at once, the pair is not: both new ones are on the disk before the first is
-        moved, and `recover` finishes what a power cut has interrupted. The old pair is kept beside them;
-        where there is one already, the one in use has not proved itself and is not kept.
-        """
-        new_chain, new_key = _new(self.chain), _new(self.key)
-        made = [new_key, new_chain]
-        try:
-            if not self.has_old:
-                made += [_old(self.key), _old(self.chain)]
-                _write(_old(self.key), self.key.read_bytes(), mode=0o600)
-                _write(_old(self.chain), self.chain.read_bytes(), mode=0o644)
-            _write(new_key, key_pem, mode=0o600)
-            _write(new_chain, chain_pem, mode=0o644)
-        except OSError:
-            for path in made:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
-            raise
-        old_key = self.key.read_bytes()
-        os.replace(new_key, self.key)
-        try:
-            os.replace(new_chain, self.chain)
-        except OSError:
-            _write(new_key, old_key, mode=0o600)
-            os.replace(new_key, self.key)
-            raise
-        _sync_folder(self.chain.parent)
-
-    @property
-    def has_old(self) -> bool:
-        """The pair before this one is still there."""
-        return _old(self.chain).exists() and _old(self.key).exists()
-
-    def old_leaf(self) -> Certificate:
-        """The certificate before the one in use; raises CertificateError or OSError."""
-        return read_chain(_old(self.chain).read_bytes())[0]
-
-    def settle(self) -> None:
-        """The pair in use has passed its probation: delete the old one."""
-        for path in (_old(self.key), _old(self.chain)):
-            path.unlink(missing_ok=True)
-
-    def restore(self) -> None:
-        """Put the old pair back in place of the new one."""
-        os.replace(_old(self.key), self.key)
-        os.replace(_old(self.chain), self.chain)
-        _sync_folder(self.chain.parent)
-
-    def recover(self) -> None:
-        """After a start: when key and chain do not belong together, finish the replacement that was begun, in
-        either direction; where there is nothing to finish, the old pair comes back."""
-        new_chain, new_key = _new(self.chain), _new(self.key)
-        if new_chain.exists() and not new_key.exists() and self._belongs(new_chain):
-            os.replace(new_chain, self.chain)
-        if _old(self.chain).exists() and not _old(self.key).exists():
-            if self._belongs(_old(self.chain)) and not self._belongs(self.chain):
-                os.replace(_old(self.chain), self.chain)
-            _old(self.chain).unlink(missing_ok=True)
-        if self.has_old and not self._belongs(self.chain):
-            self.restore()
-        for path in (new_chain, new_key):  # begun and not finished: the old pair is complete
-            path.unlink(missing_ok=True)
-
-    def _belongs(self, chain: Path) -> bool:
-        try:
-            leaf = read_chain(chain.read_bytes())[0]
-            return leaf.key == read_private_key(self.key.read_bytes(), self.password).public_key()
-        except (CertificateError, OSError):
-            return False
 
 
 def renewals_for(
@@ -165,21 +73,6 @@ def renewals_for(
     if keeper is not None:
         keeper.watchers += [one.handshake for one in made]
     return made
-
-
-def station_trust(config: SeccConfig) -> TrustStore:
-    """The roots below which the station's certificates must hang: `[trust]`, `tls.root`, `iso20.tls.root`.
-
-    Reads files; raises ConfigError, which names the file.
-    """
-    store = load_trust(config.trust)
-    for root in (config.tls.root, config.iso20.tls.root):
-        try:
-            for certificate in read_chain(root.read_bytes()) if root is not None else ():
-                store = store.with_anchor(certificate, Kind.V2G_ROOT, source=str(root))
-        except (CertificateError, OSError) as error:
-            raise ConfigError(f"renewal of the station's certificate: {root}: {error}") from error
-    return store
 
 
 class LeafRenewal:
@@ -330,25 +223,3 @@ _REFUSED = (
     "unknown ca",
 )
 """How OpenSSL names the alerts of an EV that does not take our certificate."""
-
-
-def _old(path: Path) -> Path:
-    return path.with_name(path.name + ".old")
-
-
-def _new(path: Path) -> Path:
-    return path.with_name(path.name + ".new")
-
-
-def _write(path: Path, content: bytes, *, mode: int) -> None:
-    """On the disk, not only in its cache, when this returns."""
-    path.unlink(missing_ok=True)
-    write_private(path, content, mode=mode)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

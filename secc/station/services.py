@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from secc.boundary.backend import checked_backend
 from secc.errors import ConfigError, IntegrationError
 from secc.ports import Backend
 from secc.session.service_events import ChosenService
 from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService, check_services
-from secc.station.boundary.backend import checked_backend
 
 
 class ValueAddedServices:

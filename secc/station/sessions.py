@@ -14,6 +14,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secc.boundary.backend import CheckedBackend
+from secc.boundary.controller import CheckedController
 from secc.connection import Beginning, ConnectionInput
 from secc.records import LinkEvent, Record
 from secc.session.inputs import DischargePermitted, PowerLimited, StopRequested
@@ -23,8 +25,6 @@ from secc.session.pause import PauseMemory
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.station.admission import Admission
-from secc.station.boundary.backend import CheckedBackend
-from secc.station.boundary.controller import CheckedController
 from secc.station.contracts import StationContracts
 from secc.station.hardware import Hardware
 from secc.station.link import Link, LinkGrant

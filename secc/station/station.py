@@ -14,6 +14,17 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from secc.boundary import results
+from secc.boundary.backend import checked_backend
+from secc.boundary.controller import checked_controller
+from secc.boundary.sources import checked_ocsp, checked_random
+from secc.boundary.start import (
+    check_arguments,
+    check_contracts,
+    check_grid,
+    check_prices,
+    settle_discharge,
+)
 from secc.connection import prepare
 from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
@@ -31,17 +42,6 @@ from secc.session.inputs import (
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
-from secc.station.boundary import results
-from secc.station.boundary.backend import checked_backend
-from secc.station.boundary.controller import checked_controller
-from secc.station.boundary.sources import checked_ocsp, checked_random
-from secc.station.boundary.start import (
-    check_arguments,
-    check_contracts,
-    check_grid,
-    check_prices,
-    settle_discharge,
-)
 from secc.station.contracts import StationContracts
 from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery

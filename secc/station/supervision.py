@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from secc.boundary.controller import CheckedController
 from secc.errors import LinkError
 from secc.records import LinkEvent
 from secc.sdp import Endpoint
 from secc.settings.config import SeccConfig
-from secc.station.boundary.controller import CheckedController
 from secc.station.discovery import Discovery
 from secc.station.endpoints import Endpoints
 from secc.station.hardware import Hardware

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from secc.boundary import results
 from secc.errors import IntegrationError
 from secc.session.grid import GridTargets
-from secc.station.boundary import results
 
 __all__ = ["Answer", "LoopThread", "ThreadsafeStation"]
 

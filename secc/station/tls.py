@@ -12,25 +12,22 @@ import contextlib
 import datetime
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secc import pki, tls
-from secc.errors import ConfigError, SeccError
+from secc.certificate_files import load_trust, trust_files
+from secc.errors import ConfigError
 from secc.ports import OcspSource
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.iso20 import Iso20TlsConfig
 from secc.settings.tls import ClientAuth, TlsConfig, TlsPolicy
-from secc.settings.trust import TrustConfig
 from secc.station.ocsp import HttpFetcher
 from secc.station.reporting import ReportLink
 from secc.station.staples import StapleKeeper
 from secc.tls.clock import utc_now
 
 if TYPE_CHECKING:
-    from secc.pki.profiles import Kind
-    from secc.pki.trust import TrustStore
     from secc.tls import (
         Clock,
         CredentialFiles,
@@ -63,22 +60,6 @@ def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | Non
         key_log=wanted.key_log,
         clock=clock,
     )
-
-
-def load_trust(trust: TrustConfig) -> TrustStore:
-    """The roots of `[trust]`; raises ConfigError, which names the file."""
-    store = pki.TrustStore()
-    for kind, listed in _roots(trust):
-        path = listed
-        try:
-            for path in sorted(listed.glob("*.pem")) if listed.is_dir() else (listed,):
-                for certificate in pki.read_chain(path.read_bytes()):
-                    store = store.with_anchor(certificate, kind, source=str(path))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-        except SeccError as error:
-            raise ConfigError(f"{path}: {error}") from error
-    return store
 
 
 class TlsKeeper:
@@ -234,7 +215,7 @@ class TlsKeeper:
         chains = (*_files(self._config), *_iso20_files(self._config))
         paths = [path for files in chains for path in files.paths]
         if self._config.tls.client_auth is not ClientAuth.NONE or _iso20_files(self._config):
-            paths += [path for _, path in _roots(self._config.trust)]
+            paths += trust_files(self._config.trust)
         found: list[object] = []
         for path in paths:
             with contextlib.suppress(OSError):
@@ -280,12 +261,3 @@ def _of_section(section: TlsConfig | Iso20TlsConfig) -> list[CredentialFiles]:
         for one in section.chains
     ]
     return [default, *others]
-
-
-def _roots(trust: TrustConfig) -> list[tuple[Kind, Path]]:
-    kinds = (
-        (pki.Kind.V2G_ROOT, trust.v2g_roots),
-        (pki.Kind.MO_ROOT, trust.mo_roots),
-        (pki.Kind.OEM_ROOT, trust.oem_roots),
-    )
-    return [(kind, path) for kind, paths in kinds for path in paths]

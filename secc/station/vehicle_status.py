@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from secc import pki
+from secc.boundary.calls import what
 from secc.errors import ChainError
-from secc.station.boundary.calls import what
 from secc.station.revocation import RevocationFinder
 
 if TYPE_CHECKING:

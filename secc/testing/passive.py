@@ -6,11 +6,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 
+from secc.boundary.results import SNAPSHOT
+from secc.boundary.values import accept
 from secc.errors import IntegrationError
 from secc.ports import ReportsChanges
 from secc.session.outlet import ControlPilot, MeterReading
-from secc.station.boundary.results import SNAPSHOT
-from secc.station.boundary.values import accept
 from secc.testing.evidence import Call, Observations, Sample
 from secc.testing.seen import (
     Seen,

@@ -13,11 +13,11 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
+from secc.boundary.abilities import CONTROLLER, examine
 from secc.errors import ConfigError
 from secc.ports import EvseController, ReportsChanges
 from secc.session.outlet import ControlPilot
 from secc.settings.config import SeccConfig
-from secc.station.boundary.abilities import CONTROLLER, examine
 from secc.testing.bed import Bed, Stopped
 from secc.testing.energised import on_call
 from secc.testing.evidence import Call, Observations, Owed

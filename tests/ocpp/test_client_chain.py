@@ -16,10 +16,10 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
+from secc.certificate_files import CertificateFiles
 from secc.errors import CertificateError, ConfigError
 from secc.ocpp.client_chain import Probation, read_authorities, verify_client_chain
 from secc.pki.certificates import read_certificate
-from secc.station.renewal import CertificateFiles
 from tests.support.certificates import certified, named
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from secc.boundary.backend import checked_backend
 from secc.messages.iso2 import ResponseCode
 from secc.pki.contract import (
     Evidence,
@@ -46,7 +47,6 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.settings import CompatConfig, PncConfig, RevocationCheck, SeccConfig
-from secc.station.boundary.backend import checked_backend
 from secc.station.contracts import StationContracts
 from secc.station.provisioning import contract_policy
 from secc.station.revocation import RevocationFinder

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from secc.station.boundary.controller import CheckedController
+from secc.boundary.controller import CheckedController
 from secc.station.hardware import watch
 from tests.support.fasttime import play_fast
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from secc import exi
+from secc.boundary.backend import checked_backend
 from secc.errors import ConfigError
 from secc.messages import app_protocol
 from secc.pki.authority import Authority, IssuingPolicy
@@ -23,7 +24,6 @@ from secc.pki.keys import KeyType
 from secc.pki.profiles import Kind
 from secc.records import LinkEvent
 from secc.settings import Iso20Config, Iso20TlsConfig, ProtocolName, SeccConfig, TlsPolicy, TrustConfig
-from secc.station.boundary.backend import checked_backend
 from secc.station.metrics import Metrics
 from secc.station.renewal import renewals_for
 from secc.station.tls import INSECURE, TlsKeeper

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from secc.boundary.modem import checked_modem
 from secc.errors import LinkError
 from secc.ports import PlcModem, SleepsModem
 from secc.settings import SeccConfig, SlacConfig
 from secc.slac.states import SlacState
-from secc.station.boundary.modem import checked_modem
 from secc.station.machines import Machines
 from secc.station.modem_line import ModemLine
 from secc.station.power_line import PowerLineLog

@@ -25,7 +25,7 @@ from secc.trace.curve import svg
 from secc.trace.offers import offers
 from secc.trace.recorder import Recorder
 from secc.trace.summary import summarize
-from tests.station.boundary.test_prices import forged
+from tests.boundary.test_prices import forged
 from tests.station.test_iso20 import configuration
 from tests.support.prices import DAY, LEVELS, for_all, fragment, message, signature, verify
 

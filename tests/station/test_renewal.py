@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from secc.boundary.backend import checked_backend
+from secc.certificate_files import CertificateFiles
 from secc.errors import ConfigError
 from secc.pki.authority import Authority, IssuingPolicy
 from secc.pki.certificates import read_chain
@@ -23,8 +25,7 @@ from secc.pki.trust import Role, trust
 from secc.ports import CertificateSigner
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
-from secc.station.boundary.backend import checked_backend
-from secc.station.renewal import CertificateFiles, LeafRenewal, renewals_for
+from secc.station.renewal import LeafRenewal, renewals_for
 from secc.tls import TlsContext
 from tests.support.wire import Car, GrantingBackend, eventually, running
 from tests.support.wire import config as wire_config

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import ocsp
 
+from secc.certificate_files import load_trust
 from secc.errors import ConfigError
 from secc.pki.revocation import Question
 from secc.records import LinkEvent
 from secc.settings import ClientAuth, SeccConfig, TlsChain, TlsConfig, TlsPolicy, TrustConfig
-from secc.station.tls import TlsKeeper, load_trust
+from secc.station.tls import TlsKeeper
 from tests.support import certificates
 from tests.support.certificates import NOW, Identity
 from tests.support.client_hello import client_hello, extension

@@ -11,6 +11,16 @@ from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
+from secc.boundary.abilities import (
+    BACKEND,
+    CONTROLLER,
+    MODEM,
+    OCSP_SOURCE,
+    Ability,
+    Method,
+    PortRole,
+    examine,
+)
 from secc.errors import ConfigError
 from secc.ports import (
     ChargesBasically,
@@ -22,16 +32,6 @@ from secc.ports import (
 )
 from secc.settings import DcConfig, EnergyConfig, EnergyMode, Payment, PncConfig, SeccConfig, ServiceConfig
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedDcEvse
-from secc.station.boundary.abilities import (
-    BACKEND,
-    CONTROLLER,
-    MODEM,
-    OCSP_SOURCE,
-    Ability,
-    Method,
-    PortRole,
-    examine,
-)
 from secc.station.ocsp import HttpFetcher
 from secc.station.raw_modem import RawModem
 from secc.station.station import Station

@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc import ports
+from secc.boundary import results, values
+from secc.boundary.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE
 from secc.errors import IntegrationError
 from secc.messages.iso2 import SalesTariff
 from secc.pki.contract import Evidence
@@ -26,8 +28,6 @@ from secc.pki.vehicle import VehicleStatus
 from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
-from secc.station.boundary import results, values
-from secc.station.boundary.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE
 from tests.support.values import forced, has_fields, names
 
 MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

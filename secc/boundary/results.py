@@ -5,17 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from secc import pki
-from secc.messages.iso2 import SalesTariff
-from secc.messages.xmldsig import Signature
-from secc.pki.expiry import Expiry
-from secc.session.contract_events import Verdict
-from secc.session.grid import GridTargets
-from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
-from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
-from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
-from secc.station.boundary.grid import GRID_CODE, GRID_TARGETS
-from secc.station.boundary.prices import PRICES
-from secc.station.boundary.values import (
+from secc.boundary.grid import GRID_CODE, GRID_TARGETS
+from secc.boundary.prices import PRICES
+from secc.boundary.values import (
     Check,
     Unfit,
     accept,
@@ -33,6 +25,14 @@ from secc.station.boundary.values import (
     sequence,
     text,
 )
+from secc.messages.iso2 import SalesTariff
+from secc.messages.xmldsig import Signature
+from secc.pki.expiry import Expiry
+from secc.session.contract_events import Verdict
+from secc.session.grid import GridTargets
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
 
 __all__ = ["POWER", "RESULTS", "finished", "grid_targets", "ignored", "power_limit", "reason", "signed_power"]
 

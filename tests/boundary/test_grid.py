@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from secc.boundary import grid as rules
+from secc.boundary import results
+from secc.boundary.backend import checked_backend
+from secc.boundary.start import check_grid
+from secc.boundary.values import accept
 from secc.errors import ConfigError, IntegrationError
 from secc.session.grid import GridCode, GridCurve, GridTargets
 from secc.settings import Iso20Config, SeccConfig
 from secc.sim import SimulatedBackend
-from secc.station.boundary import grid as rules
-from secc.station.boundary import results
-from secc.station.boundary.backend import checked_backend
-from secc.station.boundary.start import check_grid
-from secc.station.boundary.values import accept
-from tests.station.boundary.test_prices import forged
+from tests.boundary.test_prices import forged
 from tests.support.grid import CODE, CURVE, GridBackend
 
 

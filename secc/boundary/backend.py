@@ -10,6 +10,8 @@ import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from secc.boundary.abilities import BACKEND, adapted, examine
+from secc.boundary.calls import awaited, returned
 from secc.ports import (
     AuthorizesVehicles,
     Backend,
@@ -36,8 +38,6 @@ from secc.session.prices import PriceNeed, PriceOffer
 from secc.session.schedules import DynamicOffer, EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
-from secc.station.boundary.abilities import BACKEND, adapted, examine
-from secc.station.boundary.calls import awaited, returned
 
 if TYPE_CHECKING:
     from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract

@@ -7,6 +7,17 @@ long to check, and the event loop stands still meanwhile.
 from __future__ import annotations
 
 from secc import pki
+from secc.boundary.values import (
+    Unfit,
+    flag,
+    integer,
+    member,
+    octets,
+    optional,
+    record,
+    sequence,
+    text,
+)
 from secc.errors import SignatureError
 from secc.session.prices import (
     MOST_BANDS,
@@ -24,17 +35,6 @@ from secc.session.prices import (
     SignedPrices,
     Tax,
     TuplePrices,
-)
-from secc.station.boundary.values import (
-    Unfit,
-    flag,
-    integer,
-    member,
-    octets,
-    optional,
-    record,
-    sequence,
-    text,
 )
 
 __all__ = ["PRICES"]

@@ -8,6 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from secc.boundary import prices as rules
+from secc.boundary.backend import checked_backend
+from secc.boundary.start import check_prices
+from secc.boundary.values import accept
 from secc.errors import ConfigError, IntegrationError
 from secc.session.prices import (
     MOST_BANDS,
@@ -21,10 +25,6 @@ from secc.session.prices import (
 )
 from secc.settings import Iso20Config, Pricing, SeccConfig
 from secc.sim import PricingBackend, SimulatedBackend
-from secc.station.boundary import prices as rules
-from secc.station.boundary.backend import checked_backend
-from secc.station.boundary.start import check_prices
-from secc.station.boundary.values import accept
 from tests.support.prices import BACK, DAY, LEVELS, for_all, fragment, message, signature
 from tests.support.values import forced, names
 

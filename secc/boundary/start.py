@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from secc.boundary.abilities import Method, misfit_of
+from secc.boundary.backend import CheckedBackend
+from secc.boundary.controller import CheckedController
 from secc.errors import ConfigError
 from secc.settings import Payment, SeccConfig
-from secc.station.boundary.abilities import Method, misfit_of
-from secc.station.boundary.backend import CheckedBackend
-from secc.station.boundary.controller import CheckedController
 
 
 def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:

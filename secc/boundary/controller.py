@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secc.boundary.abilities import CONTROLLER, adapted, examine
+from secc.boundary.calls import awaited, returned, what
 from secc.errors import IntegrationError
 from secc.ports import (
     ChargesBasically,
@@ -19,8 +21,6 @@ from secc.ports import (
     SetsReactivePower,
 )
 from secc.session.outlet import EvseSnapshot, IsolationLevel
-from secc.station.boundary.abilities import CONTROLLER, adapted, examine
-from secc.station.boundary.calls import awaited, returned, what
 
 if TYPE_CHECKING:
     from secc.pilot import PilotSignal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secc.boundary.values import flag, integer, member, number, optional, record, sequence
 from secc.session.grid import (
     CurveKind,
     GridCode,
@@ -14,7 +15,6 @@ from secc.session.grid import (
     GridZeroCurrent,
     StepResponse,
 )
-from secc.station.boundary.values import flag, integer, member, number, optional, record, sequence
 
 __all__ = ["GRID_CODE", "GRID_TARGETS"]
 

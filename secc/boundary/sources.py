@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secc.boundary.abilities import OCSP_SOURCE, examine
+from secc.boundary.calls import awaited, what
+from secc.boundary.values import accept, octets
 from secc.ports import OcspSource
-from secc.station.boundary.abilities import OCSP_SOURCE, examine
-from secc.station.boundary.calls import awaited, what
-from secc.station.boundary.values import accept, octets
 
 if TYPE_CHECKING:
     from secc.pki.revocation import Question

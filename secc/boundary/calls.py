@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from secc.boundary.results import RESULTS
+from secc.boundary.values import accept, shown
 from secc.errors import IntegrationError
-from secc.station.boundary.results import RESULTS
-from secc.station.boundary.values import accept, shown
 
 
 def returned(method: str, result: object) -> Any:

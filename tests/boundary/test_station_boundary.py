@@ -21,7 +21,7 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.station.station import Station
-from tests.station.boundary.test_results import NO_POWER_LIMIT, forged_service
+from tests.boundary.test_results import NO_POWER_LIMIT, forged_service
 from tests.support import requests
 from tests.support.wire import (
     AC_SETUP,

@@ -5,12 +5,12 @@ import dataclasses
 import msgspec
 import pytest
 
+from secc.boundary.controller import CheckedController
+from secc.boundary.start import settle_discharge
 from secc.errors import ConfigError, IntegrationError
 from secc.ports import Discharges
 from secc.session.outlet import EvseSnapshot
 from secc.settings import DcConfig, EnergyConfig, EnergyMode, SeccConfig
-from secc.station.boundary.controller import CheckedController
-from secc.station.boundary.start import settle_discharge
 from tests.support.wire import RecordingOutlet
 
 DC = SeccConfig(energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from secc.boundary.abilities import MODEM, adapted, examine
+from secc.boundary.calls import awaited, returned, what
 from secc.errors import LinkError
 from secc.ports import PlcModem, SleepsModem
-from secc.station.boundary.abilities import MODEM, adapted, examine
-from secc.station.boundary.calls import awaited, returned, what
 
 
 class CheckedModem:
