@@ -7,50 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc import pilot as p
-from secc.pilot import Drive, PilotSequence, PilotState, nominal_duty
+from secc.pilot import Drive, PilotState, nominal_duty
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
-from secc.settings.slac import Fallback, SlacConfig
-
-
-class Bench:
-    """A sequence; `told` contains its commands since the last reading."""
-
-    def __init__(self, *, dc: bool = False, plugged: bool = True, **settings: object) -> None:
-        self.now = 100.0
-        self.told: list[p.Output] = []
-        config = SlacConfig(**settings)  # type: ignore[arg-type]  # literal settings of the tests
-        self.sequence = PilotSequence(config, dc=dc, max_current=32.0)
-        if plugged:
-            self.see(ControlPilot.B)
-            self.put(p.MatchingChanged(ready=True))
-            self.told.clear()
-
-    def put(self, event: p.Input) -> None:
-        self.told += self.sequence.handle(event, self.now)
-
-    def see(self, pilot: ControlPilot) -> None:
-        self.put(p.PilotSeen(pilot))
-
-    def wait(self, seconds: float) -> None:
-        end = self.now + seconds
-        while (due := self.sequence.deadline) is not None and due <= end:
-            self.now = due
-            self.put(p.PilotTick())
-        self.now = end
-
-    def take(self) -> list[p.Output]:
-        told, self.told = self.told, []
-        return told
-
-    def shown(self) -> list[str]:
-        signals = [output.signal for output in self.take() if isinstance(output, p.Show)]
-        return [s.drive.value if s.drive is not Drive.PWM else f"{s.duty * 100:.0f} %" for s in signals]
-
-    def connect(self) -> None:
-        self.put(p.MatchingChanged(ready=True, running=True))
-        self.put(p.LinkUp())
-        self.take()
+from secc.settings.slac import Fallback
+from tests.support.pilot import PilotBench as Bench
 
 
 def test_the_oscillator_starts_only_when_the_modem_has_its_key() -> None:
@@ -63,6 +24,16 @@ def test_the_oscillator_starts_only_when_the_modem_has_its_key() -> None:
 
 def test_the_link_reaches_the_station() -> None:
     bench = Bench()
+    bench.put(p.LinkUp())
+    assert bench.take() == [p.StationLink(up=True)]
+    assert bench.sequence.state is PilotState.CONNECTED
+
+
+def test_an_ev_that_matches_again_changes_nothing_at_the_pilot() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.LinkDown("the EV starts matching again", failed=False))
+    assert bench.take() == [p.StationLink(up=False, reason="the EV starts matching again")]
     bench.put(p.LinkUp())
     assert bench.take() == [p.StationLink(up=True)]
     assert bench.sequence.state is PilotState.CONNECTED

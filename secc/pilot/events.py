@@ -131,6 +131,8 @@ class Expect:
     """To the matching: EVs may start."""
 
     digital: bool
+    within: float | None = None
+    """Seconds until the outlet falls back to basic charging; None: TT_EVSE_SLAC_init."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

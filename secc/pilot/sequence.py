@@ -96,6 +96,7 @@ class PilotSequence:
         self._silences = 0
         self._errors = 0
         self._spoken = False
+        self._first_offer: float | None = None
         self.state = PilotState.UNPLUGGED
 
     @property
@@ -175,6 +176,7 @@ class PilotSequence:
         self._deadline = None
         self._silences = self._errors = 0
         self._spoken = self._waking = False
+        self._first_offer = None
         self._drop_link(reason)
         self._basic(allowed=False)
         self._outputs.append(GiveUp())
@@ -195,7 +197,8 @@ class PilotSequence:
         else:
             self.state = PilotState.OFFERING
             self._show(PilotSignal(Drive.PWM, DIGITAL))
-            self._outputs.append(Expect(digital=True))
+            self._first_offer = self._now if self._first_offer is None else self._first_offer
+            self._outputs.append(Expect(digital=True, within=self.wait_for_ev))
 
     # --- basic charging ------------------------------------------------------------------------------------
 
@@ -204,7 +207,7 @@ class PilotSequence:
         if self.state is not PilotState.OFFERING:
             return
         self._silences += 1
-        if self._silences <= timing.C_SEQU_RETRY:
+        if self._silences <= timing.C_SEQU_RETRY and self.wait_for_ev is None:
             self._step_ef(self._offer)
         elif self._may_fall_back:
             self._step_ef(self._begin_basic)
@@ -227,6 +230,18 @@ class PilotSequence:
     @property
     def _may_fall_back(self) -> bool:
         return not self._dc and self._config.fallback is Fallback.BASIC and not self._spoken
+
+    @property
+    def wait_for_ev(self) -> float | None:
+        """Time at 5 % so that the nominal duty cycle follows within `fallback_within`; None: not configured."""
+        within = self._config.fallback_within
+        return within - self._config.step_ef if within and self._may_fall_back else None
+
+    @property
+    def _late(self) -> bool:
+        """Whether basic charging is due, as matching has failed for long enough."""
+        begun = self._first_offer
+        return self.wait_for_ev is not None and begun is not None and self._now >= begun + self.wait_for_ev
 
     def _begin_basic(self) -> None:
         self.state = PilotState.BASIC
@@ -280,6 +295,8 @@ class PilotSequence:
             self._error(reason, leave=False)  # the matching has left already [V2G3-M09-18]
         else:
             self._drop_link(reason)
+            if self.state in (PilotState.CONNECTED, PilotState.WAKING):
+                self.state = PilotState.OFFERING  # the EV matches again, at 5 %
 
     def _drop_link(self, reason: str) -> None:
         if self._link_since is not None:
@@ -323,7 +340,7 @@ class PilotSequence:
     def _error(self, reason: str, *, leave: bool = True) -> None:
         """D-LINK_ERROR: show X1, E/F, X1 and start again, C_conn_max_match times [V2G3-M07-05]."""
         if self._link_since is not None and self._now >= self._link_since + _LASTING:
-            self._errors = 0
+            self._errors, self._first_offer = 0, None
         had_link = self._link_since is not None
         self._drop_link(reason)
         if leave and had_link:
@@ -331,7 +348,7 @@ class PilotSequence:
         if self.state not in (PilotState.OFFERING, PilotState.CONNECTED, PilotState.WAKING):
             return  # with a nominal duty cycle nothing is interrupted [V2G3-M07-12]
         self._errors += 1
-        if self._errors < timing.C_CONN_MAX_MATCH:
+        if self._errors < timing.C_CONN_MAX_MATCH and not self._late:
             if self._config.rearm_instead_of_error:
                 self.state = PilotState.PREPARING  # the pilot stays at 5 %
                 self._ready = False

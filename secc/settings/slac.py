@@ -98,6 +98,9 @@ class SlacConfig(Settings, section="slac"):
     """AC: start with the nominal duty cycle, permit basic charging, and match when the EV starts."""
     fallback: Fallback = Fallback.BASIC
     """AC: `basic` charging or `none` for an EV without communication; DC has no fallback."""
+    fallback_within: float = 0.0
+    """AC with `fallback = "basic"`: seconds from 5 % to the nominal duty cycle for an EV that does not start
+    matching, with the step to state E or F, 10 for example. 0: after `slac_init` and two attempts to wake it."""
     rearm_instead_of_error: bool = False
     """After an error stay at 5 % and match again without the step to state E or F, which some cars do not
     tolerate although the standard requires it [V2G3-M07-05]."""
@@ -109,8 +112,17 @@ class SlacConfig(Settings, section="slac"):
         check_range(self.slac_init, "slac.slac_init", 1.0, 50.0)
         check_range(self.link_delay, "slac.link_delay", 0.0, 12.0)
         check_range(self.step_ef, "slac.step_ef", 0.001, 60.0)
+        soonest = self.step_ef + _SHORTEST_OFFER
+        check(
+            self.fallback_within == 0.0 or soonest <= self.fallback_within <= 600.0,
+            "slac.fallback_within",
+            f"0, or {soonest:g} to 600: slac.step_ef and {_SHORTEST_OFFER:g} s at 5 %",
+        )
         good = (
             re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", self.modem_mac or "00:00:00:00:00:00")
             is not None
         )
         check(good, "slac.modem_mac", "six bytes as 00:b0:52:00:00:01")
+
+
+_SHORTEST_OFFER = 2.0  # s

@@ -28,6 +28,9 @@ class MatchingContext:
         self.connected = False
         self.expecting = False
         self.waiting_for_request = False
+        self.fallback_after: float | None = None
+        """Seconds without a run after which the outlet falls back to basic charging."""
+        self.link_used = False
         self.pilot_ready = False
         self.modem = ModemFound(b"")
         self.runs: dict[bytes, Run] = {}
@@ -97,6 +100,11 @@ class MatchingContext:
         """Stop these timers; timers that do not run are ignored."""
         for timer in timers:
             self.timers.pop(timer, None)
+
+    def await_request(self) -> None:
+        """Start TT_EVSE_SLAC_init, or the time until basic charging."""
+        limit = self.config.slac_init if self.fallback_after is None else self.fallback_after
+        self.start_timer(SlacTimer.SLAC_INIT, limit)
 
     def ignore(self, verdict: FrameVerdict) -> SlacState:
         """Count the verdict and keep the state."""

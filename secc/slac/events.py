@@ -16,6 +16,7 @@ __all__ = [
     "LinkGone",
     "LinkReady",
     "LinkUnwatched",
+    "LinkUsed",
     "ModemFound",
     "ModemLost",
     "ModemOpened",
@@ -69,6 +70,9 @@ class VehicleConnected:
 
     expect_request: bool = True
     """At 5 % duty cycle: report `NoRequest` when no EV starts within TT_EVSE_SLAC_init."""
+    within: float | None = None
+    """Seconds in place of TT_EVSE_SLAC_init, which a request without sounds does not prolong: the outlet falls
+    back to basic charging after that."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,6 +96,14 @@ class LeaveLink:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class LinkUsed:
+    """Connections of the EV over the link. While there is one, an EV cannot match again: the request may be
+    forged, and the session must not end with it."""
+
+    used: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PauseLink:
     """D-LINK_PAUSE: keep the key; the modems may sleep."""
 
@@ -110,6 +122,7 @@ Input = (
     | VehicleGone
     | PilotMoved
     | LeaveLink
+    | LinkUsed
     | PauseLink
     | ResumeLink
 )

@@ -27,7 +27,7 @@ class Matching(MatchingContext):
     @property
     def deadline(self) -> float | None:
         """When to call `handle(Tick(), now)` at the latest; None while nothing is due."""
-        due = [*self.timers.values(), *(run.deadline for run in self.runs.values())]
+        due = [*self.timers.values(), *[run.deadline for run in self.runs.values()]]
         return min(due, default=None)
 
     @property

@@ -35,6 +35,7 @@ S = SlacState
 _STAY = frozenset(SlacState)
 _LEFT = frozenset({S.KEYING})
 _MAPPING = frozenset({S.JOINING, S.AMPLITUDE_MAP, S.MATCHED})
+_LINKED = frozenset({S.AMPLITUDE_MAP, S.MATCHED, S.RESUMING})
 _ASLEEP = frozenset({S.PAUSED, S.RESUMING})
 
 RULES = (
@@ -62,6 +63,8 @@ RULES = (
         "V2G3-A09-16",
     ),
     SlacRule(LISTENING, m.StartAttenCharInd, sounding.sounding_started, LISTENING, "V2G3-A09-41"),
+    SlacRule(_LINKED, m.SlacParmReq, sounding.restart_requested, _LINKED, "V2G3-A09-16"),
+    SlacRule(_LINKED, m.StartAttenCharInd, sounding.restarted, _LINKED | {S.MATCHING}),
     SlacRule(LISTENING, m.MnbcSoundInd, sounding.sound_heard, LISTENING),
     SlacRule(LISTENING, m.AttenProfileInd, sounding.profile_measured, LISTENING, "V2G3-A09-19"),
     SlacRule(LISTENING, m.AttenCharRsp, sounding.average_acknowledged, LISTENING, "V2G3-A09-47"),
@@ -90,6 +93,7 @@ RULES = (
     SlacRule(_MAPPING, SlacTimer.MODEM_MAP, power.modem_silent, _MAPPING),
     SlacRule({S.AMPLITUDE_MAP}, SlacTimer.AMP_MAP, power.send_map, {S.AMPLITUDE_MAP, S.KEYING}),
     SlacRule(UP - {S.KEYING}, e.LeaveLink, modem.leave_link, _LEFT, "V2G3-M09-17"),
+    SlacRule(set(S), e.LinkUsed, vehicle.link_used, _STAY),
     SlacRule({S.MATCHED}, e.PauseLink, modem.pause, {S.PAUSED}),
     SlacRule({S.PAUSED}, e.ResumeLink, modem.resume, {S.RESUMING}),
 )

@@ -86,7 +86,9 @@ class Machines:
             self.matching = Matching(self._config.slac, evse_mac=address, random_bytes=self._random_bytes)
         self.to_matching(slac.ModemOpened())
         if self.sequence.state in (pilot.PilotState.OFFERING, pilot.PilotState.BASIC):
-            self.to_matching(slac.VehicleConnected(self.sequence.state is pilot.PilotState.OFFERING))
+            digital = self.sequence.state is pilot.PilotState.OFFERING
+            within = self.sequence.wait_for_ev if digital else None
+            self.to_matching(slac.VehicleConnected(digital, within))
 
     def to_matching(self, event: slac.Input) -> None:
         """Pass an input to the matching; without a modem there is none."""
@@ -167,7 +169,7 @@ class Machines:
             case pilot.BasicCharging():
                 self._surroundings.allow_basic_charging(output.allowed)
             case pilot.Expect():
-                self.to_matching(slac.VehicleConnected(output.digital))
+                self.to_matching(slac.VehicleConnected(output.digital, output.within))
             case pilot.GiveUp():
                 self.to_matching(slac.VehicleGone())
             case pilot.Leave():

@@ -27,6 +27,7 @@ class PilotWatch:
         self._current = config.energy.ac.max_current
         self._end: EndSession | None = None
         self._end_limit = 0.0
+        self._connections = 0
 
     async def run(self) -> None:
         """Look at the pilot often enough for a validation, and at each deadline, until cancelled."""
@@ -54,10 +55,19 @@ class PilotWatch:
             case OutputRecord(output=EndSession() as end):
                 self._end = end
                 self._end_limit = loop.time() + self._config.timing.close_delay + _FAREWELL
-            case LinkRecord(event=LinkEvent.CLOSED) if self._end is not None:
-                loop.call_soon(self._session_over)
+            case LinkRecord(event=LinkEvent.OPENED):
+                self._connected(1)
+            case LinkRecord(event=LinkEvent.CLOSED):
+                self._connected(-1)
+                if self._end is not None:
+                    loop.call_soon(self._session_over)
             case LinkRecord(event=LinkEvent.SETUP_EXPIRED):
                 loop.call_soon(self._machines.to_sequence, pilot.SetupOver())
+
+    def _connected(self, change: int) -> None:
+        self._connections += change
+        used = slac.LinkUsed(self._connections > 0)
+        asyncio.get_running_loop().call_soon(self._machines.to_matching, used)
 
     def _session_over(self) -> None:
         end, self._end = self._end, None

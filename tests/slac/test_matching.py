@@ -225,6 +225,7 @@ def test_nobody_is_answered_while_matched() -> None:
     bench = Bench()
     bench.match()
     bench.wait(0.3)
+    bench.put(e.LinkUsed(used=True))
     bench.ask()
     bench.ask(EV_2, RUN_2)
     bench.choose(EV_2, RUN_2)

@@ -58,6 +58,36 @@ async def test_pulling_the_plug_ends_the_link_and_arms_the_station_again() -> No
         await world.until(lambda: world.plc.matching_state is SlacState.UNMATCHED)
 
 
+async def test_an_ev_that_restarts_while_its_modem_keeps_the_key_matches_at_once() -> None:
+    world = World()
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        first = await SlacEv(world.ev_plc).match()
+        await world.until(lambda: world.plc.station.endpoint is not None)
+        again = await SlacEv(world.ev_plc, run_id=b"RESTARTS").match(patience=1.0)
+        assert (again.station, again.nid) == (first.station, first.nid)
+        await world.until(lambda: world.plc.matching_state is SlacState.MATCHED)
+        assert world.evse.pilot_signal.drive is Drive.PWM
+        charged = await world.talk()
+        assert charged.completed, charged.error
+
+
+async def test_an_ev_in_a_session_cannot_be_restarted_from_the_power_line() -> None:
+    world = World()
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        await SlacEv(world.ev_plc).match()
+        await world.until(lambda: world.plc.matching_state is SlacState.MATCHED)
+        session = asyncio.ensure_future(world.talk())
+        await world.until(lambda: world.plc.station.health.in_session)
+        with pytest.raises(LinkError):
+            await SlacEv(world.ev_plc, run_id=b"FORGED!!").match(patience=0.01)
+        charged = await session
+    assert charged.completed, charged.error
+
+
 async def test_a_paused_session_is_woken_and_joined_again_without_matching() -> None:
     world = World()
     async with world.plc:

@@ -32,7 +32,7 @@ def validation_requested(matching: MatchingContext, frame: Frame) -> SlacState:
     elif run.state is RunState.WAIT_STEP_2 and message.timer:
         run.state = RunState.COUNTING
         run.window = matching.now
-        run.edges = [(matching.now, matching.pilot_ready)]
+        run.edges = ((matching.now, matching.pilot_ready),)
         run.deadline = matching.now + min((message.timer + 1) * 0.1, timing.TT_EVSE_VALD_TOGGLE)
     elif message.timer == 0:
         _answer_step_1(matching, run)
@@ -72,7 +72,7 @@ def pilot_moved(matching: MatchingContext, event: PilotMoved) -> SlacState:
     matching.pilot_ready = event.ready
     for run in matching.runs.values():
         if run.state is RunState.COUNTING and len(run.edges) < _MAX_EDGES:
-            run.edges.append((matching.now, event.ready))
+            run.edges += ((matching.now, event.ready),)
     return matching.state
 
 
@@ -86,7 +86,7 @@ def counting_over(matching: MatchingContext, run: Run) -> None:
     _validation_over(matching, run)
 
 
-def _toggles(edges: list[tuple[float, bool]], end: float) -> int:
+def _toggles(edges: tuple[tuple[float, bool], ...], end: float) -> int:
     """Number of C phases between two B phases, without short phases."""
     phases: list[bool] = []
     ends = [at for at, _ in edges[1:]] + [end]

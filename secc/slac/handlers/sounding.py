@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from secc.slac import messages as m
 from secc.slac import timing
-from secc.slac.attenuation import average, padded
+from secc.slac.attenuation import average, mean, padded
 from secc.slac.context import MatchingContext
-from secc.slac.events import FrameVerdict, Outcome, Suspicious
+from secc.slac.events import FrameVerdict, LinkGone, Outcome, Suspicious
 from secc.slac.frames import Frame
-from secc.slac.runs import MAX_RUNS, UNHEARD, Run
+from secc.slac.runs import MAX_HEARD, MAX_RUNS, UNHEARD, Run
 from secc.slac.states import LISTENING, RunState, SlacState, SlacTimer
 
 
@@ -28,11 +28,51 @@ def parameters_requested(matching: MatchingContext, frame: Frame) -> SlacState:
         if matching.now < run.began + UNHEARD:  # a real EV waits for its average first
             matching.emit(Suspicious(f"{ev_mac.hex(':')} restarts in the middle of its sounds"))
         matching.drop(run, Outcome.RESTARTED)
+    _answer_parameters(matching, ev_mac, run_id)
+    if matching.waiting_for_request and matching.fallback_after is None:
+        matching.await_request()
+    return matching.state if matching.state in LISTENING else SlacState.UNMATCHED
+
+
+def _answer_parameters(matching: MatchingContext, ev_mac: bytes, run_id: bytes) -> None:
     matching.pending.add(ev_mac, run_id, matching.now)
     matching.send(ev_mac, m.SlacParmCnf(run_id, ev_mac))
+
+
+def restart_requested(matching: MatchingContext, frame: Frame) -> SlacState:
+    """Answer the matched EV again: it has lost its state while its modem kept the key, so the link stays up.
+
+    The link is left when the EV starts sounding. An EV with a connection is not answered.
+    """
+    assert isinstance(frame.message, m.SlacParmReq)
+    if not _may_restart(matching, frame):
+        return matching.ignore(FrameVerdict.NO_RULE)
+    if not matching.rate.admit(frame.source, matching.now):
+        return matching.ignore(FrameVerdict.RATE)
+    _answer_parameters(matching, frame.source, frame.message.run_id)
+    return matching.state
+
+
+def restarted(matching: MatchingContext, frame: Frame) -> SlacState:
+    """Leave the link for a new run of the same EV; the modem keeps its key."""
+    assert isinstance(frame.message, m.StartAttenCharInd)
+    if frame.message.forwarding_station != frame.source:
+        return matching.ignore(FrameVerdict.CONTRADICTION)
+    fresh = matching.pending.holds(frame.source, frame.message.run_id, matching.now)
+    if not fresh or not _may_restart(matching, frame):
+        return matching.ignore(FrameVerdict.NO_RULE)
+    matching.emit(LinkGone("the EV starts matching again", failed=False))
+    matching.winner = None
+    matching.stop_timers(*SlacTimer)
     if matching.waiting_for_request:
-        matching.start_timer(SlacTimer.SLAC_INIT, matching.config.slac_init)
-    return matching.state if matching.state in LISTENING else SlacState.UNMATCHED
+        matching.await_request()
+    return sounding_started(matching, frame)
+
+
+def _may_restart(matching: MatchingContext, frame: Frame) -> bool:
+    winner = matching.winner
+    idle = matching.connected and not matching.link_used and not matching.asleep
+    return idle and winner is not None and frame.source == winner.ev_mac
 
 
 def sounding_started(matching: MatchingContext, frame: Frame) -> SlacState:
@@ -60,13 +100,14 @@ def sounding_started(matching: MatchingContext, frame: Frame) -> SlacState:
 
 
 def _make_room(matching: MatchingContext) -> bool:
+    """Replace the oldest run without a measurement, unless its first sound may still come."""
     if len(matching.runs) < MAX_RUNS:
         return True
-    for run in matching.runs.values():  # oldest first
-        if run.state is RunState.SOUNDING and not run.profiles and matching.now >= run.began + UNHEARD:
-            matching.drop(run, Outcome.EVICTED)
-            return True
-    return False
+    oldest = next((run for run in matching.runs.values() if not run.profiles), None)
+    if oldest is None or matching.now < oldest.began + UNHEARD:
+        return False
+    matching.drop(oldest, Outcome.EVICTED)
+    return True
 
 
 def sound_heard(matching: MatchingContext, frame: Frame) -> SlacState:
@@ -95,10 +136,24 @@ def profile_measured(matching: MatchingContext, frame: Frame) -> SlacState:
         if run.surplus == 1:
             matching.emit(Suspicious(f"more measurements than sounds of {run.ev_mac.hex(':')}"))
         return matching.ignore(FrameVerdict.CONTRADICTION)
+    if not run.profiles and not _make_room_for(matching, message.profile):
+        return matching.ignore(FrameVerdict.FULL)
     run.profiles.append(message.profile)
     if len(run.profiles) >= run.expected:
         _answer_average(matching, run)
     return matching.state
+
+
+def _make_room_for(matching: MatchingContext, profile: bytes) -> bool:
+    """Replace the measured run with the most attenuation, if the newcomer has less."""
+    heard = [run for run in matching.runs.values() if run.profiles]
+    if len(heard) < MAX_HEARD:
+        return True
+    faintest = max(heard, key=lambda run: mean(run.profiles[0]))
+    if mean(faintest.profiles[0]) <= mean(profile):
+        return False
+    matching.drop(faintest, Outcome.EVICTED)
+    return True
 
 
 _TOLERANCE = 2  # sounds that the modem measured and the host did not receive

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from secc.slac import timing
 from secc.slac.context import MatchingContext
-from secc.slac.events import NoRequest, VehicleConnected, VehicleGone
+from secc.slac.events import LinkUsed, NoRequest, VehicleConnected, VehicleGone
 from secc.slac.handlers.modem import leave
 from secc.slac.states import LISTENING, NETWORKED, SlacState, SlacTimer
 
@@ -11,9 +12,9 @@ from secc.slac.states import LISTENING, NETWORKED, SlacState, SlacTimer
 def connected(matching: MatchingContext, event: VehicleConnected) -> SlacState:
     """Start answering EVs [V2G3-M06-07] [V2G3-M06-11]."""
     matching.connected = matching.expecting = True
-    matching.waiting_for_request = event.expect_request
+    matching.waiting_for_request, matching.fallback_after = event.expect_request, event.within
     if event.expect_request and matching.state not in NETWORKED:
-        matching.start_timer(SlacTimer.SLAC_INIT, matching.config.slac_init)
+        matching.await_request()
     else:
         matching.stop_timers(SlacTimer.SLAC_INIT)
     return matching.state
@@ -29,10 +30,17 @@ def gone(matching: MatchingContext, event: VehicleGone) -> SlacState:
     return SlacState.UNMATCHED if matching.state in LISTENING else matching.state
 
 
+def link_used(matching: MatchingContext, event: LinkUsed) -> SlacState:
+    """Store whether the EV has a connection over the link."""
+    matching.link_used = event.used
+    return matching.state
+
+
 def no_request(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """TT_EVSE_SLAC_init: stop answering until the sequence of the control pilot is complete."""
-    if matching.runs:
-        matching.start_timer(SlacTimer.SLAC_INIT, matching.config.slac_init)
+    if any(run.profiles for run in matching.runs.values()):
+        run_over = timing.TT_EVSE_MATCH_MNBC if matching.fallback_after else matching.config.slac_init
+        matching.start_timer(SlacTimer.SLAC_INIT, run_over)
     else:
         matching.expecting = matching.waiting_for_request = False
         matching.pending.clear()
