@@ -233,7 +233,7 @@ class PilotSequence:
 
     @property
     def wait_for_ev(self) -> float | None:
-        """Time at 5 % so that the nominal duty cycle follows within `fallback_within`; None: not configured."""
+        """Seconds at 5 %, so that nominal duty follows within `fallback_within`; None: not configured."""
         within = self._config.fallback_within
         return within - self._config.step_ef if within and self._may_fall_back else None
 

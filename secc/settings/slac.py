@@ -100,7 +100,7 @@ class SlacConfig(Settings, section="slac"):
     """AC: `basic` charging or `none` for an EV without communication; DC has no fallback."""
     fallback_within: float = 0.0
     """AC with `fallback = "basic"`: seconds from 5 % to the nominal duty cycle for an EV that does not start
-    matching, with the step to state E or F, 10 for example. 0: after `slac_init` and two attempts to wake it."""
+    matching, step to state E or F included. 0: after `slac_init` and two attempts to wake it."""
     rearm_instead_of_error: bool = False
     """After an error stay at 5 % and match again without the step to state E or F, which some cars do not
     tolerate although the standard requires it [V2G3-M07-05]."""

@@ -71,8 +71,8 @@ class VehicleConnected:
     expect_request: bool = True
     """At 5 % duty cycle: report `NoRequest` when no EV starts within TT_EVSE_SLAC_init."""
     within: float | None = None
-    """Seconds in place of TT_EVSE_SLAC_init, which a request without sounds does not prolong: the outlet falls
-    back to basic charging after that."""
+    """Seconds in place of TT_EVSE_SLAC_init until the outlet falls back to basic charging; a request without
+    sounds does not prolong them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
