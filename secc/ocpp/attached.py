@@ -7,6 +7,7 @@ from typing import Protocol
 
 from secc.boundary.controller import checked_controller
 from secc.ports import EvseController
+from secc.session.grid import GridTargets
 from secc.session.outlet import EvseSnapshot
 
 
@@ -35,6 +36,10 @@ class ControlledStation(Protocol):
 
     def permit_discharge(self, max_power: float | None) -> None:
         """Permit energy from the EV up to this power in W; 0 forbids it, None leaves it to the settings."""
+        ...
+
+    def set_grid_targets(self, targets: GridTargets) -> None:
+        """Pass on what the grid operator asks for, in AC_DER_IEC."""
         ...
 
     def withdraw_authorization(self) -> None:

@@ -27,6 +27,7 @@ from secc.ports import (
     CertificateSigner,
     ContractBackend,
     EvseController,
+    GridRules,
     InstallationBackend,
     OcspSource,
     PricesEnergy,
@@ -37,6 +38,7 @@ from secc.ports import (
 )
 from secc.records import MessageRecord, OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
+from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
 from secc.session.outputs import EndSession
 from secc.session.prices import PriceNeed, PriceOffer
@@ -51,6 +53,7 @@ class OcppBackend(
     Backend,
     AuthorizesVehicles,
     PricesEnergy,
+    GridRules,
     ContractBackend,
     CentralValidation,
     ProvisioningBackend,
@@ -97,6 +100,7 @@ class OcppBackend(
         self.limits = parts.limits
         self.outlet = parts.outlet
         self.needs = parts.needs
+        self.der = parts.der
         self.drivers = parts.drivers
         self.commands = requests.commands
         self._attached = parts.attached
@@ -131,6 +135,7 @@ class OcppBackend(
         """Follow the records of the station; pass it to `Station(reporter=…)`."""
         if isinstance(record, MessageRecord):
             self.needs.seen(record)
+            self.der.seen(record)
         if not isinstance(record, OutputRecord):
             return
         match record.output:
@@ -138,6 +143,7 @@ class OcppBackend(
                 self.drivers.granted(self.authorizer.token_of(contract.emaid))
             case EndSession() as end:
                 self.outlet.session_over(end)
+                self.der.session_over()
 
     # --- Backend and ContractBackend -----------------------------------------------------------------------
 
@@ -199,6 +205,14 @@ class OcppBackend(
     async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
         """Return the prices of the charging profile, or of the tariff (2.1); None without either."""
         return self.needs.prices(need)
+
+    async def grid_code(self, evse_id: str) -> GridCode | None:
+        """Return the rules that the CSMS has set for EVs that feed the grid (2.1, block R)."""
+        return self.der.code()
+
+    async def grid_event(self, evse_id: str, condition: int) -> None:
+        """NotifyDERAlarm."""
+        self.der.event(condition)
 
     # --- ProvisioningBackend, RevocationBackend, OcspSource, CertificateSigner: see CertificatesBackend ----
 

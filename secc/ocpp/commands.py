@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.command_services import CommandServices
 from secc.ocpp.conversation import CsmsConversation
+from secc.ocpp.der_control import DerControls
 from secc.ocpp.diagnostics import StationDiagnostics
 from secc.ocpp.limits import ChargingLimits
 from secc.ocpp.list_commands import ListCommands
@@ -31,6 +32,7 @@ class Commands:
     background: BackgroundTasks
     """Runs what follows the answer to a request."""
     conversation: CsmsConversation
+    der: DerControls
     diagnostics: StationDiagnostics
     limits: ChargingLimits
     lists: ListCommands

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from secc.messages import iso2, iso20_ac, iso20_common, iso20_dc
+from secc.messages import iso2, iso20_ac, iso20_ac_der_iec, iso20_common, iso20_dc
 from secc.ocpp.composite import Supply
 from secc.ocpp.dialect import to_iso
 from secc.ocpp.model import Payload
 from secc.session.schedules import EnergyNeed
 
-Discovery = (
-    iso2.ChargeParameterDiscoveryReq
-    | iso20_ac.ACChargeParameterDiscoveryReq
+_Iso20Discovery = (
+    iso20_ac.ACChargeParameterDiscoveryReq
+    | iso20_ac_der_iec.ACChargeParameterDiscoveryReq
     | iso20_dc.DCChargeParameterDiscoveryReq
 )
+Discovery = iso2.ChargeParameterDiscoveryReq | _Iso20Discovery
 """The last request of this kind, of any protocol."""
 _Iso20Mode = (
     iso20_ac.ACCPDReqEnergyTransferMode
     | iso20_ac.BPTACCPDReqEnergyTransferMode
+    | iso20_ac_der_iec.ACCPDReqEnergyTransferMode
+    | iso20_ac_der_iec.BPTACCPDReqEnergyTransferMode
+    | iso20_ac_der_iec.DERACCPDReqEnergyTransferMode
     | iso20_dc.DCCPDReqEnergyTransferMode
     | iso20_dc.BPTDCCPDReqEnergyTransferMode
 )
@@ -69,6 +73,8 @@ def _transfer(need: EnergyNeed, discovery: Discovery | None, *, with_iso20: bool
     bidirectional = False
     if discovery is not None and not isinstance(discovery, iso2.ChargeParameterDiscoveryReq):
         bidirectional = _is_bidirectional(_mode(discovery))
+    if with_iso20 and isinstance(discovery, iso20_ac_der_iec.ACChargeParameterDiscoveryReq):
+        return "AC_DER"
     if bidirectional and with_iso20:
         return "DC_BPT" if need.mode.is_dc else "AC_BPT"
     if need.mode.is_dc:
@@ -76,16 +82,21 @@ def _transfer(need: EnergyNeed, discovery: Discovery | None, *, with_iso20: bool
     return "AC_three_phase" if "three" in need.mode.value else "AC_single_phase"
 
 
-def _mode(
-    discovery: iso20_ac.ACChargeParameterDiscoveryReq | iso20_dc.DCChargeParameterDiscoveryReq,
-) -> _Iso20Mode:
-    if isinstance(discovery, iso20_ac.ACChargeParameterDiscoveryReq):
-        return discovery.ac_cpd_req_energy_transfer_mode
-    return discovery.dc_cpd_req_energy_transfer_mode
+def _mode(discovery: _Iso20Discovery) -> _Iso20Mode:
+    if isinstance(discovery, iso20_dc.DCChargeParameterDiscoveryReq):
+        return discovery.dc_cpd_req_energy_transfer_mode
+    return discovery.ac_cpd_req_energy_transfer_mode
+
+
+_Bidirectional = (
+    iso20_ac.BPTACCPDReqEnergyTransferMode
+    | iso20_ac_der_iec.DERACCPDReqEnergyTransferMode
+    | iso20_dc.BPTDCCPDReqEnergyTransferMode
+)
 
 
 def _is_bidirectional(mode: _Iso20Mode) -> bool:
-    return isinstance(mode, iso20_ac.BPTACCPDReqEnergyTransferMode | iso20_dc.BPTDCCPDReqEnergyTransferMode)
+    return isinstance(mode, _Bidirectional)
 
 
 # --- ISO 15118-2 and DIN SPEC 70121 ------------------------------------------------------------------------
@@ -151,7 +162,7 @@ def _optional(value: iso2.PhysicalValue | None) -> float | None:
 
 def _v2x(
     need: EnergyNeed,
-    discovery: iso20_ac.ACChargeParameterDiscoveryReq | iso20_dc.DCChargeParameterDiscoveryReq,
+    discovery: _Iso20Discovery,
     exchange: iso20_common.ScheduleExchangeReq | None,
     supply: Supply,
 ) -> Payload:
@@ -160,7 +171,7 @@ def _v2x(
         "minChargePower": abs(_rational(mode.ev_minimum_charge_power)),
         "maxChargePower": min(abs(_rational(mode.ev_maximum_charge_power)), supply.max_power),
     }
-    if isinstance(mode, iso20_ac.BPTACCPDReqEnergyTransferMode | iso20_dc.BPTDCCPDReqEnergyTransferMode):
+    if isinstance(mode, _Bidirectional):
         found["minDischargePower"] = abs(_rational(mode.ev_minimum_discharge_power))
         most = abs(_rational(mode.ev_maximum_discharge_power))
         found["maxDischargePower"] = min(most, need.max_discharge_power or most)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from secc.messages import iso2, iso20_ac, iso20_common, iso20_dc
+from secc.messages import iso2, iso20_ac, iso20_ac_der_iec, iso20_common, iso20_dc
 from secc.ocpp import composite, price_schedules
 from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.conversation import CsmsConversation
@@ -79,6 +79,7 @@ class ChargingNeeds:
             case (
                 iso2.ChargeParameterDiscoveryReq()
                 | iso20_ac.ACChargeParameterDiscoveryReq()
+                | iso20_ac_der_iec.ACChargeParameterDiscoveryReq()
                 | iso20_dc.DCChargeParameterDiscoveryReq()
             ):
                 self._discovery = body

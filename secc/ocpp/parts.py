@@ -13,6 +13,7 @@ from secc.ocpp.authorizer import CsmsAuthorizer
 from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.certificates import CertificatesBackend
 from secc.ocpp.conversation import CsmsConversation
+from secc.ocpp.der_control import DerControls
 from secc.ocpp.dialect import EventAnswer, StationLabel
 from secc.ocpp.drivers import DriverAuthorization
 from secc.ocpp.limits import ChargingLimits
@@ -85,6 +86,7 @@ class OcppParts:
             config, self.conversation, RootFolder(ocpp.store), self.report
         )
         self.limits = ChargingLimits(config, self.transactions, self.attached, self.conversation)
+        self.der = DerControls(config, self.attached, self.conversation, self.report)
         self._connect_outlet(hooks, served)
 
     def _connect_outlet(self, hooks: OcppHooks, served: ServedParts) -> None:

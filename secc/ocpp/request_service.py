@@ -22,6 +22,7 @@ from secc.ocpp.restoring import restore
 from secc.ocpp.root_commands import RootCommands
 from secc.ocpp.trigger_commands import TriggerCommands
 from secc.ocpp.variable_table import VARIABLES
+from secc.ocpp.variable_table21 import VARIABLES_21
 from secc.ocpp.variables import VariableContext, Variables
 from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
@@ -46,7 +47,7 @@ class RequestService:
             frozenset(("firmware",) if provided.firmware is not None else ()),
             provided.connector_type,
         )
-        variables = Variables(VARIABLES, context, parts.report)
+        variables = Variables((*VARIABLES, *VARIABLES_21), context, parts.report)
         outlet = OutletCommands(parts.settings, parts.conversation, parts.outlet)
         diagnostics = StationDiagnostics(
             parts.conversation, parts.settings, variables, parts.report.book, lambda: outlet.transaction
@@ -73,9 +74,11 @@ class RequestService:
         return await handle(self.commands, action, payload)
 
     def observe(self, snapshot: EvseSnapshot) -> None:
-        """Report what monitors see in a new state of the outlet; ask for limits that are due."""
+        """Report what monitors see in a new state of the outlet; ask for limits that are due, and follow
+        the times of DER controls."""
         self.commands.diagnostics.observe(snapshot)
         self._pulls.observe()
+        self.parts.der.observe()
 
 
 def _services(
@@ -117,6 +120,7 @@ def _commands(
     return Commands(
         background=parts.background,
         conversation=parts.conversation,
+        der=parts.der,
         diagnostics=diagnostics,
         limits=parts.limits,
         lists=ListCommands(parts.settings, parts.authorizer, parts.transactions),

@@ -34,6 +34,8 @@ def restore(parts: OcppParts, commands: Commands) -> None:
     with contextlib.suppress(msgspec.ValidationError):
         parts.authorizer.tariffs.state = msgspec.convert(store.get("tariffs") or {}, TariffState)
     with contextlib.suppress(msgspec.ValidationError):
+        parts.der.restore(store.get("der"))
+    with contextlib.suppress(msgspec.ValidationError):
         monitors = msgspec.convert(store.get("monitors") or [], list[VariableMonitor])
         commands.diagnostics.monitors.installed = {one.id: one for one in monitors}
     with contextlib.suppress(msgspec.ValidationError):

@@ -13,7 +13,7 @@ from secc.ocpp.profile_model import Period
 from secc.pki.contract import OcspRequestData
 from secc.settings.ocpp import OcppVersion
 
-DISCHARGING = frozenset({"AC_BPT", "AC_BPT_DER", "DC_BPT", "DC_ACDP_BPT"})
+DISCHARGING = frozenset({"AC_BPT", "AC_BPT_DER", "AC_DER", "DC_BPT", "DC_ACDP_BPT"})
 """EnergyTransferMode in which energy may flow from the EV."""
 
 

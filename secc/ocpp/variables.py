@@ -47,6 +47,8 @@ class Variable:
     constant: bool = False
     reboot: bool = False
     """A new value takes effect after a reset."""
+    exists: Callable[[VariableContext], bool] = lambda _: True
+    """Whether a station with these settings has the variable."""
 
     @property
     def label(self) -> str:
@@ -129,7 +131,7 @@ class Variables:
     def __init__(
         self, table: tuple[Variable, ...], context: VariableContext, report: Callable[[str], None]
     ) -> None:
-        self.table = table
+        self.table = tuple(one for one in table if one.exists(context))
         self.context = context
         self._report = report
 

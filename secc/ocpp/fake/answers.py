@@ -268,6 +268,7 @@ PNC: dict[str, Answering] = {
 NOTIFICATIONS = (
     *("ClearedChargingLimit", "FirmwareStatusNotification", "LogStatusNotification", "MeterValues"),
     *("NotifyChargingLimit", "NotifyCustomerInformation", "NotifyEvent", "NotifyMonitoringReport"),
+    *("NotifyDERAlarm", "NotifyDERStartStop", "ReportDERControl"),
     *("NotifyReport", "ReportChargingProfiles", "ReservationStatusUpdate", "SecurityEventNotification"),
     "StatusNotification",
 )
