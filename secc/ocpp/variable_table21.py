@@ -10,8 +10,6 @@ from secc.ocpp.variables import Variable, VariableContext
 from secc.settings.config import SeccConfig
 from secc.settings.protocols import ProtocolName
 
-__all__ = ["VARIABLES_21"]
-
 
 def _der(context: VariableContext) -> bool:
     return bool(der_rules.supported(context.config))

@@ -22,6 +22,7 @@ from secc.ocpp.variable_table import VARIABLES
 from secc.ocpp.variables import Variable
 from secc.pki.issuing import make_request, new_key
 from secc.pki.profiles import Kind
+from secc.session.grid import GridTargets
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import SimulatedAcEvse, SimulatedCable
 from tests.ocpp.support import BOTH, STATION, Certificates, eim_config, knowing, line, station
@@ -371,6 +372,9 @@ class Deaf:
         pass
 
     def permit_discharge(self, max_power: float | None) -> None:
+        pass
+
+    def set_grid_targets(self, targets: GridTargets) -> None:
         pass
 
     def withdraw_authorization(self) -> None:

@@ -24,9 +24,10 @@ from secc.session.prices import AbsolutePrices, LevelStep, PriceLevels, PriceNee
 from secc.session.schedules import PowerSchedule, PowerStep
 from secc.settings.iso20 import Pricing
 from secc.settings.ocpp import OcppVersion
+from tests.ocpp.negotiating import negotiating, schedule, tx_profile
 from tests.ocpp.support import NOW as NOW_UTC
 from tests.ocpp.support import STATION, Certificates, knowing, line
-from tests.ocpp.test_needs import CAR20, charged, negotiating, schedule, tx_profile
+from tests.ocpp.test_needs import CAR20, charged
 
 NOW = 1_000_000_000.0  # 2001-09-09T01:46:40Z
 ANCHOR = "2001-09-09T01:46:40Z"

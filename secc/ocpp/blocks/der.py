@@ -34,7 +34,7 @@ def get_controls(commands: Commands, body: Payload) -> Payload:
     )
     if not found:
         return {"status": "NotFound"}
-    commands.after_answer(_report(commands, body["requestId"], found))
+    commands.background.spawn(_report(commands, body["requestId"], found))
     return {"status": "Accepted"}
 
 
