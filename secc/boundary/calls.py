@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Protocol
 
 from secc.boundary.results import RESULTS
 from secc.boundary.values import accept, shown
 from secc.errors import IntegrationError
+
+
+class Complaints(Protocol):
+    """Where a failed call of the integrator's code is reported."""
+
+    def complaint(self, text: str) -> None:
+        """Report a failed call of the controller, the back end or a callback."""
+        ...
 
 
 def returned(method: str, result: object) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from secc.boundary.abilities import CONTROLLER, adapted, examine
-from secc.boundary.calls import awaited, returned, what
+from secc.boundary.calls import Complaints, awaited, returned, what
 from secc.errors import IntegrationError
 from secc.ports import (
     ChargesBasically,
@@ -34,7 +34,7 @@ class CheckedController:
         examine(CONTROLLER, controller)
         self.inner = controller
         """The integrator's object."""
-        self.complain: Callable[[str], None] = lambda _text: None
+        self.reports: Complaints | None = None
         """Gets the reason when a snapshot is refused: once, until a snapshot is good again."""
         self.problem = ""
         """Why the last snapshot could not be used; empty when it could."""
@@ -63,8 +63,8 @@ class CheckedController:
                 )
         except Exception as error:
             problem = str(error) if isinstance(error, IntegrationError) else f"snapshot: {what(error)}"
-            if not self.problem:
-                self.complain(problem)
+            if not self.problem and self.reports is not None:
+                self.reports.complaint(problem)
             self.problem = problem
             raise
         self.problem = ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from secc.boundary.abilities import OCSP_SOURCE, examine
-from secc.boundary.calls import awaited, what
+from secc.boundary.calls import Complaints, awaited, what
 from secc.boundary.values import accept, octets
 from secc.ports import OcspSource
 
@@ -34,14 +34,14 @@ def checked_ocsp(source: OcspSource | None) -> CheckedOcspSource | None:
     return source if source is None or isinstance(source, CheckedOcspSource) else CheckedOcspSource(source)
 
 
-def checked_random(source: Callable[[int], bytes], complain: Callable[[str], None]) -> Callable[[int], bytes]:
+def checked_random(source: Callable[[int], bytes], reports: Complaints) -> Callable[[int], bytes]:
     """The source, and that of the operating system if it fails: a failure must not end a session."""
 
     def draw(size: int) -> bytes:
         try:
             return accept("random_bytes", octets(size, size), source(size))
         except Exception as error:
-            complain(what(error))
+            reports.complaint(what(error))
             return os.urandom(size)
 
     return draw

@@ -9,6 +9,7 @@ never cancelled while the station runs: separate timers supervise it, and they s
 import asyncio
 from collections.abc import Callable
 
+from secc.boundary.calls import Complaints
 from secc.ports import Discharges, EvseController
 from secc.session.inputs import CableCheckReported, ContactorReported, ControllerFault
 from secc.session.outlet import EvseFault, IsolationLevel
@@ -32,20 +33,20 @@ class Actuator:
         controller: EvseController,
         timing: TimingConfig,
         *,
-        complain: Callable[[str], None],
+        reports: Complaints,
         trip: Callable[[EvseFault, str], None] = lambda _fault, _why: None,
         discharge: Discharges | None = None,
     ) -> None:
-        """`complain` gets problems that are only for the log; `trip` blocks the outlet, and reports it.
+        """`reports` gets problems that are only for the log; `trip` blocks the outlet, and reports it.
 
         `discharge` takes energy out of vehicles, if the outlet can.
         """
         self._controller = controller
         self._discharge = discharge
         self._timing = timing
-        self._complain = complain
+        self._reports = reports
         self._trip = trip
-        self._safety = Safety(controller, timing.controller_call, complain)
+        self._safety = Safety(controller, timing.controller_call, reports)
         self._orders = Orders(timing.lease)
         self._report: Report | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -238,10 +239,12 @@ class Actuator:
         for name in ("limit", "resort"):
             self._forget(name)
         if late:
-            self._complain(f"{_name(command)}: {error or 'returned'} after {lasted:.1f} s, too late to count")
+            self._reports.complaint(
+                f"{_name(command)}: {error or 'returned'} after {lasted:.1f} s, too late to count"
+            )
             await self._safety.make()
         elif superseded:
-            self._complain(
+            self._reports.complaint(
                 f"{_name(command)}: {error or 'returned'} {lasted:.1f} s after its call, superseded"
             )
         elif switches_off(command):
@@ -299,12 +302,12 @@ class Actuator:
     def _say(self, answer: Answer) -> None:
         if self._report is None:
             if isinstance(answer, ControllerFault):
-                self._complain(answer.reason)
+                self._reports.complaint(answer.reason)
             return
         try:
             self._report(answer)
         except Exception as error:
-            self._complain(what(error))
+            self._reports.complaint(what(error))
 
     def _last_resort(self) -> None:
         """Call `make_safe` beside the command in progress."""

@@ -17,10 +17,11 @@ import asyncio
 import collections
 import datetime
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from secc import pki
 from secc.boundary.backend import checked_backend
+from secc.boundary.calls import Complaints
 from secc.certificate_files import load_trust
 from secc.errors import IntegrationError
 from secc.ports import (
@@ -53,6 +54,14 @@ if TYPE_CHECKING:
     from secc.pki.vehicle import VehicleIdentity, VehicleStatus
 
 
+class ContractJournal(Protocol):
+    """Keeps the events with contracts of the present session."""
+
+    def contract(self, record: ContractRecord) -> None:
+        """Keep a refusal, a grant, a delivery or a signed receipt."""
+        ...
+
+
 class StationContracts:
     """One per station; `terms` for each session, everything else for its outlet."""
 
@@ -61,31 +70,31 @@ class StationContracts:
         config: SeccConfig,
         backend: Backend,
         *,
-        complain: Callable[[str], None],
-        note: Callable[[ContractRecord], None] = lambda _record: None,
+        reports: Complaints,
+        journal: ContractJournal | None = None,
         ocsp: OcspSource | None = None,
         finder: RevocationFinder | None = None,
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
         """Reads the roots of `[trust]`; raises ConfigError when one cannot be used.
 
-        `note` gets every record at once; `finder` fetches OCSP responses and CRLs, by default as `[pnc]`
+        `journal` gets every record at once; `finder` fetches OCSP responses and CRLs, by default as `[pnc]`
         says, from `ocsp` where that is given. `clock` is the time at which stored answers are judged.
         """
         self._config = config
         self._backend = checked_backend(backend)
-        self._complain = complain
-        self._note = note
+        self._reports = reports
+        self._journal = journal
         self._finder = finder or finder_for(config, ocsp)
         self._clock = clock
         self._vehicles = VehicleStatusFinder(
             self._backend.vehicle_status,
             self._finder if config.iso20.vehicle_revocation is not RevocationCheck.OFF else None,
             patience=config.iso20.vehicle_status * _SHARE,
-            complain=complain,
+            reports=reports,
             clock=clock,
         )
-        self.provisioning = StationProvisioning(config, self._backend, complain=complain, clock=clock)
+        self.provisioning = StationProvisioning(config, self._backend, reports=reports, clock=clock)
         """Contracts for cars that have none, or an old one."""
         self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
         self._heaps = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
@@ -172,7 +181,7 @@ class StationContracts:
 
     def _complain_of(self, method: str, error: Exception) -> None:
         refused = isinstance(error, IntegrationError)  # it names the method itself
-        self._complain(str(error) if refused else f"{method}: {what_failed(error)}")
+        self._reports.complaint(str(error) if refused else f"{method}: {what_failed(error)}")
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """Evidence from the back end and from the network; nothing if both fail."""
@@ -202,7 +211,8 @@ class StationContracts:
 
     def record(self, record: ContractRecord) -> None:
         """Count it, remember it, pass it to the journal, and to a back end that records contracts."""
-        self._note(record)
+        if self._journal is not None:
+            self._journal.contract(record)
         now = asyncio.get_running_loop().time()
         match record:
             case ContractRefused():
@@ -225,7 +235,9 @@ class StationContracts:
         self._heaps.add(refusal.rule, now)
         if self._heaps.used_up(refusal.rule, now):
             often, minutes = self._config.pnc.refusal_limit, self._config.pnc.limit_window / 60
-            self._complain(f"{refusal.step} was refused {often} times in {minutes:g} min: {refusal.rule}")
+            self._reports.complaint(
+                f"{refusal.step} was refused {often} times in {minutes:g} min: {refusal.rule}"
+            )
 
     async def stop(self) -> None:
         """End every query."""

@@ -111,7 +111,7 @@ class Wire(Protocol):
         """Report what has happened."""
         ...
 
-    def complain(self, text: str) -> None:
+    def complaint(self, text: str) -> None:
         """Report what only a log needs."""
         ...
 
@@ -361,8 +361,7 @@ class Conversation:
             self.post(Look.NOW)
 
     async def _watch(self) -> None:
-        complain = self._wire.complain
-        await watch(self.outlet.controller, self._watched, complain, looked_at=lambda: self._looked_at)
+        await watch(self.outlet.controller, self._watched, self._wire, looked_at=lambda: self._looked_at)
 
     def _watched(self, reported: bool) -> None:
         if self.notices_change() or reported:

@@ -7,6 +7,7 @@ import functools
 import math
 from collections.abc import Callable
 
+from secc.boundary.calls import Complaints
 from secc.boundary.controller import CheckedController
 from secc.records import LinkEvent
 from secc.session.latch import FaultLatch, IdleOutlet
@@ -16,7 +17,7 @@ from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
 from secc.station.lag import LoopLag
 from secc.station.pulse import each_beat
-from secc.station.reporting import ReportLink
+from secc.station.reporting import LinkReports
 
 
 class Hardware:
@@ -28,13 +29,13 @@ class Hardware:
         config: SeccConfig,
         *,
         observe: Callable[[EvseSnapshot], None],
-        report: ReportLink,
+        reports: LinkReports,
     ) -> None:
         """`observe` gets each snapshot between two sessions."""
         timing = config.timing
         self._controller = controller
         self._observe = observe
-        self._report = report
+        self._reports = reports
         self._last_reason = ""
         self._judged_at = -_JUDGEMENT
         self._watch: asyncio.Task[None] | None = None
@@ -44,11 +45,13 @@ class Hardware:
         self.actuator = Actuator(
             controller,
             timing,
-            complain=self._complain,
+            reports=self._reports,
             trip=self._trip,
             discharge=controller.discharge,
         )
-        self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(report, LinkEvent.SLOW))
+        self.lag = LoopLag(
+            timing.lease - timing.lease_renewal, functools.partial(reports.link, LinkEvent.SLOW)
+        )
 
     @property
     def problem(self) -> str:
@@ -100,7 +103,7 @@ class Hardware:
         self.take()
         self._idle.switched_off(asyncio.get_running_loop().time())
         self._watch = asyncio.get_running_loop().create_task(
-            watch(self._controller, lambda _: self._look(), self._complain, interval=_IDLE_INTERVAL)
+            watch(self._controller, lambda _: self._look(), self._reports, interval=_IDLE_INTERVAL)
         )
 
     def _beat(self, now: float, late: float) -> None:
@@ -116,14 +119,11 @@ class Hardware:
             self._observe(snapshot)
             self._idle.observe(snapshot, asyncio.get_running_loop().time())
 
-    def _complain(self, text: str) -> None:
-        self._report(LinkEvent.COMPLAINT, text)
-
     def _trip(self, fault: EvseFault, why: str) -> None:
         """The outlet is not reliably off, with or without a session."""
         if self.latch.blocked and why not in self.latch.reason and why != self._last_reason:
             self._last_reason = why  # the first reason stays
-            self._complain(why)
+            self._reports.complaint(why)
         before = self.latch.reason
         self.latch.trip(fault, why)
         self._report_block(before)
@@ -131,13 +131,13 @@ class Hardware:
     def _report_block(self, before: str) -> None:
         """The reason why the latch blocks is reported once."""
         if self.latch.reason and self.latch.reason != before:
-            self._report(LinkEvent.BLOCKED, self.latch.reason)
+            self._reports.link(LinkEvent.BLOCKED, self.latch.reason)
 
 
 async def watch(
     controller: CheckedController,
     look: Callable[[bool], None],
-    complain: Callable[[str], None],
+    reports: Complaints,
     *,
     interval: float = 0.02,
     looked_at: Callable[[], float] = lambda: -math.inf,
@@ -155,7 +155,7 @@ async def watch(
                 look(True)
                 await asyncio.sleep(_PAUSE)
         except Exception as error:
-            complain(f"changed: {type(error).__name__}: {error}; polling instead")
+            reports.complaint(f"changed: {type(error).__name__}: {error}; polling instead")
     await _poll(look, interval, looked_at)
 
 

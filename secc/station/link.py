@@ -338,7 +338,7 @@ class Link(asyncio.BufferedProtocol):
         """Report what has happened in the session."""
         self._owner.record(record)
 
-    def complain(self, text: str) -> None:
+    def complaint(self, text: str) -> None:
         """Report what only a log needs."""
         self._record(LinkEvent.COMPLAINT, text)
 

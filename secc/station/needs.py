@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from secc.boundary.backend import checked_backend
+from secc.boundary.calls import Complaints
 from secc.ports import Backend
 from secc.session.needs import VehicleNeeds
 from secc.settings.config import SeccConfig
@@ -14,9 +14,9 @@ from secc.settings.config import SeccConfig
 class NeedsReports:
     """One per session. A report that comes while the back end takes the one before replaces what waits."""
 
-    def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
+    def __init__(self, config: SeccConfig, backend: Backend, reports: Complaints) -> None:
         self._config = config
-        self._complain = complain
+        self._reports = reports
         self._backend = checked_backend(backend).needs
         self._waiting: VehicleNeeds | None = None
         self._calling = False
@@ -36,6 +36,6 @@ class NeedsReports:
                     await self._backend.vehicle_needs(self._config.evse_id, latest)
         except Exception as error:
             late = isinstance(error, TimeoutError)
-            self._complain(f"vehicle_needs: {'no answer in time' if late else repr(error)}")
+            self._reports.complaint(f"vehicle_needs: {'no answer in time' if late else repr(error)}")
         finally:
             self._calling = False

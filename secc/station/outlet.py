@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from secc.boundary.backend import checked_backend
+from secc.boundary.calls import Complaints
 from secc.boundary.controller import CheckedController, checked_controller
 from secc.ports import Backend, EvseController
 from secc.session.contract_events import (
@@ -83,12 +84,12 @@ class Outlet:
         backend: Backend,
         *,
         report: Callable[[Answer], None],
-        complain: Callable[[str], None],
+        reports: Complaints,
         contracts: StationContracts | None = None,
         actuator: Actuator | None = None,
         services: ValueAddedServices | None = None,
     ) -> None:
-        """`report` takes inputs for the session; `complain` reports failed calls.
+        """`report` takes inputs for the session; `reports` reports failed calls.
 
         Without `contracts` none is authorized. `actuator` commands the outlet.
         """
@@ -96,12 +97,12 @@ class Outlet:
         self._actuator = actuator or Actuator(
             self._controller,
             config.timing,
-            complain=complain,
+            reports=reports,
             discharge=self._controller.discharge,
         )
         self._actuator.begin(report)
-        self._services = services or ValueAddedServices(config, backend, complain)
-        self._needs = NeedsReports(config, backend, complain)
+        self._services = services or ValueAddedServices(config, backend, reports)
+        self._needs = NeedsReports(config, backend, reports)
         self._contracts = contracts
         self._contract: Ticket | None = None
         self._config = config
@@ -109,7 +110,7 @@ class Outlet:
         self._prices, self._grid = checked_backend(backend).prices, checked_backend(backend).grid
         self._vehicles = checked_backend(backend).vehicles
         self._report = report
-        self._complain = complain
+        self._reports = reports
         self._tasks: set[asyncio.Task[None]] = set()
         self._authorization: Ticket | None = None
         self._withdrawn = False
@@ -204,7 +205,7 @@ class Outlet:
             else:
                 granted = await self._backend.authorize_external(self._config.evse_id) is True
         except Exception as error:
-            self._complain(f"authorize_external: {what(error)}")
+            self._reports.complaint(f"authorize_external: {what(error)}")
         self._report(AuthorizationDecided(ticket, granted=granted))
 
     async def _ask_schedules(self, command: AskSchedules) -> None:
@@ -213,7 +214,7 @@ class Outlet:
             async with asyncio.timeout(self._config.timing.backend_call):
                 offer = await self._backend.schedules(self._config.evse_id, command.need)
         except Exception as error:
-            self._complain(f"schedules: {what(error)}")
+            self._reports.complaint(f"schedules: {what(error)}")
         self._report(SchedulesOffered(command.ticket, offer))
 
     async def _ask_prices(self, command: AskPrices) -> None:
@@ -223,7 +224,7 @@ class Outlet:
                 if self._prices is not None:
                     offer = await self._prices.prices(self._config.evse_id, command.need)
         except Exception as error:
-            self._complain(f"prices: {what(error)}")
+            self._reports.complaint(f"prices: {what(error)}")
         self._report(PricesOffered(command.ticket, offer))
 
     async def _ask_grid_code(self, command: AskGridCode) -> None:
@@ -233,7 +234,7 @@ class Outlet:
                 if self._grid is not None:
                     code = await self._grid.grid_code(self._config.evse_id)
         except Exception as error:
-            self._complain(f"grid_code: {what(error)}")
+            self._reports.complaint(f"grid_code: {what(error)}")
         self._report(GridCodeGiven(command.ticket, code))
 
     async def _report_grid_event(self, command: GridEventSeen) -> None:
@@ -242,14 +243,14 @@ class Outlet:
                 if self._grid is not None:
                     await self._grid.grid_event(self._config.evse_id, command.condition)
         except Exception as error:
-            self._complain(f"grid_event: {what(error)}")
+            self._reports.complaint(f"grid_event: {what(error)}")
 
     def _set_reactive_power(self, power: float) -> None:
         try:
             if self._controller.reactive is not None:
                 self._controller.reactive.reactive_power(power)
         except Exception as error:
-            self._complain(f"reactive_power: {what(error)}")
+            self._reports.complaint(f"reactive_power: {what(error)}")
 
     # --- contracts -----------------------------------------------------------------------------------------
 
@@ -306,7 +307,7 @@ class Outlet:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._complain(what(error))
+            self._reports.complaint(what(error))
 
 
 _CANCEL_TIME = 1.0  # what a cancelled call of the integrator may take before it is left behind

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from secc import pki
 from secc.boundary.backend import CheckedBackend
+from secc.boundary.calls import Complaints
 from secc.errors import CertificateError, IntegrationError
 from secc.settings.config import SeccConfig
 from secc.station.attempts import Attempts
@@ -40,13 +41,13 @@ class StationProvisioning:
         config: SeccConfig,
         backend: CheckedBackend,
         *,
-        complain: Callable[[str], None],
+        reports: Complaints,
         clock: Callable[[], datetime.datetime],
     ) -> None:
         """`clock` is the time at which answers of ISO 15118-2 are judged."""
         self._config = config
         self._backend = backend
-        self._complain = complain
+        self._reports = reports
         self._clock = clock
         self._asked = Attempts(config.pnc.provisioning_limit, config.pnc.limit_window)
         self._late: dict[str, _Late] = {}
@@ -96,10 +97,10 @@ class StationProvisioning:
             async with asyncio.timeout(self._config.timing.backend_call):
                 answer = await self._call(request)
         except IntegrationError as error:
-            self._complain(str(error))
+            self._reports.complaint(str(error))
             return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.FAULTY)
         except Exception as error:
-            self._complain(f"{method}: {what_failed(error)}")
+            self._reports.complaint(f"{method}: {what_failed(error)}")
             return pki.provisioning.ProvisioningAnswer(refusal=pki.provisioning.Refusal.UNREACHABLE)
         finally:
             self._asking.pop(request.key, None)

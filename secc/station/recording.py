@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secc.boundary.calls import Complaints
 from secc.connection import Beginning, Connection
 from secc.session.contract_events import ContractRecord
 from secc.session.outlet import EvseSnapshot
@@ -26,14 +27,14 @@ __all__ = ["SessionRecording"]
 class SessionRecording:
     """Trace and journal of one station, and whether the destinations of all its reports keep up."""
 
-    def __init__(
-        self, recorder: Recorder | None, journal: Journal | None, *, complain: Callable[[str], None]
-    ) -> None:
+    def __init__(self, recorder: Recorder | None, journal: Journal | None, *, reports: Complaints) -> None:
         self._recorder = recorder
         self._journal = journal
-        self._complain = complain
+        self._reports = reports
         self._watched: list[Report] = [one for one in (recorder, journal) if one is not None]
         self._problems: dict[str, str] = {}
+        self._number = 0
+        """Of the last session."""
 
     def watch(self, report: Report) -> None:
         """Include one more way out in health and metrics: the output of a command, the log."""
@@ -62,6 +63,7 @@ class SessionRecording:
         else:
             session = beginning.session(config, random_bytes)
             connection = Connection(session, max_payload=beginning.max_payload)
+        self._number = beginning.generation
         if self._journal is not None:
             self._journal.begin(
                 beginning.generation,
@@ -79,10 +81,10 @@ class SessionRecording:
             self._journal.observe(snapshot)
         self._look()
 
-    def contract(self, number: int, record: ContractRecord) -> None:
+    def contract(self, record: ContractRecord) -> None:
         """An event with a contract: a refusal, a grant, a delivery, a signed receipt."""
         if self._journal is not None:
-            self._journal.contract(number, record)
+            self._journal.contract(self._number, record)
             self._look()
 
     def end(self, number: int, end: EndSession | None) -> None:
@@ -96,5 +98,5 @@ class SessionRecording:
         found = {one.name: one.problem for one in self._watched if one.problem}
         for name, problem in found.items():
             if name not in self._problems:
-                self._complain(f"{name}: {problem}")
+                self._reports.complaint(f"{name}: {problem}")
         self._problems = found

@@ -11,16 +11,26 @@ import asyncio
 import collections
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
+from secc.boundary.calls import Complaints
 from secc.ports import Reporter
 from secc.records import LinkEvent, LinkRecord, Record
 
-__all__ = ["Chatter", "ReportLink", "Reports", "broadcast"]
+__all__ = ["Chatter", "LinkReports", "ReportLink", "Reports", "broadcast"]
 
 ReportLink = Callable[[LinkEvent, str], None]
 """Reports an event of the station with its text."""
 
 _log = logging.getLogger(__name__)
+
+
+class LinkReports(Complaints, Protocol):
+    """Where a part of a station reports events and complaints."""
+
+    def link(self, event: LinkEvent, text: str = "", peer: str = "") -> None:
+        """Report an event of a connection or of the station."""
+        ...
 
 
 class Reports:

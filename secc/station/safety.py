@@ -5,8 +5,8 @@ its real state is unknown, so no session starts until a repeated call has succee
 """
 
 import asyncio
-from collections.abc import Callable
 
+from secc.boundary.calls import Complaints
 from secc.ports import EvseController
 from secc.station.shielded import finish
 
@@ -14,11 +14,11 @@ from secc.station.shielded import finish
 class Safety:
     """One per outlet; give it a task for `run`."""
 
-    def __init__(self, controller: EvseController, limit: float, complain: Callable[[str], None]) -> None:
-        """`limit`: seconds that one call may take. `complain` reports each problem once."""
+    def __init__(self, controller: EvseController, limit: float, reports: Complaints) -> None:
+        """`limit`: seconds that one call may take. `reports` reports each problem once."""
         self._controller = controller
         self._limit = limit
-        self._complain = complain
+        self._reports = reports
         self._failed = asyncio.Event()
         self._one = asyncio.Lock()
         self.problem = ""
@@ -47,7 +47,7 @@ class Safety:
                 in_time = "no answer in time" if isinstance(error, TimeoutError) else ""
                 problem = f"make_safe: {in_time or f'{type(error).__name__}: {error}'.removesuffix(': ')}"
                 if problem != self.problem:
-                    self._complain(problem)
+                    self._reports.complaint(problem)
                 self.problem = problem
                 self._failed.set()
             else:

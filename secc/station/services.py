@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from secc.boundary.backend import checked_backend
+from secc.boundary.calls import Complaints
 from secc.errors import ConfigError, IntegrationError
 from secc.ports import Backend
 from secc.session.service_events import ChosenService
@@ -16,9 +16,9 @@ from secc.settings.services import ValueAddedService, check_services
 class ValueAddedServices:
     """One per station. If the back end fails here, only its services are missing."""
 
-    def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
+    def __init__(self, config: SeccConfig, backend: Backend, reports: Complaints) -> None:
         self._config = config
-        self._complain = complain
+        self._reports = reports
         self._backend = checked_backend(backend).services
 
     def offered(self) -> tuple[ValueAddedService, ...]:
@@ -29,9 +29,9 @@ class ValueAddedServices:
             added = tuple(self._backend.value_added_services(self._config.evse_id))
             check_services((*self._config.service.value_added, *added), "value_added_services")
         except (ConfigError, IntegrationError) as error:
-            self._complain(str(error))
+            self._reports.complaint(str(error))
         except Exception as error:
-            self._complain(f"value_added_services: {type(error).__name__}: {error}")
+            self._reports.complaint(f"value_added_services: {type(error).__name__}: {error}")
         else:
             return added
         return ()
@@ -47,4 +47,4 @@ class ValueAddedServices:
             what = (
                 "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             )
-            self._complain(f"services_chosen: {what}")
+            self._reports.complaint(f"services_chosen: {what}")

@@ -207,7 +207,7 @@ class Sessions:
             parts.controller,
             parts.backend,
             report=link.post,
-            complain=parts.reports.complaint,
+            reports=parts.reports,
             contracts=parts.contracts,
             actuator=self._hardware.actuator,
             services=parts.services,

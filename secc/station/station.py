@@ -29,7 +29,6 @@ from secc.connection import prepare
 from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
-from secc.session.contract_events import ContractRecord
 from secc.session.grid import GridTargets
 from secc.session.inputs import (
     EnergyTargeted,
@@ -109,7 +108,7 @@ class Station:
         self._config = config
         self._log = LogReporter() if reporter is None else None
         self._reports = reports = Reports(reporter or self._log or LogReporter())
-        controller.complain = reports.complaint
+        controller.reports = reports
         self._claim = claim or OutletClaim(config, sdp_port)
         self.thread = LoopThread("station.threadsafe")
         """Where the methods of the station may be called."""
@@ -121,18 +120,18 @@ class Station:
             from secc.station.renewal import renewals_for  # not loaded where nothing is renewed
 
             self._renewals = renewals_for(config, backend, reports.link, self._tls)
+        self.recording = SessionRecording(recorder, journal, reports=reports)
+        """Trace and journal."""
         self._contracts = StationContracts(
-            config, backend, complain=reports.complaint, note=self._contract_record, ocsp=ocsp
+            config, backend, reports=reports, journal=self.recording, ocsp=ocsp
         )
         self._expiry = ExpiryWatch(config, backend, self._tls, self._contracts, report=reports.link)
         responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(responder, port=sdp_port, on_problem=reports.deaf)
         self.diagnostics = Diagnostics(controller, self._discovery, responder, self._tls)
         """What metrics show, and the examination behind `/health`."""
-        self.recording = SessionRecording(recorder, journal, complain=reports.complaint)
-        """Trace and journal."""
         self._hardware = Hardware(
-            controller, config, observe=lambda one: self._sessions.observe(one), report=reports.link
+            controller, config, observe=lambda one: self._sessions.observe(one), reports=reports
         )
         self._sessions = Sessions(
             SessionParts(
@@ -141,9 +140,9 @@ class Station:
                 backend=backend,
                 hardware=self._hardware,
                 contracts=self._contracts,
-                services=ValueAddedServices(config, backend, reports.complaint),
+                services=ValueAddedServices(config, backend, reports),
                 recording=self.recording,
-                random_bytes=checked_random(random_bytes, reports.complaint),
+                random_bytes=checked_random(random_bytes, reports),
                 reports=reports,
                 engine=self._engine,
             ),
@@ -354,6 +353,3 @@ class Station:
 
     def _engine(self, secure: bool) -> TlsEngine:
         return self._tls.engine() if secure else PlainEngine()
-
-    def _contract_record(self, record: ContractRecord) -> None:
-        self.recording.contract(self._sessions.generation, record)

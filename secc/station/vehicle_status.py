@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from secc import pki
-from secc.boundary.calls import what
+from secc.boundary.calls import Complaints, what
 from secc.errors import ChainError
 from secc.station.revocation import RevocationFinder
 
@@ -37,14 +37,14 @@ class VehicleStatusFinder:
         finder: RevocationFinder | None,
         *,
         patience: float,
-        complain: Callable[[str], None],
+        reports: Complaints,
         clock: Callable[[], datetime.datetime],
     ) -> None:
         """`patience`: seconds that `status` takes at most."""
         self._backend = backend
         self._finder = finder
         self._patience = patience
-        self._complain = complain
+        self._reports = reports
         self._clock = clock
         self._kept: dict[str, VehicleStatus] = {}
 
@@ -77,7 +77,7 @@ class VehicleStatusFinder:
                 return await self._backend.vehicle_status(vehicle)
         except Exception as error:  # of an integrator, in any way
             late = isinstance(error, TimeoutError)
-            self._complain(f"vehicle_status: {'no answer in time' if late else what(error)}")
+            self._reports.complaint(f"vehicle_status: {'no answer in time' if late else what(error)}")
             return pki.vehicle.VehicleStatus(
                 pki.RevocationStatus.UNKNOWN, detail="the back end did not answer"
             )

@@ -19,6 +19,7 @@ from secc.session.ticket import Ticket
 from secc.settings import TimingConfig
 from secc.station.actuator import Actuator, Answer, what
 from secc.station.orders import Command
+from tests.support.reports import HeardReports
 
 pytestmark = pytest.mark.loop("virtual")
 
@@ -89,7 +90,7 @@ class Scene:
         self.actuator = Actuator(
             self.outlet,
             TIMING,
-            complain=self.complaints.append,
+            reports=HeardReports(self.complaints),
             trip=lambda fault, why: self.trips.append((fault, why)),
         )
         self.actuator.begin(self.answers.append)
@@ -493,7 +494,7 @@ async def test_a_negative_set_point_is_a_discharge_with_its_magnitude() -> None:
     async with open_scene() as scene:
         outlet = BothWays()
         answers: list[Answer] = []
-        actuator = Actuator(outlet, TIMING, complain=scene.complaints.append, discharge=outlet)
+        actuator = Actuator(outlet, TIMING, reports=HeardReports(scene.complaints), discharge=outlet)
         actuator.begin(answers.append)
         actuator.renew(asyncio.get_running_loop().time() + 0.5)
         for command in (HIGH, SetOutput(350.0, -20.0), OFF):

@@ -22,6 +22,7 @@ from secc.session.ticket import Ticket
 from secc.settings import TimingConfig
 from secc.station.actuator import Actuator, Answer
 from tests.support.fasttime import play_fast
+from tests.support.reports import HeardReports
 
 LEASE, LIMIT, TEST = 0.5, 1.0, 2.0
 TIMING = TimingConfig(lease=LEASE, controller_call=LIMIT, cable_check=TEST)
@@ -152,7 +153,7 @@ async def run(steps: list[Step], behaviours: list[Behaviour]) -> Log:
     actuator = Actuator(
         driver,
         TIMING,
-        complain=lambda _: None,
+        reports=HeardReports(),
         trip=lambda fault, why: log.trips.append((fault, why)),
     )
     actuator.begin(log.answers.append)

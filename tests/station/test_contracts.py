@@ -52,6 +52,7 @@ from secc.station.provisioning import contract_policy
 from secc.station.revocation import RevocationFinder
 from tests.support.contracts import NOW, CarWallet, crls, encoded, hierarchy, trusted, wallet
 from tests.support.pnc import PNC_AC, bundle, with_pnc
+from tests.support.reports import HeardReports
 from tests.support.wire import GrantingBackend, eventually
 
 
@@ -104,12 +105,15 @@ class Scene:
         self.contracts = StationContracts(
             made,
             self.backend,
-            complain=self.complaints.append,
-            note=self.noted.append,
+            reports=HeardReports(self.complaints),
+            journal=self,
             finder=finder,
             clock=lambda: NOW,
         )
         self.contracts._trust = trusted()
+
+    def contract(self, record: ContractRecord) -> None:
+        self.noted.append(record)
 
 
 @contextlib.asynccontextmanager
@@ -143,9 +147,9 @@ def test_terms_say_what_the_back_end_can() -> None:
 
 
 def test_a_back_end_that_knows_no_contracts_gets_none() -> None:
-    contracts = StationContracts(PNC_AC, GrantingBackend(), complain=lambda _: None)
+    contracts = StationContracts(PNC_AC, GrantingBackend(), reports=HeardReports())
     assert contracts.terms(0.0) is None
-    assert StationContracts(SeccConfig(), Backend(), complain=lambda _: None).terms(0.0) is None
+    assert StationContracts(SeccConfig(), Backend(), reports=HeardReports()).terms(0.0) is None
 
 
 def test_settings_become_a_policy() -> None:
@@ -377,7 +381,7 @@ def forwarded() -> ForwardedContract:
 @pytest.mark.parametrize("wanted", [True, False])
 def test_central_validation_is_the_operators_wish(wanted: bool) -> None:
     contracts = StationContracts(
-        with_pnc(PNC_AC, central_validation=wanted), Central(), complain=lambda _: None
+        with_pnc(PNC_AC, central_validation=wanted), Central(), reports=HeardReports()
     )
     found = contracts.terms(0.0)
     assert found is not None

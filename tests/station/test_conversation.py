@@ -92,7 +92,7 @@ class Wire:
     def record(self, record: Record) -> None:
         self.records.append(record)
 
-    def complain(self, text: str) -> None:
+    def complaint(self, text: str) -> None:
         raise AssertionError(text)
 
     def pause(self) -> None:

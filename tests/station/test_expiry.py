@@ -21,6 +21,7 @@ from secc.station.contracts import StationContracts
 from secc.station.expiry import ExpiryWatch
 from secc.station.tls import TlsKeeper
 from tests.support.pnc import PNC_AC
+from tests.support.reports import HeardReports
 from tests.support.wire import GrantingBackend, config, eventually, running
 
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -57,7 +58,7 @@ class Scene:
         self.told: list[str] = []
         self.backend = Contracts()
         keeper = TlsKeeper(made, report=lambda _event, _text: None, clock=lambda: self.now)
-        self.contracts = StationContracts(PNC_AC, self.backend, complain=self.told.append)
+        self.contracts = StationContracts(PNC_AC, self.backend, reports=HeardReports(self.told))
         self.watch = ExpiryWatch(
             made,
             self.backend,

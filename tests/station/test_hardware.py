@@ -12,6 +12,7 @@ import pytest
 from secc.boundary.controller import CheckedController
 from secc.station.hardware import watch
 from tests.support.fasttime import play_fast
+from tests.support.reports import HeardReports
 
 
 class Silent:
@@ -45,7 +46,7 @@ def looks_of(
             watch(
                 cast(CheckedController, controller),
                 lambda reported: looks.append((round(loop.time() - began, 3), reported)),
-                complaints.append,
+                HeardReports(complaints),
                 looked_at=lambda: looked_at() + began,
             )
         )

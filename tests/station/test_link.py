@@ -20,6 +20,7 @@ from secc.station.outlet import Outlet
 from secc.tls import PlainEngine
 from secc.v2gtp import frame
 from tests.support import requests
+from tests.support.reports import HeardReports
 from tests.support.wire import OFFER, Car, GrantingBackend, RecordingOutlet, config, eventually, to_session
 
 
@@ -41,7 +42,7 @@ class Owner:
         snapshot = EvseSnapshot(control_pilot=ControlPilot.B)
         session = Session(self.config, random_bytes=lambda size: b"\x07" * size, snapshot=snapshot, now=now)
         outlet = Outlet(
-            self.config, self.controller, GrantingBackend(), report=link.post, complain=lambda text: None
+            self.config, self.controller, GrantingBackend(), report=link.post, reports=HeardReports()
         )
         return LinkGrant(Connection(session), outlet, snapshot)
 

@@ -31,6 +31,7 @@ from secc.settings import EnergyMode
 from secc.station.actuator import Actuator
 from secc.station.contracts import StationContracts
 from secc.station.outlet import Answer, Outlet
+from tests.support.reports import HeardReports
 from tests.support.wire import GrantingBackend, RecordingOutlet, config, eventually
 
 pytestmark = pytest.mark.loop("virtual")
@@ -53,7 +54,7 @@ class Scene:
         self.actuator = Actuator(
             self.controller,
             made.timing,
-            complain=self.complaints.append,
+            reports=HeardReports(self.complaints),
             trip=lambda fault, why: self.tripped.append((fault, why)),
         )
         self.outlet = Outlet(
@@ -61,7 +62,7 @@ class Scene:
             self.controller,
             self.backend,
             report=self.answers.append,
-            complain=self.complaints.append,
+            reports=HeardReports(self.complaints),
             actuator=self.actuator,
         )
 

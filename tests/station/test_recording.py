@@ -10,6 +10,7 @@ from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.station.health import ReportHealth
 from secc.station.metrics import Metrics
 from secc.station.recording import SessionRecording
+from tests.support.reports import HeardReports
 from tests.support.wire import eventually, running
 
 B = EvseSnapshot(control_pilot=ControlPilot.B)
@@ -27,7 +28,7 @@ class Fake:
 
 def test_a_problem_is_logged_once_and_again_when_it_has_gone_and_comes_back() -> None:
     said: list[str] = []
-    books = SessionRecording(None, None, complain=said.append)
+    books = SessionRecording(None, None, reports=HeardReports(said))
     journal = Fake("journal", "No space left on device")
     books.watch(journal)
     for _ in range(3):
@@ -43,7 +44,7 @@ def test_a_problem_is_logged_once_and_again_when_it_has_gone_and_comes_back() ->
 
 
 def test_what_has_the_same_name_is_one_entry() -> None:
-    books = SessionRecording(None, None, complain=print)
+    books = SessionRecording(None, None, reports=HeardReports())
     books.watch(Fake("trace", "", 2, 3))
     books.watch(Fake("trace", "the queue is full", 5, 7))
     books.watch(Fake("output"))

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from secc.station.safety import Safety
+from tests.support.reports import HeardReports
 from tests.support.wire import RecordingOutlet, eventually
 
 
@@ -17,7 +18,7 @@ async def test_making_safe_survives_a_cancelled_caller() -> None:
             await super().make_safe()
 
     slow = Slow()
-    task = asyncio.create_task(Safety(slow, 1.0, lambda _: None).make())
+    task = asyncio.create_task(Safety(slow, 1.0, HeardReports()).make())
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
@@ -35,7 +36,7 @@ async def test_making_safe_survives_a_cancelled_caller() -> None:
 async def test_a_failure_is_told_once_and_tried_again(trouble: str, problem: str) -> None:
     outlet, complaints = RecordingOutlet(), list[str]()
     getattr(outlet, trouble).add("make_safe")
-    safety = Safety(outlet, 0.01, complaints.append)
+    safety = Safety(outlet, 0.01, HeardReports(complaints))
     await safety.make()
     assert safety.problem == problem
     running = asyncio.create_task(safety.run())
@@ -48,6 +49,6 @@ async def test_a_failure_is_told_once_and_tried_again(trouble: str, problem: str
 
 async def test_an_outlet_that_obeys_is_asked_once() -> None:
     outlet = RecordingOutlet()
-    safety = Safety(outlet, 1.0, lambda _: None)
+    safety = Safety(outlet, 1.0, HeardReports())
     await safety.make()
     assert (safety.problem, outlet.calls) == ("", ["make_safe"])

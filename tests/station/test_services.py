@@ -10,6 +10,7 @@ from secc.settings import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.station.services import ValueAddedServices
 from tests.station.test_outlet import open_scene
+from tests.support.reports import HeardReports
 from tests.support.wire import GrantingBackend, config, eventually
 
 pytestmark = pytest.mark.loop("virtual")
@@ -39,7 +40,7 @@ class Offering(GrantingBackend, OffersServices):
 
 def services(backend: GrantingBackend) -> tuple[ValueAddedServices, list[str]]:
     complaints: list[str] = []
-    return ValueAddedServices(config(), backend, complaints.append), complaints
+    return ValueAddedServices(config(), backend, HeardReports(complaints)), complaints
 
 
 def test_a_back_end_adds_services() -> None:
@@ -68,7 +69,7 @@ def test_services_that_cannot_be_offered_are_left_out_and_complained_of(
 async def test_the_choice_reaches_the_back_end() -> None:
     async with open_scene() as scene:
         backend = Offering(PARKING)
-        scene.outlet._services = ValueAddedServices(SeccConfig(), backend, scene.complaints.append)
+        scene.outlet._services = ValueAddedServices(SeccConfig(), backend, HeardReports(scene.complaints))
         scene.outlet.perform(ServicesChosen((ChosenService(60001),)))
         await eventually(lambda: backend.chosen == [(ChosenService(60001),)])
 

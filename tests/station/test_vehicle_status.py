@@ -17,6 +17,7 @@ from secc.pki.vehicle import VehicleIdentity, VehicleStatus, identify_vehicle
 from secc.station.vehicle_status import VehicleStatusFinder, judged
 from tests.support.contracts import DAY, NOW
 from tests.support.installation import hierarchy, trusted
+from tests.support.reports import HeardReports
 
 GOOD, REVOKED, UNKNOWN = RevocationStatus.GOOD, RevocationStatus.REVOKED, RevocationStatus.UNKNOWN
 CHAIN = [hierarchy()[kind].certificate for kind in KINDS[Role.VEHICLE]]
@@ -61,7 +62,7 @@ class Slow:
 
 def finder(backend: AskedBackend | Slow | None, complaints: list[str] | None = None) -> VehicleStatusFinder:
     heard: list[str] = [] if complaints is None else complaints
-    return VehicleStatusFinder(backend, None, patience=0.02, complain=heard.append, clock=lambda: NOW)
+    return VehicleStatusFinder(backend, None, patience=0.02, reports=HeardReports(heard), clock=lambda: NOW)
 
 
 def test_the_identity_has_the_chain_that_was_verified() -> None:
