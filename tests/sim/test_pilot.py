@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 
 import pytest
 
@@ -15,42 +14,36 @@ from secc.sim import AutoPilot, PilotFromCable, Plan, ScriptedEvcc, SimulatedBac
 from tests.support.outlets import AcOutlet
 
 
-def test_only_the_pilot_is_replaced_and_every_command_is_passed_on() -> None:
-    async def scenario() -> None:
-        cable = SimulatedCable(ControlPilot.C)
-        inner = AcOutlet()
-        outlet = PilotFromCable(inner, cable)
-        assert outlet.snapshot().control_pilot is ControlPilot.C
-        outlet.lease(0.5)
-        assert await outlet.close_contactor()
-        assert inner.snapshot().contactor_closed
-        assert outlet.snapshot().contactor_closed
-        cable.unplug()
-        assert outlet.snapshot().control_pilot is ControlPilot.A
-        assert await outlet.open_contactor()
-        await outlet.make_safe()
-        assert not outlet.snapshot().contactor_closed
-
-    asyncio.run(scenario())
+async def test_only_the_pilot_is_replaced_and_every_command_is_passed_on() -> None:
+    cable = SimulatedCable(ControlPilot.C)
+    inner = AcOutlet()
+    outlet = PilotFromCable(inner, cable)
+    assert outlet.snapshot().control_pilot is ControlPilot.C
+    outlet.lease(0.5)
+    assert await outlet.close_contactor()
+    assert inner.snapshot().contactor_closed
+    assert outlet.snapshot().contactor_closed
+    cable.unplug()
+    assert outlet.snapshot().control_pilot is ControlPilot.A
+    assert await outlet.open_contactor()
+    await outlet.make_safe()
+    assert not outlet.snapshot().contactor_closed
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["EV in this process", "EV elsewhere"])
-def test_a_simulated_ev_charges_at_a_controller_without_a_pilot_wire(elsewhere: bool) -> None:
-    async def scenario() -> None:
-        cable = SimulatedCable()
-        outlet: EvseController = PilotFromCable(AcOutlet(), cable)
-        reporter = AutoPilot(cable) if elsewhere else (lambda _record: None)
-        config = SeccConfig(interface="lo")
-        station = Station(config, outlet, SimulatedBackend(), reporter=reporter, sdp_port=0)
-        async with station:
-            plan = Plan(mode=EnergyTransferMode.AC_SINGLE_PHASE_CORE, loops=2)
-            seen = None if elsewhere else cable
-            assert station.sdp_port is not None
-            car = ScriptedEvcc(plan, cable=seen, interface="lo", sdp_port=station.sdp_port)
-            result = await car.charge()
-        assert result.completed, result.error
-
-    asyncio.run(scenario())
+async def test_a_simulated_ev_charges_at_a_controller_without_a_pilot_wire(elsewhere: bool) -> None:
+    cable = SimulatedCable()
+    outlet: EvseController = PilotFromCable(AcOutlet(), cable)
+    reporter = AutoPilot(cable) if elsewhere else (lambda _record: None)
+    config = SeccConfig(interface="lo")
+    station = Station(config, outlet, SimulatedBackend(), reporter=reporter, sdp_port=0)
+    async with station:
+        plan = Plan(mode=EnergyTransferMode.AC_SINGLE_PHASE_CORE, loops=2)
+        seen = None if elsewhere else cable
+        assert station.sdp_port is not None
+        car = ScriptedEvcc(plan, cable=seen, interface="lo", sdp_port=station.sdp_port)
+        result = await car.charge()
+    assert result.completed, result.error
 
 
 def made(*arguments: str) -> tuple[object, object]:

@@ -35,7 +35,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("watched")
-def test_the_watch_sees_what_may_block_and_not_what_threads_do(tmp_path: Path) -> None:
+async def test_the_watch_sees_what_may_block_and_not_what_threads_do(tmp_path: Path) -> None:
     path = tmp_path / "x"
     code = compile("def call(function): return function()", "/x/secc/code.py", "exec")
     names: dict[str, object] = {}
@@ -43,15 +43,12 @@ def test_the_watch_sees_what_may_block_and_not_what_threads_do(tmp_path: Path) -
     call = names["call"]
     assert callable(call)
 
-    async def scenario() -> list[str]:
-        with watching() as seen:
-            call(lambda: path.write_text("a"))
-            call(lambda: time.sleep(0))
-            call(lambda: path.stat())
-            await asyncio.to_thread(call, path.read_text)
-        return seen
-
-    found = [one.split()[0] for one in asyncio.run(scenario())]
+    with watching() as seen:
+        call(lambda: path.write_text("a"))
+        call(lambda: time.sleep(0))
+        call(lambda: path.stat())
+        await asyncio.to_thread(call, path.read_text)
+    found = [one.split()[0] for one in seen]
     assert found == ["open", "time.sleep", "os.stat"]
 
 

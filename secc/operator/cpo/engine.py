@@ -167,7 +167,12 @@ class Queue:
     async def sweep(self) -> int:
         """Enqueue one job for each bucket with contracts to renew, unless it is enqueued already."""
         added = 0
-        for bucket in await asyncio.to_thread(self._jobs.due_buckets):
+        due = asyncio.ensure_future(asyncio.to_thread(self._jobs.due_buckets))
+        try:
+            buckets = await asyncio.shield(due)
+        finally:  # a call in a thread cannot be cancelled, and the database stays open until it has returned
+            await asyncio.gather(due, return_exceptions=True)
+        for bucket in buckets:
             added += await self._defer("renew", f"renew {bucket}", bucket=bucket)
         return added
 

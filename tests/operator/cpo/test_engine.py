@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -119,21 +120,33 @@ def test_work_is_found_by_index_and_not_by_reading_the_table(tmp_path: Path, cha
     service.close()
 
 
-def test_two_queues_share_the_work(tmp_path: Path, postgres_url: str) -> None:
+async def test_two_queues_share_the_work(tmp_path: Path, postgres_url: str) -> None:
     service = make_service(tmp_path, database=postgres_url)
     fill(service, 40)
-
-    async def work() -> None:
-        queues = [Queue(postgres_url, service.jobs, QUICK) for _ in range(2)]
-        await queues[0].prepare()
-        async with queues[0].running(), queues[1].running():
-            for _ in range(200):
-                await asyncio.sleep(0.05)
-                if totals(service)[0] == 40:
-                    return
-
-    asyncio.run(work())
+    queues = [Queue(postgres_url, service.jobs, QUICK) for _ in range(2)]
+    await queues[0].prepare()
+    async with queues[0].running(), queues[1].running():
+        while totals(service)[0] != 40:  # noqa: ASYNC110 - the database reports no changes
+            await asyncio.sleep(0.05)
     assert totals(service) == (40, 40, 40, 40)
+    service.close()
+
+
+async def test_a_queue_that_is_stopped_leaves_no_call_in_a_thread(tmp_path: Path, postgres_url: str) -> None:
+    service = make_service(tmp_path, database=postgres_url)
+    entered, leave, returned = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly() -> tuple[int, ...]:
+        entered.set()
+        leave.wait(10.0)
+        returned.set()
+        return ()
+
+    service.jobs.due_buckets = slowly  # type: ignore[method-assign, assignment]
+    async with Queue(postgres_url, service.jobs, QUICK).running():
+        await asyncio.to_thread(entered.wait, 10.0)
+        asyncio.get_running_loop().call_later(0.1, leave.set)
+    assert returned.is_set()
     service.close()
 
 

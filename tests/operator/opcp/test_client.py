@@ -290,40 +290,34 @@ def test_a_root_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
 # --- webhooks and control ---
 
 
-def test_webhooks_are_signed_and_tried_again() -> None:
+async def test_webhooks_are_signed_and_tried_again() -> None:
     received: list[tuple[bytes, str]] = []
 
-    class Receiver(httpx2.AsyncBaseTransport):
-        pass
+    twice = asyncio.Event()
+    ecosystem = SimulatedEcosystem(clock=Clock(), parties=[ALL], pki=hierarchy())
+    server = EcosystemServer(ecosystem, webhook_pause=0.01)
 
-    async def scene() -> None:
-        ecosystem = SimulatedEcosystem(clock=Clock(), parties=[ALL], pki=hierarchy())
-        server = EcosystemServer(ecosystem, webhook_pause=0.01)
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.split("content-length: ")[1].split("\r\n")[0])
+        body = await reader.readexactly(length)
+        received.append((body, head.split("x-hubject-signature: ")[1].split("\r\n")[0]))
+        status = b"500 No" if len(received) == 1 else b"204 OK"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        if len(received) == 2:
+            twice.set()
 
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            length = int(head.split("content-length: ")[1].split("\r\n")[0])
-            body = await reader.readexactly(length)
-            received.append((body, head.split("x-hubject-signature: ")[1].split("\r\n")[0]))
-            status = b"500 No" if len(received) == 1 else b"204 OK"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            await writer.drain()
-            writer.close()
-
-        receiver = await asyncio.start_server(answer, "127.0.0.1", 0)
-        async with receiver:
-            port = receiver.sockets[0].getsockname()[1]
-            server.hooks[f"http://127.0.0.1:{port}/"] = "key"
-            ecosystem.events.append(("root.cert.added", {"id": "1"}))
-            transport = httpx2.ASGITransport(server.app)
-            async with httpx2.AsyncClient(transport=transport, base_url="http://pool.test") as client:
-                await client.get("/v1/root/rootCerts")
-                for _ in range(200):
-                    if len(received) == 2:
-                        break
-                    await asyncio.sleep(0.02)
-
-    asyncio.run(scene())
+    receiver = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with receiver:
+        port = receiver.sockets[0].getsockname()[1]
+        server.hooks[f"http://127.0.0.1:{port}/"] = "key"
+        ecosystem.events.append(("root.cert.added", {"id": "1"}))
+        transport = httpx2.ASGITransport(server.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://pool.test") as client:
+            await client.get("/v1/root/rootCerts")
+            await twice.wait()
     (first, signature), again = received
     assert again == (first, signature)
     assert signature == "sha256=" + hmac.new(b"key", first, hashlib.sha256).hexdigest()
