@@ -142,7 +142,7 @@ async def test_a_queue_that_is_stopped_leaves_no_call_in_a_thread(tmp_path: Path
         returned.set()
         return ()
 
-    service.jobs.due_buckets = slowly  # type: ignore[method-assign, assignment]
+    service.jobs.due_buckets = slowly  # type: ignore[method-assign]
     async with Queue(postgres_url, service.jobs, QUICK).running():
         await asyncio.to_thread(entered.wait, 10.0)
         asyncio.get_running_loop().call_later(0.1, leave.set)
