@@ -112,3 +112,34 @@ class Bench:
 
     def give_vendor(self) -> None:
         self.hear(MODEM, EVSE, v.SoftwareVersionCnf(0, 0x20, b"MAC-QCA7000-1.2"))
+
+
+def changed(destination: bytes, message: Message, at: int, value: int, source: bytes = EV) -> bytes:
+    """The frame of a message with one byte changed; offsets as in the standard's tables, from the frame."""
+    data = bytearray(encode(Frame(destination, source, message)))
+    data[at] = value
+    return bytes(data)
+
+
+def measured() -> Bench:
+    """An EV that has received its average."""
+    bench = Bench()
+    bench.measure()
+    bench.take()
+    return bench
+
+
+def acknowledged() -> Bench:
+    """An EV that may ask for the key."""
+    bench = measured()
+    bench.acknowledge()
+    return bench
+
+
+def unmoved(bench: Bench, data: bytes) -> bool:
+    """Whether a frame leaves everything as it was, and is counted as something that was not accepted."""
+    before = bench.matching.state, repr(bench.matching.runs), bench.matching.counts[e.FrameVerdict.ACCEPTED]
+    bench.told.clear()
+    bench.put(e.FrameReceived(data))
+    after = bench.matching.state, repr(bench.matching.runs), bench.matching.counts[e.FrameVerdict.ACCEPTED]
+    return before == after and not bench.take() and not bench.told

@@ -14,7 +14,7 @@ from secc.slac.messages import AmpMapCnf, SetKeyCnf
 from secc.slac.states import SlacState
 from secc.slac.table import TABLE
 from secc.slac.vendor import LinkStatusCnf
-from tests.slac.test_matching import EVENTS, FRAMES
+from tests.slac.test_table import EVENTS, FRAMES
 from tests.support.matching import EV, EVSE, MODEM, Bench
 from tools.docs import matching
 
