@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from secc.cli import demo_ocpp, demo_plc, demo_pnc, demo_prices, display, figures, misused, netns, output
-from secc.cli.protocols import DIALECTS, SHORT
+from secc.cli.protocols import DIALECTS
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.records import Direction, MessageRecord, OutputRecord, Record
@@ -18,10 +19,11 @@ from secc.session.iso20.services import Service
 from secc.session.outputs import EndSession, OfferChosen, OfferSent
 from secc.settings.config import SeccConfig
 from secc.settings.energy import DcConfig, EnergyConfig, EnergyMode
-from secc.settings.iso20 import Iso20Config, Pricing
+from secc.settings.iso20 import Iso20Config, Iso20TlsConfig, Pricing
 from secc.settings.protocols import ProtocolName
 from secc.settings.timing import TimingConfig
 from secc.settings.tls import TlsConfig, TlsPolicy
+from secc.settings.trust import TrustConfig
 from secc.sim import (
     EvResult,
     Plan,
@@ -35,9 +37,10 @@ from secc.sim import (
 from secc.sim.certificates import ThrowawayPki, make_throwaway_pki
 from secc.sim.iso20 import Iso20Plan
 from secc.station.station import Station
+from secc.tls.credentials import CredentialFiles
 
 EXAMPLES = """examples:
-  secc demo                     AC, DC, AC TLS, DC TLS, DIN (DC), -20 DC, -20 both directions, on loopback
+  secc demo                     AC and DC, plain and TLS; DIN SPEC 70121; ISO 15118-20 DC, one and both ways
   secc demo --only dc-tls --loops 200
   secc demo --only iso20-both --offers offers.svg   draw the power limits and prices that the car is offered
   secc demo --pnc               Plug and Charge in ISO 15118-2 and ISO 15118-20
@@ -50,16 +53,33 @@ shared in memory, as there is no wire. The certificates are made for each run. E
 session was completed within the performance times of the standard, else 1.
 """
 
+
+class _Run(NamedTuple):
+    """One car: what it speaks, and how it charges."""
+
+    title: str
+    protocol: ProtocolName
+    dc: bool = True
+    tls: bool = False
+    both: bool = False
+    """Power goes both ways."""
+
+    @property
+    def iso20(self) -> bool:
+        """ISO 15118-20, which is never below TLS 1.3."""
+        return self.protocol is ProtocolName.ISO15118_20
+
+
 RUNS = {
-    "ac": (False, False),
-    "dc": (True, False),
-    "ac-tls": (False, True),
-    "dc-tls": (True, True),
-    "din": (True, False),
-    "iso20-dc": (True, False),
-    "iso20-both": (True, False),
+    "ac": _Run("ISO 15118-2 AC", ProtocolName.ISO15118_2, dc=False),
+    "dc": _Run("ISO 15118-2 DC", ProtocolName.ISO15118_2),
+    "ac-tls": _Run("ISO 15118-2 AC, TLS", ProtocolName.ISO15118_2, dc=False, tls=True),
+    "dc-tls": _Run("ISO 15118-2 DC, TLS", ProtocolName.ISO15118_2, tls=True),
+    "din": _Run("DIN SPEC 70121", ProtocolName.DIN70121),
+    "iso20-dc": _Run("ISO 15118-20 DC", ProtocolName.ISO15118_20, tls=True),
+    "iso20-both": _Run("ISO 15118-20 DC, both ways", ProtocolName.ISO15118_20, tls=True, both=True),
 }
-"""Name, DC, TLS. DIN SPEC 70121 is DC without TLS."""
+"""The cars of the demonstration by their names on the command line."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +139,10 @@ class _Show:
         pki: ThrowawayPki,
         style: display.Style,
     ) -> None:
-        self.title = name.upper().replace("-", " ") if "-" in name else f"{name.upper()} plain"
+        self.run = RUNS[name]
         self.times: list[tuple[str, float]] = []
         self.result = EvResult(error="not run")
         self.delivered = 0.0
-        self._dc, self._tls = RUNS[name]
-        self.protocol = SHORT.get(name.partition("-")[0], ProtocolName.ISO15118_2)
-        self._iso20 = self.protocol is ProtocolName.ISO15118_20
-        self._both = name == "iso20-both"
         self._arguments = arguments
         self._timing = timing
         self._pki = pki
@@ -135,35 +151,32 @@ class _Show:
         self._shown = ""
         cable = SimulatedCable()
         self._cable = cable
-        self._evse = SimulatedDcEvse(cable) if self._dc else SimulatedAcEvse(cable)
+        self._evse = SimulatedDcEvse(cable) if self.run.dc else SimulatedAcEvse(cable)
         self._station: Station | None = None
 
     async def charge(self) -> None:
         """Start the station, run the EV session, stop the station."""
-        mode = EnergyMode.DC_EXTENDED if self._dc else EnergyMode.AC_THREE_PHASE_CORE
+        mode = EnergyMode.DC_EXTENDED if self.run.dc else EnergyMode.AC_THREE_PHASE_CORE
         both = DcConfig(max_discharge_power=20_000.0, max_discharge_current=60.0)
         config = SeccConfig(
             interface=netns.STATION_END if self._arguments.netns else "lo",
-            protocols=tuple(ProtocolName) if self._iso20 else SeccConfig().protocols,
-            energy=EnergyConfig(modes=(mode,), dc=both if self._both else DcConfig()),
+            protocols=tuple(ProtocolName) if self.run.iso20 else SeccConfig().protocols,
+            energy=EnergyConfig(modes=(mode,), dc=both if self.run.both else DcConfig()),
             timing=self._timing,
             tls=self._tls_config(),
-            iso20=Iso20Config(
-                insecure_lab=self._iso20,
-                discharge=self._both,
-                prices=(Pricing.ABSOLUTE,) if self._both else (),
-            ),
+            iso20=self._iso20_config(),
+            trust=TrustConfig(oem_roots=(self._pki.iso20.folder / "oem_root.pem",)),
         )
         style = self._style
         if not self._arguments.quiet:
-            style.line(style.bold(self.title))
-            style.line(style.dim(f"{'seconds':>7} {'response':27} {'after':>9} pilot, output, energy, state"))
+            style.line(style.bold(self.run.title))
+            style.line(style.dim(f"{'seconds':>7} {'response':29} {'after':>9} pilot, output, energy, state"))
         self._begun = asyncio.get_running_loop().time()
         sdp_port = SDP_PORT if self._arguments.netns else 0
         priced = PricingBackend(demo_prices.PRICES, delay=0.2)
-        backend = priced if self._both else SimulatedBackend(delay=0.2)
+        backend = priced if self.run.both else SimulatedBackend(delay=0.2)
         drawn = None
-        if self._both and self._arguments.offers is not None:
+        if self.run.both and self._arguments.offers is not None:
             drawn = demo_prices.OfferRecorder(config, self._begun)
         station = Station(
             config,
@@ -179,8 +192,9 @@ class _Show:
                 self._plan(mode),
                 cable=self._cable,
                 interface=netns.EV_END if self._arguments.netns else "lo",
-                tls=self._tls,
-                roots=self._pki.root,
+                tls=self.run.tls,
+                roots=self._pki.iso20.root if self.run.iso20 else self._pki.root,
+                certificate=self._vehicle(),
                 sdp_port=station.sdp_port or SDP_PORT,
                 patience=4.0,
             )
@@ -195,7 +209,7 @@ class _Show:
 
     def _plan(self, mode: EnergyMode) -> Plan | Iso20Plan:
         loops, pace = self._arguments.loops, self._arguments.pace
-        if self._both:
+        if self.run.both:
             return Iso20Plan(
                 service=Service.DC_BPT,
                 loops=2 * loops,
@@ -203,17 +217,33 @@ class _Show:
                 discharge_at=loops,
                 pricing=Pricing.ABSOLUTE,
             )
-        if self._iso20:
+        if self.run.iso20:
             return Iso20Plan(loops=loops, pace=pace)
         transfer = EnergyTransferMode(mode.value)
-        return Plan(protocol=self.protocol, mode=transfer, loops=loops, pace=pace)
+        return Plan(protocol=self.run.protocol, mode=transfer, loops=loops, pace=pace)
 
     def _tls_config(self) -> TlsConfig:
-        if not self._tls:
+        if not self.run.tls:
             return TlsConfig()
         return TlsConfig(
             policy=TlsPolicy.REQUIRED, certificate_chain=self._pki.chain, private_key=self._pki.key
         )
+
+    def _iso20_config(self) -> Iso20Config:
+        if not self.run.iso20:
+            return Iso20Config()
+        pki = self._pki.iso20
+        return Iso20Config(
+            tls=Iso20TlsConfig(certificate_chain=pki.chain, private_key=pki.key),
+            discharge=self.run.both,
+            prices=(Pricing.ABSOLUTE,) if self.run.both else (),
+        )
+
+    def _vehicle(self) -> CredentialFiles | None:
+        """The certificate that the EV shows in TLS 1.3."""
+        folder = self._pki.iso20.folder
+        files = CredentialFiles(chain=folder / "vehicle_chain.pem", key=folder / "vehicle_leaf_key.pem")
+        return files if self.run.iso20 else None
 
     def _see(self, record: Record) -> None:
         match record:
@@ -234,7 +264,7 @@ class _Show:
         evse = self._evse
         state = self._station.state if self._station is not None else None
         text = (
-            f"{self._clock(record.at)} {name:27} {milliseconds(waited):>9} {evse.cable.pilot.value}  "
+            f"{self._clock(record.at)} {name:29} {milliseconds(waited):>9} {evse.cable.pilot.value}  "
             f"{evse.voltage:5.1f} V {evse.current:5.1f} A {evse.energy:6.2f} Wh "
             f"{self._style.dim(state.name if state is not None else '')}"
         )
@@ -251,8 +281,8 @@ class _Show:
         result, style = self.result, self._style
         if not result.completed:
             return f"{style.bad('failed')}: {result.error or 'the session is not complete'}"
-        how = "TLS" if result.tls else "plain TCP"
-        back = f", {self._evse.exported:.2f} Wh back" if self._both else ""
+        how = "plain TCP" if not result.tls else "TLS 1.3" if self.run.iso20 else "TLS"
+        back = f", {self._evse.exported:.2f} Wh back" if self.run.both else ""
         return (
             f"{style.good('charged')} {self.delivered:.2f} Wh{back} over {how}, "
             f"{len(result.exchanges)} messages, {result.duration:.1f} s, {result.peer}"
@@ -263,7 +293,7 @@ def _sum_up(shows: list[_Show], style: display.Style) -> int:
     """Print response times of the station against the standard, then the results of the sessions."""
     kept = True
     for protocol, dialect in DIALECTS.items():
-        times = (entry for show in shows if show.protocol is protocol for entry in show.times)
+        times = (entry for show in shows if show.run.protocol is protocol for entry in show.times)
         rows = figures.figures(times, protocol)
         if not rows:
             continue
@@ -276,5 +306,5 @@ def _sum_up(shows: list[_Show], style: display.Style) -> int:
         result = show.result
         verdict = style.good("completed") if result.completed else style.bad("FAILED   ")
         text = f"{show.delivered:8.2f} Wh  {result.duration:5.1f} s" if result.completed else result.error
-        style.line(f"{show.title:10} {verdict}  {text}")
+        style.line(f"{show.run.title:26} {verdict}  {text}")
     return 0 if kept and all(show.result.completed for show in shows) else 1

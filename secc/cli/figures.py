@@ -61,9 +61,9 @@ def percentile(ordered: list[float], percent: float) -> float:
 
 def table(rows: list[Figures], style: Style) -> list[str]:
     """Lines of text."""
-    lines = [style.dim(f"{'response':28}{'n':>5}{'p50':>11}{'p99':>11}{'max':>11}{'limit':>11}")]
+    lines = [style.dim(f"{'response':30}{'n':>5}{'p50':>11}{'p99':>11}{'max':>11}{'limit':>11}")]
     for row in rows:
         times = "".join(f"{milliseconds(value):>11}" for value in (row.p50, row.p99, row.longest))
         verdict = style.good("kept") if row.kept else style.bad("MISSED")
-        lines.append(f"{row.name:28}{row.count:>5}{times}{milliseconds(row.limit):>11}  {verdict}")
+        lines.append(f"{row.name:30}{row.count:>5}{times}{milliseconds(row.limit):>11}  {verdict}")
     return lines

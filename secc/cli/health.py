@@ -73,7 +73,7 @@ def _words(found: dict[str, Any], *, good: bool) -> str:
         waited = found["discovery_seconds"]
         heard = "" if waited is None else f", discovery answers in {waited * 1000:.1f} ms"
         reason = f" ({found['reason']})" if found["reason"] else ""
-        return f"{'in a session' if found['in_session'] else 'well'}{reason}{heard}{_warnings(found)}"
+        return f"{'in a session' if found['in_session'] else 'healthy'}{reason}{heard}{_warnings(found)}"
     return ("; ".join(found["troubles"]) or f"not serving: {found['reason']}") + _warnings(found)
 
 

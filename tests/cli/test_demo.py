@@ -17,8 +17,16 @@ def test_all_sessions_complete_within_the_performance_times() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     completed = [line.split("completed")[0].strip() for line in lines if "completed" in line]
-    older = ["AC plain", "DC plain", "AC TLS", "DC TLS", "DIN plain"]
-    assert completed == [*older, "ISO20 DC", "ISO20 BOTH"]
+    assert completed == [
+        "ISO 15118-2 AC",
+        "ISO 15118-2 DC",
+        "ISO 15118-2 AC, TLS",
+        "ISO 15118-2 DC, TLS",
+        "DIN SPEC 70121",
+        "ISO 15118-20 DC",
+        "ISO 15118-20 DC, both ways",
+    ]
+    assert done.stdout.count(" over TLS 1.3, ") == 2
     assert "MISSED" not in done.stdout
     assert "\x1b" not in done.stdout
 
@@ -27,7 +35,7 @@ def test_power_goes_both_ways_in_iso_15118_20(capsys: pytest.CaptureFixture[str]
     assert main(["demo", "--only", "iso20-both", "--loops", "12", "--plain-text"]) == 0
     text = capsys.readouterr().out
     assert " V -" in text  # current into the station
-    assert " Wh back over plain TCP" in text
+    assert " Wh back over TLS 1.3" in text
 
 
 def test_one_of_them_is_shown_with_state_and_measurements(capsys: pytest.CaptureFixture[str]) -> None:

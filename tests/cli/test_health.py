@@ -24,12 +24,12 @@ def port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_a_station_that_runs_is_well_and_one_that_hangs_is_not(
+def test_a_station_that_runs_is_healthy_and_one_that_hangs_is_not(
     port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving("--sim", "ac", "--metrics", str(port)) as (process, _):
         assert main(["health", "--port", str(port)]) == 0
-        assert re.fullmatch(r"well, discovery answers in [\d.]+ ms\n", capsys.readouterr().out)
+        assert re.fullmatch(r"healthy, discovery answers in [\d.]+ ms\n", capsys.readouterr().out)
         assert main(["health", "--port", str(port), "--ready", "--json"]) == 0
         assert '"serving": true' in capsys.readouterr().out
         os.kill(process.pid, signal.SIGSTOP)
@@ -40,7 +40,7 @@ def test_a_station_that_runs_is_well_and_one_that_hangs_is_not(
     assert "does not answer" in capsys.readouterr().err
 
 
-def test_nobody_there_is_not_well(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_station_it_is_not_healthy(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["health", "--port", str(port)]) == 1
     assert "does not answer" in capsys.readouterr().err
 
