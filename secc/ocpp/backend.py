@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from secc.ocpp.parts import OcppHooks
 from secc.ocpp.ports import StationServices
 from secc.ocpp.profile_model import LimitSource, ProfilePurpose
 from secc.ocpp.request_service import RequestService
+from secc.ocpp.steering import ExternalValues
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.installation import InstallationRequest
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
@@ -174,6 +176,27 @@ class OcppBackend(
         It caps all charging profiles, survives a restart, and is reported to the CSMS.
         """
         self.outlet.limit_externally(watts, source, grid_critical=grid_critical)
+
+    def steer_externally(
+        self,
+        *,
+        setpoint: float | None = None,
+        limit: float | None = None,
+        discharge: float | None = None,
+        seconds: float = 60.0,
+    ) -> None:
+        """Set the values of another system, in W, for profiles with the operation mode ExternalSetpoint or
+        ExternalLimits (2.1, Q05).
+
+        `setpoint` is signed, above 0 to the EV; `limit` and `discharge` are the most in each direction. They
+        hold for so many seconds; renew them before. Without them the next profile applies. Raises ValueError
+        for values that are not finite or have the wrong sign.
+        """
+        numbers = [one for one in (setpoint, limit, discharge, seconds) if one is not None]
+        if not all(math.isfinite(one) for one in numbers) or min(limit or 0.0, discharge or 0.0, seconds) < 0:
+            raise ValueError(f"{numbers}, expected finite numbers, and limits of at least 0")
+        until = self.conversation.now + seconds
+        self.outlet.steer_externally(ExternalValues(setpoint, limit, discharge, until))
 
     def use_priority(self, *, active: bool) -> bool:
         """The driver wants priority, or no longer (2.1, K22); returns whether there is such a profile."""

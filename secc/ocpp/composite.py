@@ -59,23 +59,24 @@ class Supply:
         if period.mode is OperationMode.IDLE:
             return 0.0
         if period.setpoint is not None:
-            return max(0.0, period.setpoint) * self._watts_per(period, unit)
+            return max(0.0, period.setpoint) * self.watts_per(period, unit)
         if period.limit is None:
             return self.max_power
-        return max(0.0, period.limit) * self._watts_per(period, unit)
+        return max(0.0, period.limit) * self.watts_per(period, unit)
 
     def setpoint(self, period: Period, unit: str) -> float | None:
         """Return the set-point of a period in W, positive to the EV; None: it has none."""
-        return None if period.setpoint is None else period.setpoint * self._watts_per(period, unit)
+        return None if period.setpoint is None else period.setpoint * self.watts_per(period, unit)
 
     def discharge(self, period: Period, unit: str) -> float | None:
         """Return the most that the EV may give, in W, a magnitude; None: the period does not say."""
         if period.mode is OperationMode.IDLE:
             return 0.0
         given = period.discharge if period.setpoint is None else min(0.0, period.setpoint)
-        return None if given is None else max(0.0, -given) * self._watts_per(period, unit)
+        return None if given is None else max(0.0, -given) * self.watts_per(period, unit)
 
-    def _watts_per(self, period: Period, unit: str) -> float:
+    def watts_per(self, period: Period, unit: str) -> float:
+        """Return how many watts one unit of a schedule is."""
         phases = min(period.phases or self.phases, self.phases)
         return 1.0 if unit == "W" else self.voltage * phases
 
@@ -275,7 +276,8 @@ def _period(
     passed = at - _begin(profile, schedule, at, running, now)
     if passed < 0 or (schedule.duration is not None and passed >= schedule.duration):
         return None  # for a dynamic profile this is the dead-man rule: it was not updated in time
-    return [one for one in schedule.periods if one.start <= passed][-1], schedule.unit
+    period = [one for one in schedule.periods if one.start <= passed][-1]
+    return None if period.lapsed else (period, schedule.unit)
 
 
 def _begin(

@@ -8,6 +8,7 @@ from secc.ocpp.commands import CommandHandler
 
 HANDLERS: dict[str, CommandHandler] = {
     **handlers201.HANDLERS,
+    "AFRRSignal": dynamic.signal,
     "ChangeTransactionTariff": tariff.change,
     "ClearDERControl": der.clear_controls,
     "ClearTariffs": tariff.clear,

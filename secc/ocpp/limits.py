@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from secc.ocpp import composite, profiles
+from secc.ocpp import composite, profiles, steering
 from secc.ocpp.attached import AttachedStation
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.profile_model import (
@@ -40,6 +40,7 @@ class ChargingLimits:
         transactions: Transactions,
         attached: AttachedStation,
         conversation: CsmsConversation,
+        local: steering.LocalSteering,
     ) -> None:
         self.supply = composite.supply_of(config)
         self.profiles: tuple[ChargingProfile, ...] = ()
@@ -58,6 +59,8 @@ class ChargingLimits:
         """The EV is asked to renegotiate because the CSMS has changed the profiles (K16)."""
         self.profile_added = asyncio.Event()
         """Set when the CSMS has added a profile for the transaction."""
+        self.steering = local
+        """Values that are not in a profile (2.1, block Q)."""
         self._steered: tuple[float | None, float | None] = None, None
         self._transactions = transactions
         self._attached = attached
@@ -73,6 +76,8 @@ class ChargingLimits:
     def effective(self) -> tuple[ChargingProfile, ...]:
         """The profiles that apply now."""
         found = profiles.lapsed(self.profiles, self._conversation.offline_for)
+        values = self.steering.values()
+        found = tuple(steering.resolved(one, self.supply, values) for one in found)
         return tuple(one for one in found if self.priority or one.purpose is not ProfilePurpose.PRIORITY)
 
     # --- offers --------------------------------------------------------------------------------------------
@@ -109,6 +114,8 @@ class ChargingLimits:
 
     def add(self, profile: ChargingProfile) -> ProfileRefusal | None:
         """Add a profile of the CSMS; returns the reason of a refusal."""
+        if problem := self.steering.unsupported(profile):
+            return ProfileRefusal(problem, "UnsupportedParam")
         changed = profiles.added(self.profiles, self._dated(profile), self.running)
         if isinstance(changed, ProfileRefusal):
             return changed
@@ -120,7 +127,7 @@ class ChargingLimits:
     def add_at_start(self, profile: ChargingProfile) -> None:
         """Add the profile of a remote start; the session has not negotiated yet."""
         changed = profiles.added(self.profiles, self._dated(profile), self.running)
-        if not isinstance(changed, ProfileRefusal):
+        if not isinstance(changed, ProfileRefusal) and not self.steering.unsupported(profile):
             self.profiles = changed
             self._store()
 
@@ -153,6 +160,17 @@ class ChargingLimits:
             kept = (*kept, _external(watts, source))
         self._change(kept)
 
+    def steer(self, values: steering.ExternalValues) -> None:
+        """Apply the values of another system in the modes ExternalSetpoint and ExternalLimits; they count as
+        an update of dynamic profiles (OCPP K29.FR.08, Q05.FR.08)."""
+        self.steering.external = values
+        now = self._conversation.now
+        self.profiles = tuple(
+            msgspec.structs.replace(one, updated_at=now) if steering.is_external(one) else one
+            for one in self.profiles
+        )
+        self.apply()
+
     def use_priority(self, *, active: bool) -> None:
         """Apply the priority profiles, or no longer."""
         self.priority = active
@@ -163,6 +181,7 @@ class ChargingLimits:
         self.profiles = profiles.after_transaction(self.profiles)
         self.priority = self.dynamic = self.discharge_permitted = False
         self.renegotiation_wanted = self.negotiated = False
+        self.steering.end_transaction()
         self.profile_added.clear()
         self.apply()
 

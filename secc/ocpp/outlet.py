@@ -23,10 +23,12 @@ from secc.ocpp.model import (
 from secc.ocpp.profile_model import LimitSource
 from secc.ocpp.reservations import Reservation, Reservations
 from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.steering import ExternalValues
 from secc.ocpp.tokens import PresentedToken, PresentedTokens
 from secc.ocpp.transactions import Transactions, connector_status, reading_of
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
+from secc.settings.ocpp import OcppVersion
 
 __all__ = ["ReportedOutlet"]
 
@@ -65,6 +67,7 @@ class ReportedOutlet:
         self._background = background
         self._report = report
         self._on_reset = on_reset
+        self._external = ExternalValues()
         self._reported_status: ConnectorStatus | None = None
 
     # --- transactions --------------------------------------------------------------------------------------
@@ -231,11 +234,40 @@ class ReportedOutlet:
             offline = not self._conversation.online
             self.record(self.transactions.rate_changed(self._conversation.now, offline=offline))
 
+    def steer_externally(self, values: ExternalValues) -> None:
+        """Apply the values of another system, and report a significant change (OCPP Q05, Q06.FR.11)."""
+        before, self._external = self._external, values
+        self._limits.steer(values)
+        changes = (
+            (before.setpoint, values.setpoint),
+            (before.limit, values.limit),
+            (before.discharge, values.discharge),
+        )
+        if not any(self._is_significant(old, new) for old, new in changes):
+            return
+        period: Payload = {"startPeriod": 0}
+        found = (("setpoint", values.setpoint), ("limit", values.limit), ("dischargeLimit", values.discharge))
+        period |= {name: round(watts, 1) for name, watts in found if watts is not None}
+        if "dischargeLimit" in period:
+            period["dischargeLimit"] *= -1
+        mode = "ExternalLimits" if values.setpoint is None else "ExternalSetpoint"
+        schedule = {
+            "id": 1,
+            "chargingRateUnit": "W",
+            "chargingSchedulePeriod": [{**period, "operationMode": mode}],
+        }
+        body = {
+            "chargingLimit": {"chargingLimitSource": LimitSource.EMS.value},
+            "evseId": 1,
+            "chargingSchedule": [schedule],
+        }
+        self._conversation.notify("NotifyChargingLimit", body, (OcppVersion.V21,))
+
     def _is_significant(self, before: float | None, after: float | None) -> bool:
         """LimitChangeSignificance: percent of the limit before; without one, of the outlet."""
         whole = self._limits.supply.max_power
         old, new = (whole if one is None else one for one in (before, after))
-        return abs(new - old) * 100 >= self._settings.ocpp.limit_change * max(old, 1.0) and new != old
+        return abs(new - old) * 100 >= self._settings.ocpp.limit_change * max(abs(old), 1.0) and new != old
 
     # --- reservation ---------------------------------------------------------------------------------------
 

@@ -24,9 +24,10 @@ from secc.ocpp.network import NetworkProfiles
 from secc.ocpp.outlet import ReportedOutlet
 from secc.ocpp.roots import RootFolder
 from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.steering import Balance, LocalSteering
 from secc.ocpp.store import Store
 from secc.ocpp.tokens import PresentedTokens
-from secc.ocpp.transactions import Transactions
+from secc.ocpp.transactions import Transactions, power_of
 from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig
@@ -85,9 +86,25 @@ class OcppParts:
         self.certificates = CertificatesBackend(
             config, self.conversation, RootFolder(ocpp.store), self.report
         )
-        self.limits = ChargingLimits(config, self.transactions, self.attached, self.conversation)
+        self.limits = ChargingLimits(
+            config, self.transactions, self.attached, self.conversation, self._steering()
+        )
         self.der = DerControls(config, self.attached, self.conversation, self.report)
         self._connect_outlet(hooks, served)
+
+    def _steering(self) -> LocalSteering:
+        def balance() -> Balance:
+            ocpp = self.settings.ocpp
+            return Balance(
+                ocpp.balance_upper + ocpp.balance_upper_offset, ocpp.balance_lower + ocpp.balance_lower_offset
+            )
+
+        return LocalSteering(
+            clock=lambda: self.conversation.now,
+            ev_power=lambda: power_of(self.attached.snapshot),
+            balance=balance,
+            report=self.report,
+        )
 
     def _connect_outlet(self, hooks: OcppHooks, served: ServedParts) -> None:
         self.outlet = ReportedOutlet(

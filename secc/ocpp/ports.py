@@ -13,6 +13,8 @@ from typing import Protocol
 
 __all__ = [
     "FirmwareInstaller",
+    "GridMeter",
+    "GridReading",
     "LogKind",
     "LogUploader",
     "StationServices",
@@ -80,6 +82,25 @@ class TransferHandler(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class GridReading:
+    """The grid at the connection of the site; None: not measured."""
+
+    frequency: float | None = None
+    """Hz."""
+    power: float | None = None
+    """W that the site draws with its EVs; below 0 it feeds the grid."""
+
+
+class GridMeter(Protocol):
+    """Measures the grid, for the operation modes LocalFrequency and LocalLoadBalancing of 2.1."""
+
+    def reading(self) -> GridReading:
+        """The present values; called each `ocpp.look_interval`, must not block. After an exception the
+        profiles that need a value do not apply until the next reading."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StationServices:
     """What an integrator provides."""
@@ -90,5 +111,6 @@ class StationServices:
     connector: UnlocksConnector | None = None
     transfers: Mapping[str, TransferHandler] = dataclasses.field(default_factory=dict)
     """By vendorId."""
+    grid_meter: GridMeter | None = None
     connector_type: str = ""
     """Type of the connector in the words of OCPP, for example `cCCS2`; empty: by the energy modes."""

@@ -45,11 +45,20 @@ class ProfileKind(enum.StrEnum):
 
 
 class OperationMode(enum.StrEnum):
-    """2.1: who decides about the power in a period. The others of 2.1 need a grid or load meter."""
+    """2.1: who decides about the power in a period."""
 
     CHARGING_ONLY = "ChargingOnly"
     IDLE = "Idle"
     CENTRAL_SETPOINT = "CentralSetpoint"
+    CENTRAL_FREQUENCY = "CentralFrequency"
+    """The CSMS follows the frequency of the grid by set-points (Q07)."""
+    EXTERNAL_SETPOINT = "ExternalSetpoint"
+    EXTERNAL_LIMITS = "ExternalLimits"
+    """Another system sets the values (Q05)."""
+    LOCAL_FREQUENCY = "LocalFrequency"
+    """The station follows the frequency of the grid by the curves of the period (Q08)."""
+    LOCAL_LOAD_BALANCING = "LocalLoadBalancing"
+    """The station keeps the load of the site within limits (Q09)."""
 
 
 class LimitSource(enum.StrEnum):
@@ -72,8 +81,16 @@ class Period(msgspec.Struct, frozen=True):
     discharge: float | None = None
     """Limit of the other direction, at most 0; None: no discharge."""
     setpoint: float | None = None
-    """Power to set, signed; only with CENTRAL_SETPOINT."""
+    """Power to set, signed; only with CENTRAL_SETPOINT and CENTRAL_FREQUENCY."""
     mode: OperationMode = OperationMode.CHARGING_ONLY
+    baseline: float | None = None
+    """W to which the curves of LOCAL_FREQUENCY add."""
+    by_frequency: tuple[tuple[float, float], ...] = ()
+    """Points (Hz, W), the frequency rising."""
+    by_signal: tuple[tuple[float, float], ...] = ()
+    """Points (value of AFRRSignal, W), the value rising."""
+    lapsed: bool = False
+    """The value that this period needs is not known: the next profile applies."""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):

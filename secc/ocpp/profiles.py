@@ -103,15 +103,37 @@ def _contradiction(period: Period) -> str:
     """Return what contradicts itself in a period, by signs and operation mode of 2.1."""
     if period.discharge is not None and period.discharge > 0:
         return "a discharge limit above 0"
+    limits = period.limit is not None or period.discharge is not None
     match period.mode:
-        case OperationMode.CENTRAL_SETPOINT if period.setpoint is None:
-            return "CentralSetpoint without a set-point"
-        case OperationMode.CENTRAL_SETPOINT if period.limit is not None or period.discharge is not None:
-            return "CentralSetpoint with limits"  # OCPP Q03.FR.02
+        case OperationMode.CENTRAL_SETPOINT | OperationMode.CENTRAL_FREQUENCY if period.setpoint is None:
+            return f"{period.mode} without a set-point"
+        case OperationMode.CENTRAL_SETPOINT | OperationMode.CENTRAL_FREQUENCY if limits:
+            return f"{period.mode} with limits"  # OCPP Q03.FR.02, Q07.FR.03
+        case OperationMode.EXTERNAL_SETPOINT | OperationMode.EXTERNAL_LIMITS if period.setpoint is not None:
+            return f"{period.mode} with a set-point"
+        case OperationMode.LOCAL_LOAD_BALANCING if period.setpoint is not None:
+            return "LocalLoadBalancing with a set-point"
+        case OperationMode.LOCAL_FREQUENCY:
+            return _frequency_problem(period, limits=limits)
         case OperationMode.CHARGING_ONLY if period.setpoint is not None or period.discharge is not None:
             return "ChargingOnly with a set-point or discharge"
         case OperationMode.IDLE if (period.limit, period.setpoint, period.discharge) != (None, None, None):
             return "Idle with limits"  # OCPP Q10.FR.01
+    return ""
+
+
+def _frequency_problem(period: Period, *, limits: bool) -> str:
+    """OCPP Q08.FR.01 to Q08.FR.05."""
+    if limits or period.setpoint is not None:
+        return "LocalFrequency with limits or a set-point"
+    if len(period.by_frequency) < 2 or period.baseline is None:
+        return "LocalFrequency without v2xBaseline and a v2xFreqWattCurve of two points"
+    if len(period.by_signal) == 1:
+        return "a v2xSignalWattCurve of one point"
+    for curve in (period.by_frequency, period.by_signal):
+        xs = [x for x, _ in curve]
+        if xs != sorted(set(xs)):
+            return "a curve whose points do not rise"
     return ""
 
 

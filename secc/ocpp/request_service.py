@@ -34,6 +34,7 @@ class RequestService:
     def __init__(self, config: SeccConfig, hooks: OcppHooks, provided: StationServices, version: str) -> None:
         """Raises ConfigError when the store cannot be opened; `version` is that of the firmware."""
         self.parts = parts = OcppParts(config, hooks, self, version)
+        parts.limits.steering.meter = provided.grid_meter
         context = VariableContext(
             config,
             parts.settings,

@@ -29,6 +29,7 @@ __all__ = [
     "OpenTransaction",
     "Transactions",
     "connector_status",
+    "power_of",
     "reading_of",
     "state_of",
     "why",
@@ -227,6 +228,14 @@ class Transactions:
         )
         self.open = msgspec.structs.replace(transaction, next_seq=transaction.next_seq + 1, told_at=now)
         return event
+
+
+def power_of(snapshot: EvseSnapshot | None) -> float:
+    """Return the present power of an outlet in W, above 0 to the EV; 0 while it is not known."""
+    if snapshot is None:
+        return 0.0
+    measured = snapshot.present_power
+    return snapshot.present_voltage * snapshot.present_current if measured is None else measured
 
 
 def reading_of(snapshot: EvseSnapshot) -> Reading | None:

@@ -209,7 +209,8 @@ def read_profile(body: Payload, evse: int) -> ChargingProfile:
 
 
 _UNSUPPORTED = ("useLocalTime", "randomizedDelay", "limitAtSoC")
-_UNSUPPORTED_PERIOD = ("v2xFreqWattCurve", "v2xSignalWattCurve", "evseSleep")
+_UNSUPPORTED_PERIOD = ("evseSleep", "preconditioningRequest", "setpointReactive")
+_OF_PHASES = tuple(f"{name}_{phase}" for name in ("dischargeLimit", "setpoint") for phase in ("L2", "L3"))
 
 
 def _read_schedule(body: Payload) -> Schedule:
@@ -229,6 +230,9 @@ def _read_period(body: Payload, unit: str) -> Period:
     unsupported = [name for name in _UNSUPPORTED_PERIOD if body.get(name)]
     if unsupported:
         raise ValueError(f"{', '.join(unsupported)} is not supported")
+    by_frequency = _curve(body, "v2xFreqWattCurve", "frequency")
+    if by_frequency and unit != "W":
+        raise ValueError(f"v2xFreqWattCurve in {unit}, expected W")  # Q08.FR.05
     mode = OperationMode(body.get("operationMode", "ChargingOnly"))
     if "limit" not in body and mode is OperationMode.CHARGING_ONLY:
         raise ValueError("a period without a limit")
@@ -239,7 +243,21 @@ def _read_period(body: Payload, unit: str) -> Period:
         discharge=total(body, "dischargeLimit", unit),
         setpoint=total(body, "setpoint", unit),
         mode=mode,
+        baseline=body.get("v2xBaseline"),
+        by_frequency=by_frequency,
+        by_signal=_curve(body, "v2xSignalWattCurve", "signal"),
     )
+
+
+def _curve(body: Payload, name: str, x: str) -> tuple[tuple[float, float], ...]:
+    return tuple((float(one[x]), float(one["power"])) for one in body.get(name, []))
+
+
+def has_phase_values(body: Payload) -> bool:
+    """Whether a profile has values for single phases in the direction of discharge, of which the EV is never
+    said to be capable (V2X.08 to V2X.10)."""
+    periods = [period for one in body["chargingSchedule"] for period in one["chargingSchedulePeriod"]]
+    return any(name in period for period in periods for name in _OF_PHASES)
 
 
 def total(body: Payload, name: str, unit: str) -> float | None:

@@ -73,6 +73,23 @@ def number(
     )
 
 
+def decimal(component: str, name: str, field: str, *, instance: str = "", unit: str = "W") -> Variable:
+    """A number with a sign of `[ocpp]` that the CSMS may change."""
+
+    def write(context: VariableContext, value: str) -> None:
+        context.settings.change(field, float(value))
+
+    return Variable(
+        component=component,
+        name=name,
+        instance=instance,
+        unit=unit,
+        read=lambda one: f"{getattr(one.settings.ocpp, field):g}",
+        write=write,
+        kind="decimal",
+    )
+
+
 def fixed(
     component: str, name: str, value: object, kind: str, *, instance: str = "", unit: str = "", key: str = ""
 ) -> Variable:

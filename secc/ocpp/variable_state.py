@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secc.ocpp.model import ConnectorStatus
-from secc.ocpp.transactions import connector_status
+from secc.ocpp.transactions import connector_status, power_of
 from secc.ocpp.variables import VariableContext
 from secc.settings.energy import EnergyMode
 from secc.settings.tls import TlsPolicy
@@ -44,12 +44,7 @@ def problem(context: VariableContext) -> str:
 
 def power(context: VariableContext) -> str:
     """Present power of the outlet in W."""
-    snapshot = context.snapshot
-    if snapshot is None:
-        return "0"
-    measured = snapshot.present_power
-    found = snapshot.present_voltage * snapshot.present_current if measured is None else measured
-    return f"{found:.0f}"
+    return f"{power_of(context.snapshot):.0f}"
 
 
 def phases(context: VariableContext) -> str:

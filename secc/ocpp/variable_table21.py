@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from secc.ocpp import der_rules
 from secc.ocpp.limits import discharge_of
-from secc.ocpp.profile_model import OperationMode
-from secc.ocpp.variable_rows import said
+from secc.ocpp.variable_rows import decimal, said
 from secc.ocpp.variables import Variable, VariableContext
 from secc.settings.config import SeccConfig
 from secc.settings.protocols import ProtocolName
+
+_BALANCE = {
+    "UpperThreshold": "upper",
+    "UpperOffset": "upper_offset",
+    "LowerThreshold": "lower",
+    "LowerOffset": "lower_offset",
+}
 
 
 def _der(context: VariableContext) -> bool:
@@ -31,6 +39,10 @@ def _transfer_modes(context: VariableContext) -> str:
     plain = "AC_three_phase" if context.limits.supply.phases == 3 else "AC_single_phase"
     der = ("AC_DER",) if _der(context) else ()
     return ",".join((plain, *(("AC_BPT",) if _discharges(config) else ()), *der))
+
+
+def _balances(context: VariableContext) -> bool:
+    return _iso20(context) and context.limits.steering.meter is not None
 
 
 VARIABLES_21: tuple[Variable, ...] = (
@@ -61,7 +73,7 @@ VARIABLES_21: tuple[Variable, ...] = (
     Variable(  # Q01.FR.32
         component="V2XChargingCtrlr",
         name="SupportedOperationModes",
-        read=lambda _: ",".join(OperationMode),
+        read=lambda one: ",".join(one.limits.steering.modes),
         kind="MemberList",
         evse=1,
         exists=_iso20,
@@ -73,6 +85,14 @@ VARIABLES_21: tuple[Variable, ...] = (
         kind="MemberList",
         evse=1,
         exists=_iso20,
+    ),
+    *(
+        dataclasses.replace(
+            decimal("V2XChargingCtrlr", "LocalLoadBalancing", f"balance_{field}", instance=instance),
+            evse=1,
+            exists=_balances,
+        )
+        for instance, field in _BALANCE.items()
     ),
     Variable(
         component="ISO15118Ctrlr",

@@ -142,6 +142,14 @@ class OcppConfig(Settings, section="ocpp"):
     needs_wait: float = 45.0
     """After NotifyEVChargingNeeds is accepted: wait for the charging profile; then the EV gets the schedule
     of the stored profiles."""
+    balance_upper: float = 0.0
+    """LocalLoadBalancing of 2.1: above this load of the site, W drawn from the grid, the EV gives energy."""
+    balance_upper_offset: float = 0.0
+    """Added to it, in W."""
+    balance_lower: float = 0.0
+    """Below this load the EV takes energy, in W; below 0 the site feeds the grid."""
+    balance_lower_offset: float = 0.0
+    """Added to it, in W."""
     offline_threshold: float = 60.0
     """After a longer time without the CSMS the status of the connector is sent again."""
     offline_severity: int = 3
@@ -165,6 +173,11 @@ class OcppConfig(Settings, section="ocpp"):
         check(0 <= self.limit_change <= 100, "ocpp.limit_change", "0..100")
         check(1 <= self.attempts <= 100, "ocpp.attempts", "1..100")
         check(0 <= self.csr_repeats <= 100, "ocpp.csr_repeats", "0..100")
+        for name in ("upper", "upper_offset", "lower", "lower_offset"):
+            watts = getattr(self, f"balance_{name}")
+            check(abs(watts) <= 1e7, f"ocpp.balance_{name}", "-10000000..10000000")
+        upper, lower = self.balance_upper + self.balance_upper_offset, self.balance_lower
+        check(lower + self.balance_lower_offset <= upper, "ocpp.balance_lower", "at most the upper threshold")
         for name in ("vendor", "model"):
             check(1 <= len(getattr(self, name)) <= 20, f"ocpp.{name}", "1..20 characters")
         check(len(self.serial) <= 25, "ocpp.serial", "at most 25 characters")

@@ -12,6 +12,7 @@ from secc.ocpp.backend import OcppBackend
 from secc.ocpp.fake.csms import FakeCsms
 from secc.ocpp.fake.services import Accounts
 from secc.ocpp.model import IdToken, Payload, TokenStatus
+from secc.ocpp.ports import StationServices
 from secc.records import Direction, MessageRecord, Record
 from secc.settings import (
     DcConfig,
@@ -74,6 +75,7 @@ async def negotiating(
     *,
     dc: bool = False,
     adapt: Callable[[SeccConfig], SeccConfig] = lambda config: config,
+    services: StationServices | None = None,
     **ocpp: Any,
 ) -> AsyncIterator[Negotiating]:
     """Everything on loopback; ISO 15118-20 with a direct current outlet that can discharge. `adapt` changes
@@ -98,7 +100,7 @@ async def negotiating(
         config = adapt(config)
         told: list[str] = []
         records: list[Record] = []
-        backend = OcppBackend(config, report=told.append)
+        backend = OcppBackend(config, report=told.append, services=services)
 
         def report(record: Record) -> None:
             records.append(record)

@@ -14,6 +14,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import EnergyTransferMode
 from secc.ocpp.fake.services import Accounts
 from secc.ocpp.model import Payload
+from secc.ocpp.ports import StationServices
 from secc.session.iso20.services import ControlMode, Service
 from secc.settings.ocpp import OcppVersion
 from secc.sim import EvResult, Plan
@@ -176,11 +177,16 @@ STEERED = dataclasses.replace(CAR20, control=ControlMode.DYNAMIC, loops=400, pac
 
 @contextlib.asynccontextmanager
 async def steered(
-    profile: Payload, service: Service = Service.DC, transfer: tuple[str, ...] = (), **accounts: Any
+    profile: Payload,
+    service: Service = Service.DC,
+    transfer: tuple[str, ...] = (),
+    *,
+    services: StationServices | None = None,
+    **accounts: Any,
 ) -> AsyncIterator[Negotiating]:
     """An EV in Dynamic mode that charges."""
     known = Accounts(needs=("Accepted", profile), transfer=transfer, **accounts)
-    async with negotiating(V21, known, dc=True) as place:
+    async with negotiating(V21, known, dc=True, services=services) as place:
         place.backend.present(CARD)
         plan = dataclasses.replace(STEERED, service=service)
         driving = asyncio.create_task(place.car(plan).charge())

@@ -14,6 +14,8 @@ from secc.ocpp.profiles import ProfileRefusal
 
 def set_profile(commands: Commands, body: Payload) -> Payload:
     """Add a charging profile (K01 to K05, K15, K16)."""
+    if v201.has_phase_values(body["chargingProfile"]):
+        return refused(ProfileRefusal("values for single phases of an EV without them", "PhaseConflict"))
     try:
         profile = v201.read_profile(body["chargingProfile"], body["evseId"])
     except ValueError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from secc.ocpp.blocks.charging import refused
 from secc.ocpp.blocks.provisioning import info
 from secc.ocpp.commands import Commands
+from secc.ocpp.dialect import from_iso
 from secc.ocpp.model import Payload
 from secc.ocpp.profile_model import ProfilePurpose
 from secc.ocpp.profiles import ProfileRefusal
+from secc.ocpp.steering import follows_signals
 from secc.ocpp.v21 import DISCHARGING, read_update
 
 
@@ -31,6 +33,18 @@ def use_priority(commands: Commands, body: Payload) -> Payload:
     if not any(one.purpose is ProfilePurpose.PRIORITY for one in commands.limits.profiles):
         return {"status": "NoProfile"}
     commands.limits.use_priority(active=body["activate"])
+    return {"status": "Accepted"}
+
+
+def signal(commands: Commands, body: Payload) -> Payload:
+    """Keep a signal of the grid operator for the profile that has a curve for it (Q08)."""
+    at = from_iso(body["timestamp"])
+    if at is None:
+        return {"status": "Rejected", "statusInfo": info("InvalidValue", "timestamp is not a time")}
+    if not follows_signals(commands.limits.profiles):
+        return {"status": "Rejected", "statusInfo": info("NoSignalCurve", "no profile with a signal curve")}
+    commands.limits.steering.signalled(body["signal"], at)
+    commands.limits.apply()
     return {"status": "Accepted"}
 
 
