@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,16 +19,14 @@ from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station
 
 V201, V16 = BOTH
-Script = Callable[[FakeCsms, Running], Awaitable[None]]
 
 
-async def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> FakeCsms:
-    """A station at a CSMS of this version; `script` says what happens."""
+@contextlib.asynccontextmanager
+async def talk(version: OcppVersion, *tokens: str, **ocpp: Any) -> AsyncIterator[tuple[FakeCsms, Running]]:
+    """A CSMS of this version, and a station at it."""
     csms = knowing(*tokens, version=version)
-
     async with line(csms, **ocpp) as running:
-        await script(csms, running)
-    return csms
+        yield csms, running
 
 
 async def ask(csms: FakeCsms, action: str, payload: Payload) -> Payload:
@@ -47,7 +46,7 @@ START = {
 
 @pytest.mark.parametrize("version", BOTH)
 async def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(version: OcppVersion) -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version, "CARD") as (csms, running):
         assert await ask(csms, *START[version]) == {"status": "Accepted"}
         charging = asyncio.create_task(running.charge(loops=500))
         await csms.until(lambda: bool(csms.records.transactions))
@@ -64,8 +63,6 @@ async def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(
         await charging
         await running.delivered()
         assert booked.reason == "Remote"
-
-    csms = await talk(version, script, "CARD")
     (booked,) = csms.records.transactions.values()
     assert booked.token == "CARD"
     if version is V201:
@@ -78,7 +75,7 @@ async def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(
 async def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppVersion) -> None:
     body = {"type": "Immediate"} if version is V201 else {"type": "Soft"}
 
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version, "FREE", free_token="FREE") as (csms, running):
         charging = asyncio.create_task(running.charge(loops=500))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         assert await ask(csms, "Reset", body) == {"status": "Accepted"}
@@ -86,22 +83,18 @@ async def test_a_reset_ends_the_transaction_and_the_station_boots_again(version:
         await csms.until(lambda: csms.actions().count("BootNotification") == 2)
         await running.online()
         await running.delivered()
-
-    csms = await talk(version, script, "FREE", free_token="FREE")
     (booked,) = csms.records.transactions.values()
     assert booked.reason == ("ImmediateReset" if version is V201 else "HardReset")
 
 
 async def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(V201, "FREE", free_token="FREE") as (csms, running):
         charging = asyncio.create_task(running.charge(loops=20))
         await running.until(lambda: running.backend.transactions.open is not None)
         assert await ask(csms, "Reset", {"type": "OnIdle"}) == {"status": "Scheduled"}
         result = await charging
         assert result.completed, result.error
         await csms.until(lambda: csms.actions().count("BootNotification") == 2)
-
-    csms = await talk(V201, script, "FREE", free_token="FREE")
     boots = [one.payload["reason"] for one in csms.records.messages if one.action == "BootNotification"]
     assert boots == ["PowerUp", "ScheduledReset"]
 
@@ -111,7 +104,7 @@ async def test_an_inoperative_station_refuses_until_it_is_operative_again(versio
     def body(status: str) -> Payload:
         return {"operationalStatus": status} if version is V201 else {"connectorId": 0, "type": status}
 
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version, "FREE", free_token="FREE") as (csms, running):
         assert await ask(csms, "ChangeAvailability", body("Inoperative")) == {"status": "Accepted"}
         result = await running.charge()
         assert not result.completed
@@ -119,8 +112,6 @@ async def test_an_inoperative_station_refuses_until_it_is_operative_again(versio
         result = await running.charge()
         assert result.completed, result.error
         await running.delivered()
-
-    csms = await talk(version, script, "FREE", free_token="FREE")
     name = "connectorStatus" if version is V201 else "status"
     told = [one.payload[name] for one in csms.records.messages if one.action == "StatusNotification"]
     assert "Unavailable" in told
@@ -128,7 +119,7 @@ async def test_an_inoperative_station_refuses_until_it_is_operative_again(versio
 
 @pytest.mark.parametrize("version", BOTH)
 async def test_triggered_messages_come(version: OcppVersion) -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version, "FREE", free_token="FREE") as (csms, running):
         charging = asyncio.create_task(running.charge(loops=100))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         for wanted, action in (
@@ -146,8 +137,6 @@ async def test_triggered_messages_come(version: OcppVersion) -> None:
         assert answer == {"status": "Accepted"}
         await csms.until(lambda: "FirmwareStatusNotification" in csms.actions())
         charging.cancel()
-
-    await talk(version, script, "FREE", free_token="FREE")
 
 
 # --- profiles ----------------------------------------------------------------------------------------------
@@ -179,7 +168,7 @@ NEED = EnergyNeed(
 async def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(
     version: OcppVersion,
 ) -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version) as (csms, running):
         assert await running.backend.schedules("", NEED) is None
         answer = await ask(csms, "SetChargingProfile", profile(version, 6000.0))
         assert answer["status"] == "Accepted"
@@ -197,12 +186,10 @@ async def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_ou
         assert await ask(csms, "ClearChargingProfile", {}) == {"status": "Unknown"}
         assert running.limits[-1] is None
 
-    await talk(version, script)
-
 
 @pytest.mark.parametrize("version", BOTH)
 async def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(version: OcppVersion) -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version, "FREE", free_token="FREE") as (csms, running):
         charging = asyncio.create_task(running.charge(loops=60))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         answer = await ask(csms, "SetChargingProfile", profile(version, 2000.0, "TxProfile"))
@@ -212,8 +199,6 @@ async def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(
         assert result.completed, result.error
         assert result.requests.count("ChargeParameterDiscoveryReq") >= 2
         await running.until(lambda: running.limits[-1] is None)
-
-    await talk(version, script, "FREE", free_token="FREE")
 
 
 @pytest.mark.parametrize(
@@ -228,12 +213,10 @@ async def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(
     ],
 )
 async def test_a_profile_that_fits_nothing_is_rejected_with_the_reason(body: Payload, reason: str) -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(V201) as (csms, _):
         answer = await ask(csms, "SetChargingProfile", body)
         assert answer["status"] == "Rejected"
         assert answer["statusInfo"]["additionalInfo"] == reason
-
-    await talk(V201, script)
 
 
 # --- lists and variables -----------------------------------------------------------------------------------
@@ -249,7 +232,7 @@ async def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(versio
         known = {"idTokenInfo": {"status": status}} if status else {}
         return {"idToken": {"idToken": token, "type": "eMAID"}, **known}
 
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(version) as (csms, running):
         full = {number: 5, "updateType": "Full", "localAuthorizationList": [entry("A", "Accepted")]}
         assert await ask(csms, "SendLocalList", full) == {"status": "Accepted"}
         changes = [entry("B", "Blocked"), entry("A", None)]
@@ -260,8 +243,6 @@ async def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(versio
         assert answer == {number: 6}
         assert set(running.backend.authorizer.memory.listed) == {"b"}
         assert await ask(csms, "ClearCache", {}) == {"status": "Accepted"}
-
-    await talk(version, script)
 
 
 async def test_variables_are_read_changed_and_remembered() -> None:
@@ -312,7 +293,7 @@ async def test_variables_are_read_changed_and_remembered() -> None:
 
 
 async def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(V16) as (csms, _):
         change = {"key": "MeterValueSampleInterval", "value": "15"}
         assert await ask(csms, "ChangeConfiguration", change) == {"status": "Accepted"}
         answer = await ask(csms, "ChangeConfiguration", {"key": "Nothing", "value": "1"})
@@ -325,14 +306,12 @@ async def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
         answer = await ask(csms, "GetConfiguration", {})
         assert len(answer["configurationKey"]) > 10
 
-    await talk(V16, script)
-
 
 # --- the protocol ------------------------------------------------------------------------------------------
 
 
 async def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(V201) as (csms, running):
         with pytest.raises(CallFailed, match="NotSupported"):
             await ask(csms, "ClearDisplayMessage", {"id": 1})
         errors: list[str] = []
@@ -352,8 +331,6 @@ async def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
             await csms.send(STATION, json.dumps([2, code, "Reset", body]))
             await running.until(lambda code=code: code in errors)
 
-    await talk(V201, script)
-
 
 NONSENSE = {
     "nothing": "",
@@ -369,15 +346,13 @@ NONSENSE = {
 
 @pytest.mark.parametrize("text", NONSENSE.values(), ids=NONSENSE)
 async def test_nonsense_ends_nothing(text: str) -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(V201) as (csms, _):
         await csms.send(STATION, text)
         assert await ask(csms, "GetLocalListVersion", {}) == {"versionNumber": 0}
 
-    await talk(V201, script)
-
 
 async def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
-    async def script(csms: FakeCsms, running: Running) -> None:
+    async with talk(V201, "FREE", free_token="FREE") as (csms, running):
         charging = asyncio.create_task(running.charge(loops=20))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         await csms.send(STATION, json.dumps([2, "m", "Reset", {"type": "x" * 1_000_000}]))
@@ -385,8 +360,6 @@ async def test_a_message_that_is_too_long_costs_a_connection_and_no_session() ->
         result = await charging
         assert result.completed, result.error
         await running.delivered()
-
-    csms = await talk(V201, script, "FREE", free_token="FREE")
     (booked,) = csms.records.transactions.values()
     assert booked.ended
 

@@ -1,10 +1,11 @@
 """End to end over real TCP and TLS on the loopback interface, station and EV in one process."""
 
 import asyncio
+import contextlib
 import dataclasses
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TypeVar
@@ -77,48 +78,44 @@ class Bench:
         return [output.reason for output in outputs if isinstance(output, EndSession)]
 
 
-def on_bench(
-    scenario: Callable[[Bench], Awaitable[T]],
+@contextlib.asynccontextmanager
+async def on_bench(
     mode: EnergyTransferMode,
     *,
     tls: TlsPolicy = TlsPolicy.OFF,
     backend: SimulatedBackend | None = None,
     auto_pilot: bool = False,
-) -> T:
-    """Run a scenario against a station for one mode."""
+) -> AsyncIterator[Bench]:
+    """A station for one mode."""
+    cable = SimulatedCable()
+    evse = SimulatedDcEvse(cable, isolation_time=0.02) if mode is DC else SimulatedAcEvse(cable)
+    granting = backend if backend is not None else SimulatedBackend()
+    config = SeccConfig(
+        interface="lo",
+        energy=EnergyConfig(modes=(EnergyMode(mode.value),), ask_backend_for_schedules=True),
+        tls=TlsConfig(
+            policy=tls, certificate_chain=PKI / "secc_chain.pem", private_key=PKI / "secc_leaf_key.pem"
+        ),
+    )
+    records: list[Record] = []
+    pilot = AutoPilot(cable)
 
-    async def run() -> T:
-        cable = SimulatedCable()
-        evse = SimulatedDcEvse(cable, isolation_time=0.02) if mode is DC else SimulatedAcEvse(cable)
-        granting = backend if backend is not None else SimulatedBackend()
-        config = SeccConfig(
-            interface="lo",
-            energy=EnergyConfig(modes=(EnergyMode(mode.value),), ask_backend_for_schedules=True),
-            tls=TlsConfig(
-                policy=tls, certificate_chain=PKI / "secc_chain.pem", private_key=PKI / "secc_leaf_key.pem"
-            ),
-        )
-        records: list[Record] = []
-        pilot = AutoPilot(cable)
+    def report(record: Record) -> None:
+        records.append(record)
+        if auto_pilot:
+            pilot(record)
 
-        def report(record: Record) -> None:
-            records.append(record)
-            if auto_pilot:
-                pilot(record)
-
-        async with Station(config, evse, granting, reporter=report, sdp_port=0) as station:
-            granting.on_withdraw = station.withdraw_authorization
-            return await scenario(Bench(station, evse, cable, granting, records))
-
-    return asyncio.run(run())
+    async with Station(config, evse, granting, reporter=report, sdp_port=0) as station:
+        granting.on_withdraw = station.withdraw_authorization
+        yield Bench(station, evse, cable, granting, records)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
-def test_a_whole_session_charges_and_both_sides_count_the_same_energy(
+async def test_a_whole_session_charges_and_both_sides_count_the_same_energy(
     mode: EnergyTransferMode, tls: bool
 ) -> None:
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(mode, tls=TlsPolicy.REQUIRED if tls else TlsPolicy.OFF) as bench:
         result = await bench.ev(Plan(mode=mode, loops=30, pace=QUICK), tls=tls).charge()
         assert result.completed, result.error
         assert result.tls is tls
@@ -127,22 +124,18 @@ def test_a_whole_session_charges_and_both_sides_count_the_same_energy(
         assert bench.ends == [EndReason.TERMINATED]
         assert bench.evse.current == 0.0
 
-    on_bench(scenario, mode, tls=TlsPolicy.REQUIRED if tls else TlsPolicy.OFF)
-
 
 @pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
-def test_an_ev_without_a_wire_charges_by_the_automatic_pilot(mode: EnergyTransferMode) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_an_ev_without_a_wire_charges_by_the_automatic_pilot(mode: EnergyTransferMode) -> None:
+    async with on_bench(mode, auto_pilot=True) as bench:
         result = await bench.ev(Plan(mode=mode, loops=5, pace=0.1), cable=False).charge()
         assert result.completed, result.error
         assert bench.evse.energy > 0.0
         assert bench.cable.pilot is ControlPilot.B
 
-    on_bench(scenario, mode, auto_pilot=True)
-
 
 @pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
-def test_an_ev_that_vanishes_leaves_the_output_off_within_50_ms_and_the_next_one_charges(
+async def test_an_ev_that_vanishes_leaves_the_output_off_within_50_ms_and_the_next_one_charges(
     mode: EnergyTransferMode,
 ) -> None:
     moments: list[float] = []
@@ -153,7 +146,7 @@ def test_an_ev_that_vanishes_leaves_the_output_off_within_50_ms_and_the_next_one
         moments.append(time.monotonic())
         return Vanish()
 
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(mode) as bench:
         gone = bench.ev(Plan(mode=mode, pace=QUICK, tamper=vanish))
         result = await gone.charge()
         assert result.vanished
@@ -167,11 +160,9 @@ def test_an_ev_that_vanishes_leaves_the_output_off_within_50_ms_and_the_next_one
         assert following.completed, following.error
         assert bench.ends == [EndReason.LINK_LOST, EndReason.TERMINATED]
 
-    on_bench(scenario, mode)
 
-
-def test_a_pulled_plug_ends_the_session_and_the_current() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_pulled_plug_ends_the_session_and_the_current() -> None:
+    async with on_bench(DC) as bench:
         ev = asyncio.ensure_future(bench.ev(Plan(mode=DC, loops=None, pace=QUICK)).charge())
         await bench.until_charging()
         bench.cable.unplug()
@@ -180,11 +171,9 @@ def test_a_pulled_plug_ends_the_session_and_the_current() -> None:
         assert not result.completed
         assert bench.ends == [EndReason.UNPLUGGED]
 
-    on_bench(scenario, DC)
 
-
-def test_a_fault_of_the_outlet_ends_the_charge() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_fault_of_the_outlet_ends_the_charge() -> None:
+    async with on_bench(AC) as bench:
         ev = asyncio.ensure_future(bench.ev(Plan(mode=AC, loops=None, pace=QUICK)).charge())
         await bench.until_charging()
         bench.evse.inject(EvseFault.RESIDUAL_CURRENT)
@@ -192,32 +181,27 @@ def test_a_fault_of_the_outlet_ends_the_charge() -> None:
         assert result.error == "ChargingStatusRes: FAILED"
         await bench.until_off()
 
-    on_bench(scenario, AC)
 
-
-def test_a_station_that_wants_to_stop_is_obeyed_and_the_session_completes() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_station_that_wants_to_stop_is_obeyed_and_the_session_completes() -> None:
+    async with on_bench(DC) as bench:
         ev = asyncio.ensure_future(bench.ev(Plan(mode=DC, loops=None, pace=QUICK)).charge())
         await bench.until_charging()
         bench.station.stop_charging()
         result = await ev
         assert result.completed, result.error
 
-    on_bench(scenario, DC)
 
-
-def test_a_withdrawn_authorization_ends_the_charge() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_withdrawn_authorization_ends_the_charge() -> None:
+    async with on_bench(AC, backend=SimulatedBackend(withdraw_after=0.3)) as bench:
         result = await bench.ev(Plan(mode=AC, loops=None, pace=QUICK)).charge()
         assert result.completed, result.error  # it is informed, and leaves in order
         await bench.until_off()
 
-    on_bench(scenario, AC, backend=SimulatedBackend(withdraw_after=0.3))
-
 
 @pytest.mark.inv("INV-08")
-def test_a_limit_between_offer_and_start_makes_the_ev_renegotiate() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_limit_between_offer_and_start_makes_the_ev_renegotiate() -> None:
+    async with on_bench(AC) as bench:
+
         def limit(request: object, number: int) -> Move | None:
             if isinstance(request, iso2.PowerDeliveryReq) and number == 0:
                 bench.station.limit_power(5000.0)
@@ -230,22 +214,18 @@ def test_a_limit_between_offer_and_start_makes_the_ev_renegotiate() -> None:
         currents = [number(answer.evse_max_current) for answer in answers if answer.evse_max_current]
         assert max(currents) * 3 * 230.0 <= 5000.0
 
-    on_bench(scenario, AC)
 
-
-def test_a_denied_authorization_is_told_and_nothing_is_switched_on() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_denied_authorization_is_told_and_nothing_is_switched_on() -> None:
+    async with on_bench(AC, backend=SimulatedBackend(grant=False, delay=0.05)) as bench:
         result = await bench.ev(Plan(mode=AC, pace=QUICK)).charge()
         assert result.error == "AuthorizationRes: FAILED"
         assert bench.evse.energy == 0.0
 
-    on_bench(scenario, AC, backend=SimulatedBackend(grant=False, delay=0.05))
 
-
-def test_the_ev_follows_the_schedules_of_the_back_end() -> None:
+async def test_the_ev_follows_the_schedules_of_the_back_end() -> None:
     offer = ScheduleOffer((PowerSchedule(3, (PowerStep(0, 6900.0),), 3600),))
 
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(AC, backend=SimulatedBackend(offer=offer, offer_delay=0.05)) as bench:
         result = await bench.ev(Plan(mode=AC, loops=3, pace=0.05)).charge()
         assert result.completed, result.error
         statuses = [e.response for e in result.exchanges if isinstance(e.response, iso2.ChargingStatusRes)]
@@ -254,32 +234,26 @@ def test_the_ev_follows_the_schedules_of_the_back_end() -> None:
             multiplier=0, unit=iso2.UnitSymbol.A, value=10
         )
 
-    on_bench(scenario, AC, backend=SimulatedBackend(offer=offer, offer_delay=0.05))
-
 
 @pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
-def test_a_renegotiation_in_the_middle_is_completed(mode: EnergyTransferMode) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_renegotiation_in_the_middle_is_completed(mode: EnergyTransferMode) -> None:
+    async with on_bench(mode) as bench:
         plan = Plan(mode=mode, loops=6, pace=QUICK, renegotiate_at=3)
         result = await bench.ev(plan).charge()
         assert result.completed, result.error
         assert result.requests.count("ChargeParameterDiscoveryReq") >= 2
 
-    on_bench(scenario, mode)
 
-
-def test_a_session_can_be_paused() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_session_can_be_paused() -> None:
+    async with on_bench(AC) as bench:
         plan = Plan(mode=AC, loops=2, pace=QUICK, end=ChargingSession.PAUSE)
         result = await bench.ev(plan).charge()
         assert result.completed, result.error
         assert bench.ends == [EndReason.PAUSED]
 
-    on_bench(scenario, AC)
 
-
-def test_a_paused_session_is_joined_again_by_its_id() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_paused_session_is_joined_again_by_its_id() -> None:
+    async with on_bench(AC) as bench:
         plan = Plan(mode=AC, loops=2, pace=QUICK, end=ChargingSession.PAUSE)
         paused = await bench.ev(plan).charge()
         again = await bench.ev(Plan(mode=AC, loops=2, pace=QUICK, session_id=paused.session_id)).charge()
@@ -288,44 +262,36 @@ def test_a_paused_session_is_joined_again_by_its_id() -> None:
         setup = next(e.response for e in again.exchanges if isinstance(e.response, iso2.SessionSetupRes))
         assert setup.response_code is iso2.ResponseCode.OK_OLD_SESSION_JOINED
 
-    on_bench(scenario, AC)
 
-
-def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
+async def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
     def tamper(request: object, number: int) -> Move | None:
         if isinstance(request, iso2.AuthorizationReq):
             return Ask(iso2.ChargingStatusReq())
         return None
 
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(AC) as bench:
         result = await bench.ev(Plan(mode=AC, pace=QUICK, tamper=tamper)).charge()
         last = result.exchanges[-1].response
         assert isinstance(last, iso2.ChargingStatusRes)
         assert last.response_code is iso2.ResponseCode.FAILED_SEQUENCE_ERROR
         assert bench.ends == [EndReason.REFUSED]
 
-    on_bench(scenario, AC)
 
-
-def test_an_ev_that_wants_tls_does_not_charge_without() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_an_ev_that_wants_tls_does_not_charge_without() -> None:
+    async with on_bench(AC) as bench:
         result = await bench.ev(Plan(mode=AC, pace=QUICK), tls=True).charge()
         assert result.error == "the station has no TLS, and this EV does not charge without"
 
-    on_bench(scenario, AC)
 
-
-def test_an_ev_that_asks_for_none_takes_the_tls_that_the_station_insists_on() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_an_ev_that_asks_for_none_takes_the_tls_that_the_station_insists_on() -> None:
+    async with on_bench(AC, tls=TlsPolicy.REQUIRED) as bench:
         result = await bench.ev(Plan(mode=AC, loops=2, pace=QUICK), tls=False).charge()
         assert result.completed, result.error
         assert result.tls
 
-    on_bench(scenario, AC, tls=TlsPolicy.REQUIRED)
 
-
-def test_host_and_port_skip_discovery() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_host_and_port_skip_discovery() -> None:
+    async with on_bench(AC) as bench:
         endpoint = bench.station.endpoint
         assert endpoint is not None
         ev = ScriptedEvcc(
@@ -337,8 +303,6 @@ def test_host_and_port_skip_discovery() -> None:
         )
         assert (await ev.charge()).completed
 
-    on_bench(scenario, AC)
-
 
 async def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
     result = await ScriptedEvcc(host="::1", port=9).charge()
@@ -346,8 +310,8 @@ async def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
     assert result.error.startswith("[::1]:9:")
 
 
-def test_a_station_that_has_just_changed_its_port_is_looked_for_again() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_station_that_has_just_changed_its_port_is_looked_for_again() -> None:
+    async with on_bench(AC) as bench:
         loop = asyncio.get_running_loop()
         assert bench.station.endpoint is not None
         ports = [9, bench.station.endpoint.plain_port or 0]
@@ -368,16 +332,14 @@ def test_a_station_that_has_just_changed_its_port_is_looked_for_again() -> None:
             result = await charging
         assert result.completed, result.error
 
-    on_bench(scenario, AC)
-
 
 async def test_a_link_local_address_needs_an_interface_that_exists() -> None:
     result = await ScriptedEvcc(host="fe80::1%nosuch0", port=9).charge()
     assert result.error == "fe80::1%nosuch0: no interface nosuch0"
 
 
-def test_many_answers_to_current_demand_come_within_25_ms() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_many_answers_to_current_demand_come_within_25_ms() -> None:
+    async with on_bench(DC) as bench:
         result = await bench.ev(Plan(mode=DC, loops=200, pace=0.001)).charge()
         assert result.completed, result.error
         times = sorted(
@@ -387,5 +349,3 @@ def test_many_answers_to_current_demand_come_within_25_ms() -> None:
         )
         assert len(times) == 200
         assert times[197] < 0.025
-
-    on_bench(scenario, DC)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -124,30 +125,26 @@ class Scene:
         return last
 
 
-def scene(
-    act: Callable[[Scene], Awaitable[None]],
+@contextlib.asynccontextmanager
+async def contract_station(
     backend: DecidingBackend | None = None,
     settings: SeccConfig | None = None,
     trace: list[str] | None = None,
-) -> None:
-    """Run a scenario against a station."""
+) -> AsyncIterator[Scene]:
+    """A station that accepts contracts."""
+    cable, records = SimulatedCable(), list[Record]()
+    follows, chosen = AutoPilot(cable), settings or config()
 
-    async def run() -> None:
-        cable, records = SimulatedCable(), list[Record]()
-        follows, chosen = AutoPilot(cable), settings or config()
+    def report(record: Record) -> None:
+        records.append(record)
+        follows(record)
 
-        def report(record: Record) -> None:
-            records.append(record)
-            follows(record)
-
-        now = asyncio.get_running_loop().time()
-        recorder = None if trace is None else Recorder(trace.append, chosen, now=now, wall=0.0)
-        evse = SimulatedDcEvse(cable, isolation_time=0.02)
-        decides = backend or DecidingBackend()
-        async with Station(chosen, evse, decides, reporter=report, sdp_port=0, recorder=recorder) as station:
-            await act(Scene(station, decides, records, cable))
-
-    asyncio.run(run())
+    now = asyncio.get_running_loop().time()
+    recorder = None if trace is None else Recorder(trace.append, chosen, now=now, wall=0.0)
+    evse = SimulatedDcEvse(cable, isolation_time=0.02)
+    decides = backend or DecidingBackend()
+    async with Station(chosen, evse, decides, reporter=report, sdp_port=0, recorder=recorder) as station:
+        yield Scene(station, decides, records, cable)
 
 
 def contract(fault: ContractFault | None = None, **more: object) -> Iso20Contract:
@@ -189,8 +186,8 @@ def foreign(suffix: str = "Test") -> Iso20Contract:
 
 @pytest.mark.parametrize("message_grammar", [False, True])
 @pytest.mark.req("V2G20-1063", "V2G20-2564")
-def test_a_car_charges_by_contract_with_signed_info_in_either_grammar(message_grammar: bool) -> None:
-    async def act(scene: Scene) -> None:
+async def test_a_car_charges_by_contract_with_signed_info_in_either_grammar(message_grammar: bool) -> None:
+    async with contract_station() as scene:
         result = await scene.charge([contract(message_grammar=message_grammar)])
         assert result.completed, result.error
         assert result.energy > 0.0
@@ -201,18 +198,14 @@ def test_a_car_charges_by_contract_with_signed_info_in_either_grammar(message_gr
         assert granted.vehicle.common_name == "ZZZVTESTCAR00000001X"
         assert scene.backend.asked == []  # external identification was not asked
 
-    scene(act)
 
-
-def test_a_trace_of_such_a_session_is_replayed_with_the_same_outputs(tmp_path: Path) -> None:
+async def test_a_trace_of_such_a_session_is_replayed_with_the_same_outputs(tmp_path: Path) -> None:
     """The thread's result is not in the trace: the replay verifies the signatures again."""
     lines: list[str] = []
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(trace=lines) as scene:
         assert (await scene.charge([contract()])).completed
         assert (await scene.charge([contract(ContractFault.WRONG_CHALLENGE)])).notes
-
-    scene(act, trace=lines)
     path = tmp_path / "pnc20.trace"
     path.write_text("".join(lines))
     found = read(path)
@@ -225,8 +218,8 @@ KEY_OF_TRUST = '"anchors"'
 """A field of the trust store: a record of the question does not contain it."""
 
 
-def test_a_second_contract_is_tried_after_a_warning_and_external_identification_at_last() -> None:
-    async def act(scene: Scene) -> None:
+async def test_a_second_contract_is_tried_after_a_warning_and_external_identification_at_last() -> None:
+    async with contract_station(DecidingBackend(Verdict.UNKNOWN, Verdict.ACCEPTED)) as scene:
         result = await scene.charge([contract(), issued()])
         assert result.completed, result.error
         assert scene.codes == ["OK", "WARNING_eMSPUnknown", "OK"]
@@ -238,28 +231,22 @@ def test_a_second_contract_is_tried_after_a_warning_and_external_identification_
         assert scene.codes == ["OK", "WARNING_GeneralPnCAuthorizationError", "OK"]
         assert len(scene.backend.asked) == 1
 
-    scene(act, DecidingBackend(Verdict.UNKNOWN, Verdict.ACCEPTED))
 
-
-def test_a_back_end_that_validates_chains_gets_one_with_an_unknown_root() -> None:
-    async def act(scene: Scene) -> None:
+async def test_a_back_end_that_validates_chains_gets_one_with_an_unknown_root() -> None:
+    async with contract_station(CentralBackend(), config(central_validation=True)) as scene:
         result = await scene.charge([foreign("Elsewhere")])
         assert result.completed, result.error
         assert isinstance(scene.backend.contracts[0], ForwardedContract)
 
-    scene(act, CentralBackend(), config(central_validation=True))
 
-
-def test_a_withdrawal_while_the_car_charges_ends_the_charge() -> None:
-    async def act(scene: Scene) -> None:
+async def test_a_withdrawal_while_the_car_charges_ends_the_charge() -> None:
+    async with contract_station() as scene:
         charging = asyncio.ensure_future(scene.charge([contract()], loops=10_000))
         await eventually(lambda: any(isinstance(one, dc.DCChargeLoopRes) for one in scene.messages))
         scene.station.withdraw_authorization()
         result = await charging
         assert "withdrawn" in scene.rules
         assert result.energy >= 0.0
-
-    scene(act)
 
 
 # --- threats: each is refused, and the next car charges ---------------------------------------------------
@@ -278,8 +265,8 @@ FAULTS = {
 }
 
 
-def test_each_fault_of_a_contract_is_refused_with_its_code_and_the_next_car_charges() -> None:
-    async def act(scene: Scene) -> None:
+async def test_each_fault_of_a_contract_is_refused_with_its_code_and_the_next_car_charges() -> None:
+    async with contract_station() as scene:
         for fault, (code, rule) in FAULTS.items():
             scene.records.clear()
             result = await scene.charge([contract(fault)])
@@ -290,37 +277,31 @@ def test_each_fault_of_a_contract_is_refused_with_its_code_and_the_next_car_char
         assert scene.backend.contracts == []
         assert (await scene.charge([contract()])).completed
 
-    scene(act)
-
 
 @pytest.mark.inv("INV-23")
-def test_a_request_of_an_earlier_session_is_refused() -> None:
-    async def act(scene: Scene) -> None:
+async def test_a_request_of_an_earlier_session_is_refused() -> None:
+    async with contract_station() as scene:
         car = contract(ContractFault.REPLAYED)
         assert (await scene.charge([car])).completed
         scene.records.clear()
         assert (await scene.charge([car])).energy == 0.0
         assert (scene.codes, scene.rules) == (["WARNING_ChallengeInvalid"], ["challenge"])
 
-    scene(act)
-
 
 @pytest.mark.req("V2G20-1582", "V2G20-2702")
 @pytest.mark.parametrize("fault", [ContractFault.OTHER_WHILE_PENDING, ContractFault.EXTERNAL_WHILE_PENDING])
-def test_what_was_shown_cannot_be_exchanged_while_the_back_end_thinks(fault: ContractFault) -> None:
+async def test_what_was_shown_cannot_be_exchanged_while_the_back_end_thinks(fault: ContractFault) -> None:
     backend = DecidingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend) as scene:
         backend.hold = asyncio.Event()
         result = await scene.charge([contract(fault)])
         assert "FAILED_SequenceError" in result.error
         assert scene.codes[-1] == "FAILED_SequenceError"
         assert len(backend.contracts) == 1
 
-    scene(act, backend)
 
-
-def test_certificates_that_do_not_hold_are_refused_each_with_its_code() -> None:
+async def test_certificates_that_do_not_hold_are_refused_each_with_its_code() -> None:
     cases = {
         "expired": (issued(begin=-20, end=-1), "WARNING_CertificateExpired"),
         "of tomorrow": (issued(begin=1), "WARNING_CertificateNotYetValid"),
@@ -329,15 +310,13 @@ def test_certificates_that_do_not_hold_are_refused_each_with_its_code() -> None:
         "of ISO 15118-2": (older(), "WARNING_CertificateValidationError"),
     }
 
-    async def act(scene: Scene) -> None:
+    async with contract_station() as scene:
         for name, (shown, code) in cases.items():
             scene.records.clear()
             result = await scene.charge([shown])
             assert (name, scene.codes) == (name, [code])
             assert result.energy == 0.0
         assert scene.backend.contracts == []
-
-    scene(act)
 
 
 def vehicle_as_contract() -> Iso20Contract:
@@ -353,12 +332,10 @@ def older() -> Iso20Contract:
 
 
 @pytest.mark.req("V2G20-2102")
-def test_a_car_that_tries_again_and_again_is_cut_off() -> None:
-    async def act(scene: Scene) -> None:
+async def test_a_car_that_tries_again_and_again_is_cut_off() -> None:
+    async with contract_station() as scene:
         wrong = [contract(ContractFault.WRONG_CHALLENGE) for _ in range(7)]
         result = await scene.charge(wrong)
         assert scene.codes == ["WARNING_ChallengeInvalid", "FAILED"]
         assert len(scene.outputs(JudgeContract)) == 5
         assert "FAILED" in result.error
-
-    scene(act)

@@ -1,9 +1,10 @@
 """ISO 15118-20 over real sockets: the simulated EV at a running station, in each service and control mode."""
 
 import asyncio
+import contextlib
 import dataclasses
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -117,43 +118,39 @@ class Bench:
         return [output.reason for output in outputs if isinstance(output, EndSession)]
 
 
-def on_bench(
-    scenario: Callable[[Bench], Awaitable[None]],
+@contextlib.asynccontextmanager
+async def on_bench(
     service: Service,
     *,
     tls: bool = False,
     pilot: bool = False,
     config: SeccConfig | None = None,
     recorder: Recorder | None = None,
-) -> None:
-    """Run a scenario against a station for a service."""
+) -> AsyncIterator[Bench]:
+    """A station for a service."""
+    cable = SimulatedCable()
+    dc = SimulatedDcEvse(cable, isolation_time=0.02) if service.is_dc else None
+    evse = dc or SimulatedAcEvse(cable)
+    records: list[Record] = []
+    follows = AutoPilot(cable)
 
-    async def run() -> None:
-        cable = SimulatedCable()
-        dc = SimulatedDcEvse(cable, isolation_time=0.02) if service.is_dc else None
-        evse = dc or SimulatedAcEvse(cable)
-        records: list[Record] = []
-        follows = AutoPilot(cable)
+    def report(record: Record) -> None:
+        records.append(record)
+        if pilot:
+            follows(record)
 
-        def report(record: Record) -> None:
-            records.append(record)
-            if pilot:
-                follows(record)
-
-        chosen = config or configuration(service, tls=tls)
-        backend = SimulatedBackend(delay=0.02)
-        async with Station(chosen, evse, backend, reporter=report, sdp_port=0, recorder=recorder) as station:
-            await scenario(Bench(station, evse, cable, records, tls))
-
-    asyncio.run(run())
+    chosen = config or configuration(service, tls=tls)
+    backend = SimulatedBackend(delay=0.02)
+    async with Station(chosen, evse, backend, reporter=report, sdp_port=0, recorder=recorder) as station:
+        yield Bench(station, evse, cable, records, tls)
 
 
 @pytest.mark.parametrize("control", ControlMode)
 @pytest.mark.parametrize("service", PLAIN)
-def test_a_whole_session_moves_energy_and_both_sides_count_the_same(
+async def test_a_whole_session_moves_energy_and_both_sides_count_the_same(
     service: Service, control: ControlMode
 ) -> None:
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(service) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, service=service, control=control, loops=20))
         assert result.completed, result.error
         assert result.notes == []
@@ -162,36 +159,30 @@ def test_a_whole_session_moves_energy_and_both_sides_count_the_same(
         assert bench.ends == [EndReason.TERMINATED]
         await bench.off()
 
-    on_bench(scenario, service)
-
 
 @pytest.mark.req("V2G20-1235", "V2G20-1264", "V2G20-2356")
 @pytest.mark.parametrize("service", [Service.DC, Service.AC])
-def test_a_session_over_mutual_tls_1_3_completes(service: Service) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_session_over_mutual_tls_1_3_completes(service: Service) -> None:
+    async with on_bench(service, tls=True) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, service=service))
         assert result.completed, result.error
         assert result.tls
 
-    on_bench(scenario, service, tls=True)
-
 
 @pytest.mark.req("V2G20-1237", "V2G20-2356")
 @pytest.mark.threat("T20-06")
-def test_without_the_laboratory_there_is_no_session_on_plain_tcp() -> None:
+async def test_without_the_laboratory_there_is_no_session_on_plain_tcp() -> None:
     lab = configuration(Service.DC)
     strict = dataclasses.replace(lab, iso20=dataclasses.replace(lab.iso20, insecure_lab=False))
 
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(Service.DC, config=strict) as bench:
         result = await bench.charge(PLAN)
         assert "no common protocol" in result.error
         assert bench.evse.energy == 0.0
 
-    on_bench(scenario, Service.DC, config=strict)
 
-
-def test_power_goes_both_ways_and_the_meter_counts_both() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_power_goes_both_ways_and_the_meter_counts_both() -> None:
+    async with on_bench(Service.DC_BPT) as bench:
         plan = dataclasses.replace(PLAN, service=Service.DC_BPT, loops=60, discharge_at=20)
         result = await bench.charge(plan)
         assert result.completed, result.error
@@ -200,38 +191,32 @@ def test_power_goes_both_ways_and_the_meter_counts_both() -> None:
         assert bench.evse.exported == pytest.approx(result.discharged, rel=0.25, abs=0.3)
         await bench.off()
 
-    on_bench(scenario, Service.DC_BPT)
 
-
-def test_without_a_permission_a_service_of_both_directions_is_not_offered() -> None:
+async def test_without_a_permission_a_service_of_both_directions_is_not_offered() -> None:
     lab = configuration(Service.DC_BPT)
     config = dataclasses.replace(lab, iso20=dataclasses.replace(lab.iso20, discharge=False))
 
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(Service.DC_BPT, config=config) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, service=Service.DC_BPT))
         assert result.error == "service DC_BPT is not offered"
         assert bench.evse.exported == 0.0
 
-    on_bench(scenario, Service.DC_BPT, config=config)
-
 
 @pytest.mark.parametrize("service", [Service.DC, Service.AC])
-def test_a_schedule_is_renegotiated_on_the_main_stream(service: Service) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_schedule_is_renegotiated_on_the_main_stream(service: Service) -> None:
+    async with on_bench(service) as bench:
         plan = dataclasses.replace(PLAN, service=service, renegotiate_at=4, side_stream=False)
         result = await bench.charge(plan)
         assert result.completed, result.error
         assert result.requests.count("ScheduleExchangeReq") == 2
-
-    on_bench(scenario, service)
 
 
 @pytest.mark.req("V2G20-1045", "V2G20-1046", "V2G20-1048", "V2G20-1050", "V2G20-1052")
 @pytest.mark.parametrize(
     ("service", "control"), [(Service.DC, SCHEDULED), (Service.AC, SCHEDULED), (Service.DC_BPT, DYNAMIC)]
 )
-def test_a_schedule_is_renegotiated_beside_the_loop(service: Service, control: ControlMode) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_schedule_is_renegotiated_beside_the_loop(service: Service, control: ControlMode) -> None:
+    async with on_bench(service) as bench:
         plan = dataclasses.replace(PLAN, service=service, control=control, renegotiate_at=4)
         result = await bench.charge(plan)
         assert result.completed, result.error
@@ -240,12 +225,10 @@ def test_a_schedule_is_renegotiated_beside_the_loop(service: Service, control: C
         assert result.requests.count("PowerDeliveryReq") == 3
         assert bench.ends == [EndReason.TERMINATED]
 
-    on_bench(scenario, service)
-
 
 @pytest.mark.req("V2G20-1845")
-def test_the_station_asks_for_a_new_schedule_and_the_car_takes_it_beside_the_loop() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_the_station_asks_for_a_new_schedule_and_the_car_takes_it_beside_the_loop() -> None:
+    async with on_bench(Service.DC) as bench:
         task = asyncio.ensure_future(bench.charge(dataclasses.replace(PLAN, loops=30)))
         await eventually(lambda: bench.evse.current > 5.0 or task.done())
         bench.station.renegotiate()
@@ -254,12 +237,10 @@ def test_the_station_asks_for_a_new_schedule_and_the_car_takes_it_beside_the_loo
         assert result.requests.count("ScheduleExchangeReq") >= 2
         assert bench.ends == [EndReason.TERMINATED]
 
-    on_bench(scenario, Service.DC)
-
 
 @pytest.mark.parametrize("service", [Service.DC_BPT, Service.AC])
-def test_the_service_is_renegotiated_with_the_isolation_test_again(service: Service) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_the_service_is_renegotiated_with_the_isolation_test_again(service: Service) -> None:
+    async with on_bench(service) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, service=service, renegotiate_service=True))
         assert result.completed, result.error
         assert result.requests.count("ServiceSelectionReq") == 2
@@ -267,16 +248,12 @@ def test_the_service_is_renegotiated_with_the_isolation_test_again(service: Serv
             second = len(result.requests) - result.requests[::-1].index("ServiceSelectionReq")
             assert "DCCableCheckReq" in result.requests[second:]
 
-    on_bench(scenario, service)
 
-
-def test_standby_is_refused_with_a_warning_and_the_loop_goes_on() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_standby_is_refused_with_a_warning_and_the_loop_goes_on() -> None:
+    async with on_bench(Service.DC) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, standby_at=3))
         assert result.completed, result.error
         assert result.notes == ["PowerDeliveryRes: WARNING_StandbyNotAllowed"]
-
-    on_bench(scenario, Service.DC)
 
 
 def with_standby(service: Service) -> SeccConfig:
@@ -286,8 +263,8 @@ def with_standby(service: Service) -> SeccConfig:
 
 @pytest.mark.req("V2G20-1311", "V2G20-1386", "V2G20-1615")
 @pytest.mark.parametrize("service", [Service.DC, Service.AC])
-def test_a_car_stands_by_and_goes_on(service: Service) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_car_stands_by_and_goes_on(service: Service) -> None:
+    async with on_bench(service, config=with_standby(service)) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, service=service, standby_at=3))
         assert result.completed, result.error
         assert result.notes == []
@@ -300,12 +277,10 @@ def test_a_car_stands_by_and_goes_on(service: Service) -> None:
         assert bench.ends == [EndReason.TERMINATED]
         await bench.off()
 
-    on_bench(scenario, service, config=with_standby(service))
-
 
 @pytest.mark.req("V2G20-1386")
-def test_the_station_asks_a_car_to_leave_standby() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_the_station_asks_a_car_to_leave_standby() -> None:
+    async with on_bench(Service.DC, config=with_standby(Service.DC)) as bench:
         plan = dataclasses.replace(PLAN, standby_at=3, standby_loops=1000)
         task = asyncio.ensure_future(bench.charge(plan))
         standby = common.ChargeProgress.STANDBY
@@ -322,11 +297,9 @@ def test_the_station_asks_a_car_to_leave_standby() -> None:
         assert result.completed, result.error
         assert result.requests.count("PowerDeliveryReq") == 4
 
-    on_bench(scenario, Service.DC, config=with_standby(Service.DC))
 
-
-def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
+    async with on_bench(Service.DC, tls=True) as bench:
         paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))
         assert paused.completed, paused.error
         await bench.off()
@@ -336,12 +309,10 @@ def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
         assert "AuthorizationReq" not in again.requests
         assert bench.ends == [EndReason.PAUSED, EndReason.TERMINATED]
 
-    on_bench(scenario, Service.DC, tls=True)
-
 
 @pytest.mark.inv("INV-11")
-def test_an_authorization_withdrawn_in_the_continued_session_ends_it() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_an_authorization_withdrawn_in_the_continued_session_ends_it() -> None:
+    async with on_bench(Service.DC, tls=True) as bench:
         paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))
         assert paused.completed, paused.error
         await bench.off()
@@ -355,13 +326,13 @@ def test_an_authorization_withdrawn_in_the_continued_session_ends_it() -> None:
         await bench.off()
         await task
 
-    on_bench(scenario, Service.DC, tls=True)
-
 
 @pytest.mark.inv("INV-11", "INV-29")
 @pytest.mark.parametrize("order", ["stop_charging", "withdraw_authorization"])
-def test_a_paused_session_that_was_stopped_or_lost_its_authorization_is_not_continued(order: str) -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_paused_session_that_was_stopped_or_lost_its_authorization_is_not_continued(
+    order: str,
+) -> None:
+    async with on_bench(Service.DC, tls=True) as bench:
         paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))
         assert paused.completed, paused.error
         await bench.off()
@@ -372,13 +343,11 @@ def test_a_paused_session_that_was_stopped_or_lost_its_authorization_is_not_cont
         assert again.session_id != paused.session_id
         assert "AuthorizationReq" in again.requests
 
-    on_bench(scenario, Service.DC, tls=True)
-
 
 @pytest.mark.req("V2G20-2626")
 @pytest.mark.threat("T20-04")
-def test_a_session_is_not_joined_by_its_id_alone() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_session_is_not_joined_by_its_id_alone() -> None:
+    async with on_bench(Service.DC) as bench:  # no TLS: nobody has proved who the vehicle is
         paused = await bench.charge(dataclasses.replace(PLAN, end=ChargingSession.PAUSE))
         assert paused.completed, paused.error
         await bench.off()
@@ -389,11 +358,9 @@ def test_a_session_is_not_joined_by_its_id_alone() -> None:
         assert again.session_id != paused.session_id
         assert "AuthorizationReq" in again.requests
 
-    on_bench(scenario, Service.DC)  # no TLS: nobody has proved who the vehicle is
 
-
-def test_a_stop_of_the_station_ends_the_loop_in_order() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_stop_of_the_station_ends_the_loop_in_order() -> None:
+    async with on_bench(Service.DC) as bench:
         task = asyncio.ensure_future(bench.charge(dataclasses.replace(PLAN, loops=None)))
         await eventually(lambda: bench.evse.current > 5.0 or task.done())
         bench.station.stop_charging("ordered")
@@ -401,16 +368,12 @@ def test_a_stop_of_the_station_ends_the_loop_in_order() -> None:
         assert result.completed, result.error
         await bench.off()
 
-    on_bench(scenario, Service.DC)
 
-
-def test_the_pilot_follows_an_ev_without_a_wire() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_the_pilot_follows_an_ev_without_a_wire() -> None:
+    async with on_bench(Service.DC, pilot=True) as bench:
         result = await bench.ev(PLAN, wired=False).charge()
         assert result.completed, result.error
         assert bench.evse.energy > 0.0
-
-    on_bench(scenario, Service.DC, pilot=True)
 
 
 @pytest.mark.parametrize(
@@ -431,10 +394,10 @@ def test_the_pilot_follows_an_ev_without_a_wire() -> None:
         (Iso20Misbehaviour.NOISE, ""),
     ],
 )
-def test_a_misbehaving_car_gets_no_energy_after_it_and_the_next_one_charges(
+async def test_a_misbehaving_car_gets_no_energy_after_it_and_the_next_one_charges(
     what: Iso20Misbehaviour, error: str
 ) -> None:
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(Service.DC) as bench:
         result = await bench.charge(dataclasses.replace(PLAN, tamper=misbehaving(what)))
         assert not result.completed
         assert error in result.error
@@ -449,22 +412,18 @@ def test_a_misbehaving_car_gets_no_energy_after_it_and_the_next_one_charges(
         again = await bench.charge(PLAN)
         assert again.completed, again.error
 
-    on_bench(scenario, Service.DC)
 
-
-def test_a_recorded_session_is_replayed_with_the_same_outputs(tmp_path: Path) -> None:
+async def test_a_recorded_session_is_replayed_with_the_same_outputs(tmp_path: Path) -> None:
     lines = io.StringIO()
     config = configuration(Service.DC_BPT)
     recorder = Recorder(lines.write, config, now=0.0, wall=0.0)
 
-    async def scenario(bench: Bench) -> None:
+    async with on_bench(Service.DC_BPT, config=config, recorder=recorder) as bench:
         plan = dataclasses.replace(PLAN, service=Service.DC_BPT, discharge_at=5)
         result = await bench.charge(plan)
         assert result.completed, result.error
         setup = next(e.response for e in result.exchanges if isinstance(e.response, common.SessionSetupRes))
         assert setup.evse_id
-
-    on_bench(scenario, Service.DC_BPT, config=config, recorder=recorder)
     path = tmp_path / "session.trace"
     path.write_text(lines.getvalue(), "utf-8")
     assert replay(read(path)) is None

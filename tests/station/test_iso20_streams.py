@@ -95,8 +95,8 @@ class Talker:
 
 
 @pytest.mark.req("V2G20-1045", "V2G20-1046", "V2G20-1048", "V2G20-1050")
-def test_a_car_sends_on_both_streams_without_waiting_and_gets_every_answer() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_car_sends_on_both_streams_without_waiting_and_gets_every_answer() -> None:
+    async with on_bench(Service.DC) as bench:
         car = await Talker(bench).into_the_loop()
         for request in (r.dc_parameters(), r.dynamic(), r.renegotiate()):
             await car.send(car.framed(request, SCHEDULE) + car.framed(r.dc_dynamic_loop()))
@@ -109,11 +109,9 @@ def test_a_car_sends_on_both_streams_without_waiting_and_gets_every_answer() -> 
         assert bench.ends == [EndReason.TERMINATED]
         await car.close()
 
-    on_bench(scenario, Service.DC)
 
-
-def test_noise_and_a_flood_beside_the_loop_do_not_disturb_it() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_noise_and_a_flood_beside_the_loop_do_not_disturb_it() -> None:
+    async with on_bench(Service.DC) as bench:
         car = await Talker(bench).into_the_loop()
         await car.send(car.framed(r.dc_parameters(), SCHEDULE))
         flood = car.framed(r.dynamic(), SCHEDULE)
@@ -126,25 +124,21 @@ def test_noise_and_a_flood_beside_the_loop_do_not_disturb_it() -> None:
         assert bench.ends == [EndReason.TERMINATED]
         await car.close()
 
-    on_bench(scenario, Service.DC)
-
 
 @pytest.mark.inv("INV-03")
-def test_too_much_noise_beside_the_loop_ends_the_session_with_the_output_off() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_too_much_noise_beside_the_loop_ends_the_session_with_the_output_off() -> None:
+    async with on_bench(Service.DC) as bench:
         car = await Talker(bench).into_the_loop()
         await car.send(frame(b"\xff" * 50, SCHEDULE) * 17)
         await bench.off()
         assert bench.ends == [EndReason.PROTOCOL_ERROR]
         await car.close()
 
-    on_bench(scenario, Service.DC)
-
 
 @pytest.mark.inv("INV-03", "INV-16")
 @pytest.mark.req("V2G20-459")
-def test_a_request_out_of_order_beside_the_loop_is_refused_and_ends_everything() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_request_out_of_order_beside_the_loop_is_refused_and_ends_everything() -> None:
+    async with on_bench(Service.DC) as bench:
         car = await Talker(bench).into_the_loop()
         await car.send(car.framed(r.renegotiate(), SCHEDULE))
         found = await car._wire.receive()
@@ -153,5 +147,3 @@ def test_a_request_out_of_order_beside_the_loop_is_refused_and_ends_everything()
         await bench.off()
         assert bench.ends == [EndReason.REFUSED]
         await car.close()
-
-    on_bench(scenario, Service.DC)

@@ -14,7 +14,7 @@ from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
 from secc.sim import EvResult
 from secc.sim.iso20 import Iso20Contract, MeteringFault
-from tests.station.test_contract20 import DecidingBackend, Scene, config, contract, scene
+from tests.station.test_contract20 import DecidingBackend, config, contract, contract_station
 
 
 class KeepingBackend(DecidingBackend, RecordsContracts):
@@ -49,10 +49,10 @@ def confirmations(result: EvResult) -> list[str]:
 
 @pytest.mark.req("V2G20-1082", "V2G20-1083", "V2G20-1084")
 @pytest.mark.parametrize("beside", [True, False], ids=["side stream", "main stream"])
-def test_a_car_confirms_the_meter_and_the_evidence_is_kept(beside: bool) -> None:
+async def test_a_car_confirms_the_meter_and_the_evidence_is_kept(beside: bool) -> None:
     backend = KeepingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend, metered()) as scene:
         result = await scene.charge([contract()], loops=30, metering_beside=beside)
         assert result.completed, result.error
         assert result.notes == []
@@ -62,8 +62,6 @@ def test_a_car_confirms_the_meter_and_the_evidence_is_kept(beside: bool) -> None
         assert receipt.session_id == result.session_id
         proof, leaf = receipt.proof, receipt.contract.chain.leaf
         verify_evidence(proof.elements[0].fragment(), proof.signed_info, proof.value, leaf)
-
-    scene(act, backend, metered())
 
 
 @pytest.mark.parametrize(
@@ -76,10 +74,12 @@ def test_a_car_confirms_the_meter_and_the_evidence_is_kept(beside: bool) -> None
         (MeteringFault.UNSIGNED, "missing"),
     ],
 )
-def test_a_wrong_confirmation_ends_the_session_and_is_no_evidence(fault: MeteringFault, rule: str) -> None:
+async def test_a_wrong_confirmation_ends_the_session_and_is_no_evidence(
+    fault: MeteringFault, rule: str
+) -> None:
     backend = KeepingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend, metered()) as scene:
         result = await scene.charge([contract()], loops=30, metering_fault=fault)
         assert result.error == "MeteringConfirmationRes: FAILED_MeteringSignatureNotValid"
         assert scene.end.reason is EndReason.REFUSED
@@ -87,52 +87,42 @@ def test_a_wrong_confirmation_ends_the_session_and_is_no_evidence(fault: Meterin
         refused = [one for one in scene.outputs(ContractRefused) if isinstance(one, ContractRefused)]
         assert [(one.step, one.rule) for one in refused] == [("MeteringConfirmationReq", rule)]
 
-    scene(act, backend, metered())
-
 
 @pytest.mark.parametrize("fault", [MeteringFault.TWICE, MeteringFault.UNASKED])
-def test_a_confirmation_that_is_not_requested_is_out_of_order(fault: MeteringFault) -> None:
+async def test_a_confirmation_that_is_not_requested_is_out_of_order(fault: MeteringFault) -> None:
     backend = KeepingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend, metered()) as scene:
         result = await scene.charge([contract()], loops=30, metering_fault=fault)
         assert result.error == "MeteringConfirmationRes: FAILED_SequenceError"
         assert len(backend.receipts) == (1 if fault is MeteringFault.TWICE else 0)
 
-    scene(act, backend, metered())
 
-
-def test_a_car_that_never_confirms_charges_to_its_end() -> None:
+async def test_a_car_that_never_confirms_charges_to_its_end() -> None:
     backend = KeepingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend, metered()) as scene:
         result = await scene.charge([contract()], loops=30, metering_fault=MeteringFault.NEVER)
         assert result.completed, result.error
         assert backend.receipts == []
 
-    scene(act, backend, metered())
 
-
-def test_a_late_confirmation_still_counts() -> None:
+async def test_a_late_confirmation_still_counts() -> None:
     backend = KeepingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend, metered(1.0, metering_confirmation=0.2)) as scene:
         late = {"loops": 40, "pace": 0.05, "metering_fault": MeteringFault.LATE}
         result = await scene.charge([contract()], **late)
         assert result.completed, result.error
         assert set(confirmations(result)) == {"OK"}
         assert len(backend.receipts) == len(confirmations(result))
 
-    scene(act, backend, metered(1.0, metering_confirmation=0.2))
 
-
-def test_a_car_that_pays_at_the_outlet_is_not_asked() -> None:
+async def test_a_car_that_pays_at_the_outlet_is_not_asked() -> None:
     backend = KeepingBackend()
 
-    async def act(scene: Scene) -> None:
+    async with contract_station(backend, metered()) as scene:
         nothing: list[Iso20Contract] = []
         result = await scene.charge(nothing, loops=20)
         assert result.completed, result.error
         assert confirmations(result) == []
-
-    scene(act, backend, metered())

@@ -6,9 +6,10 @@ After each attack the output is off, and the next car charges.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -86,32 +87,28 @@ class Stand:
         return abs(snapshot.present_current) < 0.1 and not snapshot.contactor_closed
 
 
-Attack = Callable[[Stand], Awaitable[None]]
-
-
-def attacked(attack: Attack, *, service: Service = Service.DC, logs: bool = False, **iso20: Any) -> None:
-    """The attack, then a car that charges."""
-
-    async def run() -> None:
-        cable = SimulatedCable()
-        evse = SimulatedDcEvse(cable, isolation_time=0.02)
-        found = configuration(service, tls=True)
-        found = dataclasses.replace(found, iso20=dataclasses.replace(found.iso20, **iso20))
-        records: list[Record] = []
-        backend = SimulatedBackend()
-        reporter = None if logs else records.append
-        async with Station(found, evse, backend, reporter=reporter, sdp_port=0) as station:
-            stand = Stand(station, evse, cable, records)
-            await attack(stand)
-            await stand.leave()
-            cable.set_pilot(ControlPilot.B)
-            await eventually(lambda: stand.off)
-            good = stand.car(service)
-            await good.go(Point.LOOP)
-            await good.go(Point.OVER)
-            await stand.leave()
-
-    asyncio.run(run())
+@contextlib.asynccontextmanager
+async def attacked(
+    *, service: Service = Service.DC, logs: bool = False, **iso20: Any
+) -> AsyncIterator[Stand]:
+    """A station under attack, which then charges another car."""
+    cable = SimulatedCable()
+    evse = SimulatedDcEvse(cable, isolation_time=0.02)
+    found = configuration(service, tls=True)
+    found = dataclasses.replace(found, iso20=dataclasses.replace(found.iso20, **iso20))
+    records: list[Record] = []
+    backend = SimulatedBackend()
+    reporter = None if logs else records.append
+    async with Station(found, evse, backend, reporter=reporter, sdp_port=0) as station:
+        stand = Stand(station, evse, cable, records)
+        yield stand
+        await stand.leave()
+        cable.set_pilot(ControlPilot.B)
+        await eventually(lambda: stand.off)
+        good = stand.car(service)
+        await good.go(Point.LOOP)
+        await good.go(Point.OVER)
+        await stand.leave()
 
 
 async def _silent(car: Iso20Car, body: msgspec.Struct) -> None:
@@ -122,8 +119,8 @@ async def _silent(car: Iso20Car, body: msgspec.Struct) -> None:
 
 
 @pytest.mark.threat("T20-01")
-def test_a_service_renegotiation_before_authorization_leads_nowhere() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_a_service_renegotiation_before_authorization_leads_nowhere() -> None:
+    async with attacked() as stand:
         for _ in range(3):
             car = stand.car()
             await car.go(Point.AUTHORIZATION)
@@ -133,12 +130,10 @@ def test_a_service_renegotiation_before_authorization_leads_nowhere() -> None:
             assert stand.off
             await stand.leave()
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-02")
-def test_after_a_service_renegotiation_nothing_of_the_first_charge_makes_a_start_possible() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_after_a_service_renegotiation_nothing_of_the_first_charge_makes_a_start_possible() -> None:
+    async with attacked() as stand:
         car = stand.car()
         await car.go(Point.WELDED)
         await car.expect(requests.session_stop(ChargingSession.SERVICE_RENEGOTIATION))
@@ -147,12 +142,10 @@ def test_after_a_service_renegotiation_nothing_of_the_first_charge_makes_a_start
         await car.refused(car.delivery(ChargeProgress.START), SEQUENCE)
         assert stand.off
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-03")
-def test_a_resumed_session_tests_the_isolation_before_a_start() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_a_resumed_session_tests_the_isolation_before_a_start() -> None:
+    async with attacked() as stand:
         first = stand.car()
         await first.go(Point.WELDED)
         await first.end(ChargingSession.PAUSE)
@@ -166,12 +159,10 @@ def test_a_resumed_session_tests_the_isolation_before_a_start() -> None:
         await again.refused(again.delivery(ChargeProgress.START), SEQUENCE)
         assert stand.off
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-07")
-def test_messages_of_another_energy_kind_direction_or_mode_move_nothing() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_messages_of_another_energy_kind_direction_or_mode_move_nothing() -> None:
+    async with attacked() as stand:
         zero = rational_number(0.0)
         mode = ac.ScheduledACCLReqControlMode(ev_present_active_power=zero)
         other_kind = ac.ACChargeLoopReq(
@@ -188,24 +179,20 @@ def test_messages_of_another_energy_kind_direction_or_mode_move_nothing() -> Non
             await eventually(lambda: stand.off)
             await stand.leave()
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-07")
-def test_a_second_handshake_in_the_session_closes_it() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_a_second_handshake_in_the_session_closes_it() -> None:
+    async with attacked() as stand:
         car = stand.car()
         await car.go(Point.LOOP)
         await car.send_raw(car.encode(car.offer(), None, None), "supportedAppProtocolReq")
         assert isinstance(await car.wire.wait_closed(5.0), Closed)
         await eventually(lambda: stand.off)
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-08")
-def test_after_a_failed_nothing_is_processed() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_after_a_failed_nothing_is_processed() -> None:
+    async with attacked() as stand:
         for point in (Point.AUTHORIZATION, Point.CABLE_CHECK, Point.LOOP):
             car = stand.car()
             await car.go(point)
@@ -214,12 +201,10 @@ def test_after_a_failed_nothing_is_processed() -> None:
             await eventually(lambda: stand.off)
             await stand.leave()
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-09")
-def test_no_pause_with_energy_at_the_output_or_in_the_tests_before_it() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_no_pause_with_energy_at_the_output_or_in_the_tests_before_it() -> None:
+    async with attacked() as stand:
         for point in (Point.PRE_CHARGE, Point.START, Point.LOOP):
             car = stand.car()
             await car.go(point)
@@ -229,25 +214,23 @@ def test_no_pause_with_energy_at_the_output_or_in_the_tests_before_it() -> None:
             await eventually(lambda: stand.off)
             await stand.leave()
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-10")
 @pytest.mark.parametrize("pilot", [ControlPilot.B, ControlPilot.E, ControlPilot.F])
-def test_the_pilot_ends_the_energy_while_a_schedule_is_exchanged_under_power(pilot: ControlPilot) -> None:
-    async def attack(stand: Stand) -> None:
+async def test_the_pilot_ends_the_energy_while_a_schedule_is_exchanged_under_power(
+    pilot: ControlPilot,
+) -> None:
+    async with attacked() as stand:
         car = stand.car()
         await car.go(Point.LOOP)
         await car.expect(car.delivery(ChargeProgress.SCHEDULE_RENEGOTIATION))
         stand.cable.set_pilot(pilot)
         await eventually(lambda: stand.off)
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-10")
-def test_the_pilot_ends_standby() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_the_pilot_ends_standby() -> None:
+    async with attacked(standby=True) as stand:
         car = stand.car()
         await car.go(Point.LOOP)
         await car.expect(car.delivery(ChargeProgress.STANDBY))
@@ -255,12 +238,10 @@ def test_the_pilot_ends_standby() -> None:
         await eventually(lambda: stand.off)
         assert isinstance(await car.wire.wait_closed(5.0), Closed)
 
-    attacked(attack, standby=True)
-
 
 @pytest.mark.threat("T20-11")
-def test_the_largest_profile_and_the_longest_list_of_warnings_are_bounded() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_the_largest_profile_and_the_longest_list_of_warnings_are_bounded() -> None:
+    async with attacked() as stand:
         car = stand.car()
         await car.go(Point.AUTHORIZATION)
         wrong = msgspec.structs.replace(
@@ -279,23 +260,19 @@ def test_the_largest_profile_and_the_longest_list_of_warnings_are_bounded() -> N
         long = msgspec.structs.replace(profile, ev_power_profile_entries=entries)
         await large.expect(requests.power_delivery(ChargeProgress.START, long))
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-13")
-def test_a_negative_target_in_a_service_of_one_direction_draws_nothing_from_the_car() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_a_negative_target_in_a_service_of_one_direction_draws_nothing_from_the_car() -> None:
+    async with attacked() as stand:
         car = stand.car()
         await car.go(Point.LOOP)
         await _wants(car, -50.0)
         assert min(stand.set_points) == 0.0
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-13")
-def test_a_permission_that_is_withdrawn_ends_the_discharge() -> None:
-    async def attack(stand: Stand) -> None:
+async def test_a_permission_that_is_withdrawn_ends_the_discharge() -> None:
+    async with attacked(service=Service.DC_BPT) as stand:
         car = stand.car(Service.DC_BPT)
         await car.go(Point.LOOP)
         await _wants(car, -20.0)
@@ -305,8 +282,6 @@ def test_a_permission_that_is_withdrawn_ends_the_discharge() -> None:
         await _wants(car, -20.0)
         assert stand.set_points[-1] == 0.0
         stand.station.permit_discharge(None)
-
-    attacked(attack, service=Service.DC_BPT)
 
 
 async def _wants(car: Iso20Car, amperes: float) -> None:
@@ -319,8 +294,8 @@ async def _wants(car: Iso20Car, amperes: float) -> None:
 
 @pytest.mark.threat("T20-14")
 @pytest.mark.parametrize("stamp", [0, 1, 2**63, 2**64 - 1])
-def test_the_time_of_a_car_changes_nothing(stamp: int) -> None:
-    async def attack(stand: Stand) -> None:
+async def test_the_time_of_a_car_changes_nothing(stamp: int) -> None:
+    async with attacked() as stand:
         car = stand.car()
         car.stamp = stamp
         await car.go(Point.LOOP)
@@ -328,12 +303,11 @@ def test_the_time_of_a_car_changes_nothing(stamp: int) -> None:
         assert answer.header.time_stamp > 1e15  # microseconds of now
         await car.go(Point.OVER)
 
-    attacked(attack)
-
 
 @pytest.mark.threat("T20-15")
-def test_what_a_car_says_is_one_escaped_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async def attack(stand: Stand) -> None:
+async def test_what_a_car_says_is_one_escaped_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with attacked(logs=True) as stand:
         car = stand.car()
         await car.go(Point.SETUP)
         name = "EV\r\n2026-01-01 secc granted\x1b[31m"
@@ -349,9 +323,6 @@ def test_what_a_car_says_is_one_escaped_line_of_the_log(caplog: pytest.LogCaptur
             ev_termination_explanation="three\r\x1b[2Jfour",
         )
         await car.expect(stop)
-
-    caplog.set_level(logging.DEBUG)
-    attacked(attack, logs=True)
     lines = [record.getMessage() for record in caplog.records]
     assert any("three" in line for line in lines)
     assert not [line for line in lines if {"\n", "\r", "\x1b"} & set(line)]
@@ -359,8 +330,8 @@ def test_what_a_car_says_is_one_escaped_line_of_the_log(caplog: pytest.LogCaptur
 
 @pytest.mark.threat("T20-16")
 @pytest.mark.parametrize("watts", [-1_000_000.0, 1_000_000.0])
-def test_a_target_of_energy_management_beyond_the_outlet_is_cut(watts: float) -> None:
-    async def attack(stand: Stand) -> None:
+async def test_a_target_of_energy_management_beyond_the_outlet_is_cut(watts: float) -> None:
+    async with attacked(service=Service.DC_BPT) as stand:
         car = stand.car(Service.DC_BPT, ControlMode.DYNAMIC)
         await car.go(Point.LOOP)
         stand.station.set_power(watts)
@@ -372,5 +343,3 @@ def test_a_target_of_energy_management_beyond_the_outlet_is_cut(watts: float) ->
             await asyncio.sleep(0.05)
         assert (min(stand.set_points) < 0) is (watts < 0)
         assert -60.0 <= min(stand.set_points) <= max(stand.set_points) <= car.script.vehicle.max_current
-
-    attacked(attack, service=Service.DC_BPT)
