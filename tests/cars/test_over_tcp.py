@@ -102,9 +102,9 @@ async def drive(recording: Recording) -> tuple[list[str | None], list[EndSession
         ("citroen_ec4", "1_din_spec"),
     ],
 )
-def test_a_recorded_car_ends_as_it_chose(file: str, name: str) -> None:
+async def test_a_recorded_car_ends_as_it_chose(file: str, name: str) -> None:
     (recording,) = [one for one in load(shared(f"cars/{file}.jsonl")) if name in one.name]
-    codes, ends = asyncio.run(drive(recording))
+    codes, ends = await drive(recording)
     assert [code for code in codes if code is None or not code.startswith("OK")] == []
     assert len(codes) == len(recording.exchanges)
     paused = name.startswith("ac_iso2")
@@ -112,7 +112,7 @@ def test_a_recorded_car_ends_as_it_chose(file: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("recording", [ac_session(), dc_session(), din_session()], ids=["ac", "dc", "din"])
-def test_a_recording_of_our_own_ends_as_its_car_chose(recording: Recording) -> None:
-    codes, ends = asyncio.run(drive(recording))
+async def test_a_recording_of_our_own_ends_as_its_car_chose(recording: Recording) -> None:
+    codes, ends = await drive(recording)
     assert [code for code in codes if code is None or not code.startswith("OK")] == []
     assert ends[0].reason is EndReason.TERMINATED

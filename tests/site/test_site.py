@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import os
 from pathlib import Path
@@ -80,13 +79,13 @@ def test_a_site_without_an_authority_signs_nothing(tmp_path: Path) -> None:
     assert not hasattr(open_site(settings(tmp_path)), "sign_certificate")
 
 
-def test_the_sub_ca_renews_the_stations_certificate(tmp_path: Path) -> None:
+async def test_the_sub_ca_renews_the_stations_certificate(tmp_path: Path) -> None:
     site = open_site(settings(tmp_path, authority=tmp_path))
     assert isinstance(site, SigningSite)
     key = new_key()
     name = PKI[Kind.SECC_LEAF].certificate.subject.common_name
     request = make_request(key, Kind.SECC_LEAF, common_name=name, organization="Test only", country="DE")
-    leaf, *above = (read_certificate(der) for der in asyncio.run(site.sign_certificate(request)))
+    leaf, *above = [read_certificate(der) for der in await site.sign_certificate(request)]
     assert leaf.public_key == key.public_key()
     assert above == [PKI[Kind.CPO_SUB_CA_2].certificate, PKI[Kind.CPO_SUB_CA_1].certificate]
 

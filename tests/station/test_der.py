@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +55,7 @@ class Run:
         return end
 
 
-def charged(
+async def charged(
     plan: Iso20Plan = PLAN,
     *,
     backend: GridBackend | None = None,
@@ -68,14 +67,6 @@ def charged(
     cable = SimulatedCable()
     run = Run(EvResult(), [], backend or GridBackend(), Follower(cable))
 
-    async def session() -> None:
-        station = Station(config, run.evse, run.backend, reporter=see, sdp_port=0)
-
-        async with station:
-            seen.append(lambda: meanwhile(station))
-            ev = ScriptedEvcc(plan, cable=cable, tls=False, sdp_port=station.sdp_port or 0, patience=8.0)
-            run.result = await ev.charge()
-
     seen: list[Callable[[], None]] = []
 
     def see(record: Record) -> None:
@@ -84,13 +75,18 @@ def charged(
         if first and seen:
             seen.pop()()
 
-    asyncio.run(session())
+    station = Station(config, run.evse, run.backend, reporter=see, sdp_port=0)
+
+    async with station:
+        seen.append(lambda: meanwhile(station))
+        ev = ScriptedEvcc(plan, cable=cable, tls=False, sdp_port=station.sdp_port or 0, patience=8.0)
+        run.result = await ev.charge()
     return run
 
 
 @pytest.mark.parametrize("control", ControlMode)
-def test_an_ev_charges_by_the_rules_of_the_grid(control: ControlMode) -> None:
-    run = charged(dataclasses.replace(PLAN, control=control, grid_event=5, grid_event_at=3))
+async def test_an_ev_charges_by_the_rules_of_the_grid(control: ControlMode) -> None:
+    run = await charged(dataclasses.replace(PLAN, control=control, grid_event=5, grid_event_at=3))
     assert run.result.completed, run.result.error
     (first, second) = run.messages(der.ACChargeParameterDiscoveryRes)
     assert first.ac_cpd_res_energy_transfer_mode == second.ac_cpd_res_energy_transfer_mode
@@ -100,13 +96,13 @@ def test_an_ev_charges_by_the_rules_of_the_grid(control: ControlMode) -> None:
     assert str(run.end.reason) == "terminated by the EV"
 
 
-def test_the_station_discharges_and_asks_for_reactive_power_within_its_limits() -> None:
+async def test_the_station_discharges_and_asks_for_reactive_power_within_its_limits() -> None:
     def meanwhile(station: Station) -> None:
         station.set_power(-7000.0)
         station.set_grid_targets(GridTargets(reactive=9000.0, max_discharge=5000.0))
 
     plan = dataclasses.replace(PLAN, control=ControlMode.DYNAMIC, loops=10)
-    run = charged(plan, meanwhile=meanwhile)
+    run = await charged(plan, meanwhile=meanwhile)
     assert run.result.completed, run.result.error
     last = run.messages(der.ACChargeLoopRes)[-1].cl_res_control_mode
     assert last.evse_target_active_power.value * 10.0**last.evse_target_active_power.exponent == -5000
@@ -123,25 +119,27 @@ def test_the_station_discharges_and_asks_for_reactive_power_within_its_limits() 
         (Iso20Misbehaviour.EARLY_START, "FAILED_SequenceError"),
     ],
 )
-def test_an_ev_that_misbehaves_is_refused_and_the_contactor_opens(how: Iso20Misbehaviour, code: str) -> None:
-    run = charged(dataclasses.replace(PLAN, tamper=misbehaving(how)))
+async def test_an_ev_that_misbehaves_is_refused_and_the_contactor_opens(
+    how: Iso20Misbehaviour, code: str
+) -> None:
+    run = await charged(dataclasses.replace(PLAN, tamper=misbehaving(how)))
     assert str(run.end.code) == code
     assert run.evse.snapshot().contactor_closed is not True
 
 
-def test_a_fluttering_grid_does_not_flood_the_back_end() -> None:
+async def test_a_fluttering_grid_does_not_flood_the_back_end() -> None:
     plan = dataclasses.replace(PLAN, loops=20, tamper=misbehaving(Iso20Misbehaviour.FLUTTERING_GRID))
-    run = charged(plan)
+    run = await charged(plan)
     assert run.result.completed, run.result.error
     assert 1 <= len(run.backend.events) <= 3
 
 
-def test_rules_that_contradict_each_other_are_reported_and_the_ev_only_charges() -> None:
+async def test_rules_that_contradict_each_other_are_reported_and_the_ev_only_charges() -> None:
     broken = object.__new__(type(CODE))
     for field in dataclasses.fields(CODE):
         object.__setattr__(broken, field.name, getattr(CODE, field.name))
     object.__setattr__(broken, "cos_phi_setpoint", True)
-    run = charged(backend=GridBackend(broken))
+    run = await charged(backend=GridBackend(broken))
     assert run.result.completed, run.result.error
     complaints = [one.text for one in run.records if isinstance(one, LinkRecord)]
     assert any("grid_code: " in text and "exclude each other" in text for text in complaints)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import io
 from pathlib import Path
@@ -32,7 +31,7 @@ from tests.support.prices import DAY, LEVELS, for_all, fragment, message, signat
 PLAN = Iso20Plan(loops=3, pace=0.02, pricing=Pricing.ABSOLUTE)
 
 
-def charged(
+async def charged(
     backend: PricingBackend, plan: Iso20Plan = PLAN, trace: io.StringIO | None = None
 ) -> list[Record]:
     """The records of one session, which must be complete."""
@@ -44,17 +43,14 @@ def charged(
     records: list[Record] = []
     cable = SimulatedCable()
 
-    async def session() -> None:
-        recorder = None if trace is None else Recorder(trace.write, config, now=0.0, wall=0.0)
-        station = Station(
-            config, SimulatedDcEvse(cable), backend, reporter=records.append, recorder=recorder, sdp_port=0
-        )
-        async with station:
-            ev = ScriptedEvcc(plan, cable=cable, tls=False, sdp_port=station.sdp_port or 0, patience=8.0)
-            result = await ev.charge()
-        assert result.error == ""
-
-    asyncio.run(session())
+    recorder = None if trace is None else Recorder(trace.write, config, now=0.0, wall=0.0)
+    station = Station(
+        config, SimulatedDcEvse(cable), backend, reporter=records.append, recorder=recorder, sdp_port=0
+    )
+    async with station:
+        ev = ScriptedEvcc(plan, cable=cable, tls=False, sdp_port=station.sdp_port or 0, patience=8.0)
+        result = await ev.charge()
+    assert result.error == ""
     ends = [
         one.output for one in records if isinstance(one, OutputRecord) and isinstance(one.output, EndSession)
     ]
@@ -72,9 +68,9 @@ def outputs(records: list[Record], kind: type) -> list[Any]:
     return [one.output for one in records if isinstance(one, OutputRecord) and isinstance(one.output, kind)]
 
 
-def test_an_ev_gets_the_prices_and_its_choice_is_recorded() -> None:
+async def test_an_ev_gets_the_prices_and_its_choice_is_recorded() -> None:
     backend = PricingBackend(for_all())
-    records = charged(backend)
+    records = await charged(backend)
     (one,) = offered(records).scheduled_se_res_control_mode.schedule_tuple  # type: ignore[union-attr]
     assert one.charging_schedule.absolute_price_schedule is not None
     assert [need.pricing for need in backend.price_needs] == [Pricing.ABSOLUTE]
@@ -87,18 +83,18 @@ def test_an_ev_gets_the_prices_and_its_choice_is_recorded() -> None:
     assert any('"name": "OfferChosen", "schedule_id": 1' in as_json(record) for record in records)
 
 
-def test_an_ev_in_dynamic_mode_gets_price_levels() -> None:
+async def test_an_ev_in_dynamic_mode_gets_price_levels() -> None:
     plan = dataclasses.replace(
         PLAN, pricing=Pricing.LEVELS, control=ControlMode.DYNAMIC, service=Service.DC_BPT
     )
-    mode = offered(charged(PricingBackend(for_all(LEVELS)), plan)).dynamic_se_res_control_mode
+    mode = offered(await charged(PricingBackend(for_all(LEVELS)), plan)).dynamic_se_res_control_mode
     assert mode is not None
     assert mode.price_level_schedule is not None
 
 
-def test_signed_prices_reach_the_ev_byte_for_byte() -> None:
+async def test_signed_prices_reach_the_ev_byte_for_byte() -> None:
     signed = PriceOffer((TuplePrices(SignedPrices(fragment(message()))),), signature(message()))
-    verify(offered(charged(PricingBackend(signed))))
+    verify(offered(await charged(PricingBackend(signed))))
 
 
 @pytest.mark.parametrize(
@@ -111,8 +107,8 @@ def test_signed_prices_reach_the_ev_byte_for_byte() -> None:
     ],
     ids=["NaN", "100000 entries", "overflow", "text"],
 )
-def test_absurd_prices_are_reported_and_the_session_goes_on_without(absurd: Any) -> None:
-    records = charged(PricingBackend(absurd))
+async def test_absurd_prices_are_reported_and_the_session_goes_on_without(absurd: Any) -> None:
+    records = await charged(PricingBackend(absurd))
     (one,) = offered(records).scheduled_se_res_control_mode.schedule_tuple  # type: ignore[union-attr]
     assert one.charging_schedule.absolute_price_schedule is None
     complaints = [
@@ -122,20 +118,20 @@ def test_absurd_prices_are_reported_and_the_session_goes_on_without(absurd: Any)
     assert outputs(records, OfferSent) == []
 
 
-def test_a_back_end_that_raises_costs_no_session() -> None:
+async def test_a_back_end_that_raises_costs_no_session() -> None:
     def broken(_: object) -> PriceOffer | None:
         raise RuntimeError("no tariff")
 
-    records = charged(PricingBackend(broken))
+    records = await charged(PricingBackend(broken))
     assert any(isinstance(one, LinkRecord) and "no tariff" in one.text for one in records)
 
 
 @pytest.mark.inv("INV-35")
 @pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
-def test_a_session_with_prices_can_be_replayed(tmp_path: Path, signed: bool) -> None:
+async def test_a_session_with_prices_can_be_replayed(tmp_path: Path, signed: bool) -> None:
     relayed = PriceOffer((TuplePrices(SignedPrices(fragment(message()))),), signature(message()))
     lines = io.StringIO()
-    charged(PricingBackend(relayed if signed else for_all()), trace=lines)
+    await charged(PricingBackend(relayed if signed else for_all()), trace=lines)
     path = tmp_path / "priced.trace"
     path.write_text(lines.getvalue())
     trace = read(path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from secc.records import LinkEvent, LinkRecord, NoticeRecord, Record
@@ -11,23 +9,20 @@ from secc.session.outputs import Notice, NoticeKind
 from secc.station.reporting import Reports, broadcast
 
 
-def reported(*events: tuple[LinkEvent, str], session: tuple[str, str] = ("", "")) -> list[LinkRecord]:
+async def reported(*events: tuple[LinkEvent, str], session: tuple[str, str] = ("", "")) -> list[LinkRecord]:
     """What a reporter gets for (event, peer) in a session of (id, peer)."""
     records: list[Record] = []
 
-    async def scenario() -> None:
-        reports = Reports(records.append)
-        reports.begin(*session)
-        for event, peer in events:
-            reports.link(event, "text", peer)
-
-    asyncio.run(scenario())
+    reports = Reports(records.append)
+    reports.begin(*session)
+    for event, peer in events:
+        reports.link(event, "text", peer)
     return [record for record in records if isinstance(record, LinkRecord)]
 
 
-def test_link_events_of_the_peer_and_of_the_station_carry_the_session() -> None:
+async def test_link_events_of_the_peer_and_of_the_station_carry_the_session() -> None:
     events = [(LinkEvent.CLOSED, "fe80::1"), (LinkEvent.COMPLAINT, ""), (LinkEvent.REFUSED, "fe80::2")]
-    found = reported(*events, session=("AB", "fe80::1"))
+    found = await reported(*events, session=("AB", "fe80::1"))
     assert [record.session for record in found] == ["AB", "AB", ""]
 
 
@@ -42,8 +37,8 @@ async def test_after_the_session_nothing_carries_its_id() -> None:
 
 
 @pytest.mark.inv("INV-26")
-def test_peers_cause_at_most_twenty_records_at_once_and_alarms_are_never_dropped() -> None:
-    found = reported(*[(LinkEvent.REFUSED, "fe80::2")] * 50, *[(LinkEvent.TLS_ALARM, "")] * 3)
+async def test_peers_cause_at_most_twenty_records_at_once_and_alarms_are_never_dropped() -> None:
+    found = await reported(*[(LinkEvent.REFUSED, "fe80::2")] * 50, *[(LinkEvent.TLS_ALARM, "")] * 3)
     assert [record.event for record in found].count(LinkEvent.REFUSED) == 20
     assert [record.event for record in found].count(LinkEvent.TLS_ALARM) == 3
 

@@ -6,7 +6,7 @@ After each one: alive, off, every command of the outlet lawful, the next car cha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -22,20 +22,12 @@ from tests.support.attacks import DcOutlet, at, attacked, body_of, refused_and_c
 from tests.support.wire import Car
 
 
-def play(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
-    asyncio.run(scenario())
-
-
-def refused(point: str, body: BodyElement, code: str, *, dc: bool = False) -> None:
+async def refused(point: str, body: BodyElement, code: str, *, dc: bool = False) -> None:
     """This request at this point, answered by this code and the end."""
-
-    async def scenario() -> None:
-        async with attacked(dc=dc) as bed:
-            car = await at(bed, point, dc=dc)
-            bed.outlet.pilot = ControlPilot.C if point == "power on" else bed.outlet.pilot
-            await refused_and_closed(car, body, code)
-
-    play(scenario)
+    async with attacked(dc=dc) as bed:
+        car = await at(bed, point, dc=dc)
+        bed.outlet.pilot = ControlPilot.C if point == "power on" else bed.outlet.pilot
+        await refused_and_closed(car, body, code)
 
 
 # --- bits that no encoder writes ---------------------------------------------------------------------------
@@ -105,8 +97,8 @@ async def test_odd_maxima_of_an_ac_vehicle_are_refused_or_taken(value: int) -> N
 
 @pytest.mark.threat("MSG-06")
 @pytest.mark.parametrize("body", [r.dc_parameters(), r.dc_parameters(EnergyTransferMode.DC_UNIQUE)])
-def test_a_mode_that_is_not_offered_is_refused(body: BodyElement) -> None:
-    refused("parameters", body, "FAILED_WrongEnergyTransferMode")
+async def test_a_mode_that_is_not_offered_is_refused(body: BodyElement) -> None:
+    await refused("parameters", body, "FAILED_WrongEnergyTransferMode")
 
 
 @pytest.mark.threat("MSG-10")
@@ -152,13 +144,13 @@ async def test_a_size_outside_the_schema_is_an_error_or_bounds_the_schedule(entr
         (r.payment_selection(services=(2, 3, 4)), "FAILED_NoChargeServiceSelected"),
     ],
 )
-def test_services_that_are_not_offered_are_refused(body: BodyElement, code: str) -> None:
-    refused("selection", body, code)
+async def test_services_that_are_not_offered_are_refused(body: BodyElement, code: str) -> None:
+    await refused("selection", body, code)
 
 
 @pytest.mark.threat("MSG-08")
-def test_a_payment_that_is_not_offered_is_refused() -> None:
-    refused("selection", r.payment_selection(PaymentOption.CONTRACT), "FAILED_PaymentSelectionInvalid")
+async def test_a_payment_that_is_not_offered_is_refused() -> None:
+    await refused("selection", r.payment_selection(PaymentOption.CONTRACT), "FAILED_PaymentSelectionInvalid")
 
 
 @pytest.mark.threat("MSG-09")
@@ -192,24 +184,24 @@ async def test_an_evccid_that_is_too_long_closes(size: int) -> None:
     "profile",
     [((0, r.watts(30_000, 1)),), ((0, r.watts(1000)), (60, r.watts(30_000, 1))), ((0, r.watts(-1)),)],
 )
-def test_a_profile_above_the_schedule_is_refused(
+async def test_a_profile_above_the_schedule_is_refused(
     dc: bool, profile: tuple[tuple[int, iso2.PhysicalValue], ...]
 ) -> None:
-    refused("power on", r.power_delivery(profile=profile), "FAILED_ChargingProfileInvalid", dc=dc)
+    await refused("power on", r.power_delivery(profile=profile), "FAILED_ChargingProfileInvalid", dc=dc)
 
 
 @pytest.mark.threat("MSG-04")
-def test_a_profile_after_the_end_of_the_schedule_is_refused() -> None:
+async def test_a_profile_after_the_end_of_the_schedule_is_refused() -> None:
     late = ((0, r.watts(1000)), (90_000, r.watts(1000)))
-    refused("power on", r.power_delivery(profile=late), "FAILED_ChargingProfileInvalid")
+    await refused("power on", r.power_delivery(profile=late), "FAILED_ChargingProfileInvalid")
 
 
 @pytest.mark.threat("MSG-05")
 @pytest.mark.parametrize("dc", [False, True])
 @pytest.mark.parametrize("schedule_id", [2, 255])
-def test_a_schedule_that_was_not_offered_is_refused(dc: bool, schedule_id: int) -> None:
+async def test_a_schedule_that_was_not_offered_is_refused(dc: bool, schedule_id: int) -> None:
     body = r.power_delivery(schedule_id=schedule_id)
-    refused("power on", body, "FAILED_TariffSelectionInvalid", dc=dc)
+    await refused("power on", body, "FAILED_TariffSelectionInvalid", dc=dc)
 
 
 # --- targets -----------------------------------------------------------------------------------------------
