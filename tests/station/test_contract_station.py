@@ -73,7 +73,7 @@ def with_responder(folder: Path, port: int) -> Site:
     return site
 
 
-def test_a_contract_is_looked_up_at_the_responders_that_its_chain_names(tmp_path: Path) -> None:
+async def test_a_contract_is_looked_up_at_the_responders_that_its_chain_names(tmp_path: Path) -> None:
     write_hierarchy(FOREIGN, tmp_path, NOW)
     with responder(tmp_path) as port:
         site = with_responder(tmp_path, port)
@@ -82,15 +82,15 @@ def test_a_contract_is_looked_up_at_the_responders_that_its_chain_names(tmp_path
             site.pki[kind].certificate for kind in (Kind.CONTRACT_LEAF, Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1)
         )
         car.key = site.pki[Kind.CONTRACT_LEAF].key
-        (result,) = play(site, AC, car)
+        (result,) = await play(site, AC, car)
         assert result.completed, result.error
         assert [one.not_revoked for one in granted(site) if isinstance(one, VerifiedContract)] == [True]
         at = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         Authority(tmp_path, Kind.MO_SUB_CA_2).revoke(Revocation(car.chain[0].serial, at))
-        (result,) = play(site, AC, car)
+        (result,) = await play(site, AC, car)
         assert result.error == "PaymentDetailsRes: FAILED_CertificateRevoked"
         assert ("refused", "leaf_revoked") in site.events()
-    (result,) = play(site, AC, car)
+    (result,) = await play(site, AC, car)
     assert result.error == "PaymentDetailsRes: FAILED_CertificateRevoked"  # default deny
     assert ("refused", "revocation_unknown") in site.events()
 
@@ -126,26 +126,26 @@ def foreigner(site: Site) -> Wallet:
 @pytest.mark.parametrize(
     ("wanted", "error"), [(True, ""), (False, "PaymentDetailsRes: FAILED_CertChainError")]
 )
-def test_a_chain_without_a_known_root_is_for_the_central_system_where_that_is_wanted(
+async def test_a_chain_without_a_known_root_is_for_the_central_system_where_that_is_wanted(
     site: Site, wanted: bool, error: str
 ) -> None:
     site.other_backend = central = Central()
     site.pnc = {"central_validation": wanted}
     # The names are the same: only without our own root of that name is it an unknown one.
     (site.folder / "mo_root.pem").write_bytes(site.pki[Kind.OEM_ROOT].certificate.pem)
-    (result,) = play(site, AC, foreigner(site))
+    (result,) = await play(site, AC, foreigner(site))
     assert result.error == error
     assert len(central.asked_about) == wanted
     assert all(str(one.emaid) == EMAID_TEXT and one.pem for one in central.asked_about)
 
 
-def test_a_forged_proof_is_not_forwarded(site: Site) -> None:
+async def test_a_forged_proof_is_not_forwarded(site: Site) -> None:
     site.other_backend = central = Central()
     site.pnc = {"central_validation": True}
     (site.folder / "mo_root.pem").write_bytes(site.pki[Kind.OEM_ROOT].certificate.pem)
     car = foreigner(site)
     car.misbehaviour = Misbehaviour.WRONG_KEY
-    (result,) = play(site, AC, car)
+    (result,) = await play(site, AC, car)
     assert result.error == "AuthorizationRes: FAILED_SignatureError"
     assert central.asked_about == []
 
@@ -154,7 +154,7 @@ def test_a_forged_proof_is_not_forwarded(site: Site) -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_an_answer_by_a_service_of_another_root_is_forwarded_only_where_that_is_wanted(
+async def test_an_answer_by_a_service_of_another_root_is_forwarded_only_where_that_is_wanted(
     site: Site, wanted: bool
 ) -> None:
     kinds = (Kind.CPS_SUB_CA_2, Kind.CPS_SUB_CA_1)
@@ -164,7 +164,7 @@ def test_an_answer_by_a_service_of_another_root_is_forwarded_only_where_that_is_
     site.pnc = {"forward_unverified": wanted}
     car = site.wallet()
     car.roots = [FOREIGN[Kind.V2G_ROOT].certificate]
-    (result,) = play(site, AC, car)
+    (result,) = await play(site, AC, car)
     delivered = [
         record.output
         for record in site.records
@@ -181,27 +181,27 @@ def test_an_answer_by_a_service_of_another_root_is_forwarded_only_where_that_is_
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x80\x98 no message"])
-def test_what_is_no_answer_is_never_forwarded(site: Site, payload: bytes) -> None:
+async def test_what_is_no_answer_is_never_forwarded(site: Site, payload: bytes) -> None:
     class Lying(LocalBackend):
         async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
             return ProvisioningAnswer(payload)
 
     site.other_backend = Lying(site.backend.store)
     site.pnc = {"forward_unverified": True}
-    (result,) = play(site, AC, site.wallet())
+    (result,) = await play(site, AC, site.wallet())
     assert result.error == "CertificateInstallationRes: FAILED_NoCertificateAvailable"
 
 
 # --- records ----------------------------------------------------------------------------------------------
 
 
-def test_the_journal_has_every_refusal_grant_delivery_and_receipt_and_no_name(
+async def test_the_journal_has_every_refusal_grant_delivery_and_receipt_and_no_name(
     site: Site, tmp_path: Path
 ) -> None:
     site.journal = Journal(tmp_path / "journal")
     trickster = site.wallet(contract_days=300)
     trickster.misbehaviour = Misbehaviour.OTHER_EMAID
-    play(site, AC, site.wallet(), trickster)
+    await play(site, AC, site.wallet(), trickster)
     site.journal.close()
     kept = list(records(site.journal.path))
     kinds = [record["record"] for record in kept]
@@ -235,28 +235,30 @@ def replayed(site: Site, tmp_path: Path) -> Difference | None:
     return replay(read(path))
 
 
-def test_sessions_with_an_installation_and_with_a_trick_can_be_replayed(site: Site, tmp_path: Path) -> None:
+async def test_sessions_with_an_installation_and_with_a_trick_can_be_replayed(
+    site: Site, tmp_path: Path
+) -> None:
     site.trace, site.pnc = [], {"forward_unverified": True}
     trickster = site.wallet(contract_days=300)
     trickster.misbehaviour = Misbehaviour.SWAPPED_SUB_CAS
-    results = play(site, AC, site.wallet(), trickster)
+    results = await play(site, AC, site.wallet(), trickster)
     assert [result.completed for result in results] == [True, False]
     assert replayed(site, tmp_path) is None
 
 
-def test_a_session_that_was_validated_centrally_can_be_replayed(site: Site, tmp_path: Path) -> None:
+async def test_a_session_that_was_validated_centrally_can_be_replayed(site: Site, tmp_path: Path) -> None:
     site.trace, site.other_backend, site.pnc = [], Central(), {"central_validation": True}
     (site.folder / "mo_root.pem").write_bytes(site.pki[Kind.OEM_ROOT].certificate.pem)
-    (result,) = play(site, AC, foreigner(site))
+    (result,) = await play(site, AC, foreigner(site))
     assert result.completed, result.error
     assert replayed(site, tmp_path) is None
 
 
-def test_who_asks_for_a_contract_too_often_is_recorded(site: Site) -> None:
+async def test_who_asks_for_a_contract_too_often_is_recorded(site: Site) -> None:
     site.pnc = {"provisioning_limit": 1}
     stranger = site.wallet()
     stranger.oem = FOREIGN[Kind.OEM_LEAF]
-    results = play(site, AC, stranger, stranger)
+    results = await play(site, AC, stranger, stranger)
     assert [result.error for result in results] == [
         "CertificateInstallationRes: FAILED_NoCertificateAvailable"
     ] * 2

@@ -49,9 +49,9 @@ def codes(result: object) -> list[str]:
 # --- what goes well ---------------------------------------------------------------------------------------
 
 
-def test_a_car_without_a_contract_gets_one_and_charges(site: InstallingSite) -> None:
+async def test_a_car_without_a_contract_gets_one_and_charges(site: InstallingSite) -> None:
     wallet = site.wallet()
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert (result.error, result.completed) == ("", True)
     assert [str(one.emaid) for one in wallet.contracts] == [EMAIDS[0]]
     assert len(site.outputs(ContractDelivered)) == 1
@@ -59,38 +59,38 @@ def test_a_car_without_a_contract_gets_one_and_charges(site: InstallingSite) -> 
     assert (str(leaf.emaid), leaf.generation) == (EMAIDS[0], Generation.ISO20)
 
 
-def test_a_car_with_keys_on_ed448_agrees_by_x448(tmp_path: Path) -> None:
+async def test_a_car_with_keys_on_ed448_agrees_by_x448(tmp_path: Path) -> None:
     site = make_site(tmp_path, keys=KeyType.ED448)
     wallet = site.wallet()
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert (result.error, result.completed) == ("", True)
     assert [key_type(one.key) for one in wallet.contracts] == [KeyType.ED448]
 
 
-def test_a_car_gets_as_many_contracts_as_it_has_room_for_the_preferred_one_first(
+async def test_a_car_gets_as_many_contracts_as_it_has_room_for_the_preferred_one_first(
     site: InstallingSite,
 ) -> None:
     wallet = site.wallet(most=2, wanted=(EMAIDS[2],))
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert result.error == ""
     assert [str(one.emaid) for one in wallet.contracts] == [EMAIDS[2], EMAIDS[0]]
 
 
-def test_a_slow_back_end_keeps_the_car_waiting_and_not_the_loop(site: InstallingSite) -> None:
+async def test_a_slow_back_end_keeps_the_car_waiting_and_not_the_loop(site: InstallingSite) -> None:
     site.backend.delay = 0.4
     wallet = site.wallet()
-    (result,) = play(site, wallet, pace=0.1)
+    (result,) = await play(site, wallet, pace=0.1)
     assert result.error == ""
     assert len(wallet.contracts) == 1
     assert site.backend.asked == 1
     assert result.requests.count("CertificateInstallationReq") > 2
 
 
-def test_an_answer_that_was_too_late_is_there_at_the_next_session(site: InstallingSite) -> None:
+async def test_an_answer_that_was_too_late_is_there_at_the_next_session(site: InstallingSite) -> None:
     site.iso20 = {"installation": 0.1}
     site.backend.delay = 0.6
     late, again = site.wallet(), site.wallet()
-    first, second = play(site, late, again, pace=0.15)
+    first, second = await play(site, late, again, pace=0.15)
     assert codes(first) == ["WARNING_NoCertificateAvailable"]
     assert (first.error, first.completed) == ("", True)  # by external identification
     assert codes(second) == ["OK"]
@@ -111,10 +111,12 @@ def test_an_answer_that_was_too_late_is_there_at_the_next_session(site: Installi
         (Wrong.AGAIN, "FAILED_SequenceError"),
     ],
 )
-def test_a_vehicle_that_breaks_the_rules_is_refused(site: InstallingSite, wrong: Wrong, code: str) -> None:
+async def test_a_vehicle_that_breaks_the_rules_is_refused(
+    site: InstallingSite, wrong: Wrong, code: str
+) -> None:
     site.backend.delay = 0.05
     wallet = site.wallet(wrong)
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert code in result.error
     assert not result.completed
     asked = wrong in (Wrong.OTHER_REQUEST, Wrong.AGAIN)
@@ -122,34 +124,34 @@ def test_a_vehicle_that_breaks_the_rules_is_refused(site: InstallingSite, wrong:
     assert len(wallet.contracts) == int(wrong is Wrong.AGAIN)
 
 
-def test_a_vehicle_that_authorizes_while_it_waits_is_refused(site: InstallingSite) -> None:
+async def test_a_vehicle_that_authorizes_while_it_waits_is_refused(site: InstallingSite) -> None:
     site.backend.delay = 0.2
-    (result,) = play(site, site.wallet(Wrong.AUTHORIZES_EARLY))
+    (result,) = await play(site, site.wallet(Wrong.AUTHORIZES_EARLY))
     assert "AuthorizationRes: FAILED_SequenceError" in result.error
 
 
-def test_a_chain_without_sub_cas_costs_the_contract_and_not_the_session(site: InstallingSite) -> None:
-    (result,) = play(site, site.wallet(Wrong.NO_SUB_CAS))
+async def test_a_chain_without_sub_cas_costs_the_contract_and_not_the_session(site: InstallingSite) -> None:
+    (result,) = await play(site, site.wallet(Wrong.NO_SUB_CAS))
     assert codes(result) == ["WARNING_CertificateValidationError"]
     assert (result.completed, site.backend.asked) == (True, 0)
 
 
-def test_a_flood_costs_three_questions_and_ends(site: InstallingSite) -> None:
+async def test_a_flood_costs_three_questions_and_ends(site: InstallingSite) -> None:
     """Threat 20: each installation costs a request to the back end."""
     site.backend.spoil = lambda _: ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
-    (result,) = play(site, site.wallet(Wrong.FLOOD))
+    (result,) = await play(site, site.wallet(Wrong.FLOOD))
     assert site.backend.asked == 3
     assert codes(result) == ["WARNING_NoCertificateAvailable"] * 4 + ["FAILED"]
     assert not result.completed
 
 
-def test_a_vehicle_with_another_certificate_of_the_same_name_gets_nothing(site: InstallingSite) -> None:
+async def test_a_vehicle_with_another_certificate_of_the_same_name_gets_nothing(site: InstallingSite) -> None:
     """Threat 7: the name alone proves nothing."""
     thief = make_site(site.folder / "thief", seed=b"thief")
     wallet = thief.wallet()
     wallet.roots = site.wallet().roots
     site.oem_roots = [thief.folder / "iso20" / "oem_root.pem"]
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert codes(result) == ["WARNING_NoContractMatchingPCIDFound"]
     assert [event.rule for event in site.backend.store.events("suspicious")] == ["other_certificate"]
 
@@ -205,39 +207,39 @@ def signed_by_a_thief(answer: ProvisioningAnswer) -> ProvisioningAnswer:
     ],
     ids=["wrong signature", "altered ciphertext", "too many authorities", "cut off", "too big", "of -2"],
 )
-def test_an_answer_that_is_not_good_never_reaches_the_car(
+async def test_an_answer_that_is_not_good_never_reaches_the_car(
     site: InstallingSite, spoil: Spoil, rule: str
 ) -> None:
     site.backend.spoil = spoil
     wallet = site.wallet()
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert codes(result) == ["WARNING_NoCertificateAvailable"]
     assert (result.completed, wallet.contracts) == (True, [])
     assert site.rules == [rule]
 
 
-def test_a_key_for_another_vehicle_is_noticed_by_the_car_alone(site: InstallingSite) -> None:
+async def test_a_key_for_another_vehicle_is_noticed_by_the_car_alone(site: InstallingSite) -> None:
     """The station cannot see for which key a contract key was encrypted."""
     other = make_site(site.folder / "other", seed=b"other")
     site.backend.receiver = other.pki[Kind.OEM_LEAF].certificate
     wallet = site.wallet()
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert codes(result) == ["OK"]
     assert wallet.contracts == []
     assert any("another vehicle" in note for note in result.notes)
 
 
-def test_more_contracts_than_the_car_asked_for_are_not_taken(site: InstallingSite) -> None:
+async def test_more_contracts_than_the_car_asked_for_are_not_taken(site: InstallingSite) -> None:
     site.backend.remaining = 9
     wallet = site.wallet()
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert (codes(result), len(wallet.contracts), result.completed) == (["OK"], 1, True)
     assert any("the EV has room for 0" in text for text in site.notices)
 
 
-def test_without_issuers_of_the_generation_there_is_no_contract(site: InstallingSite) -> None:
+async def test_without_issuers_of_the_generation_there_is_no_contract(site: InstallingSite) -> None:
     site.backend._iso20_issuer = None
-    (result,) = play(site, site.wallet())
+    (result,) = await play(site, site.wallet())
     assert codes(result) == ["WARNING_NoContractMatchingPCIDFound"]
 
 
@@ -264,7 +266,7 @@ def certificates(site: InstallingSite) -> dict[Generation, datetime.datetime]:
 
 
 @pytest.mark.req("V2G20-1973")
-def test_a_contract_that_ends_soon_is_renewed_in_both_generations(site: InstallingSite) -> None:
+async def test_a_contract_that_ends_soon_is_renewed_in_both_generations(site: InstallingSite) -> None:
     """The monitor makes the certificate of ISO 15118-20 in advance, and the car gets this one; its twin of
     ISO 15118-2 comes with an update."""
     older, newer = of_both_generations(site, 10)
@@ -273,7 +275,7 @@ def test_a_contract_that_ends_soon_is_renewed_in_both_generations(site: Installi
     assert [(one.prepared, one.failure) for one in found] == [(True, ""), (True, "")]
     assert [event.rule for event in store.events("renewed")] == ["prepared", "prepared"]
     prepared = store._rows("SELECT leaf FROM bundle WHERE generation = ?", Generation.ISO20.value)[0][0]
-    first, second = play(site, newer, older)
+    first, second = await play(site, newer, older)
     assert (first.completed, second.completed) == (True, True), (first.error, second.error)
     assert newer.contracts[0].chain[0].der == prepared
     assert "CertificateUpdateReq" in second.requests
@@ -283,11 +285,13 @@ def test_a_contract_that_ends_soon_is_renewed_in_both_generations(site: Installi
     assert RenewalMonitor(site.backend).look(NOW) == ()
 
 
-def test_a_prepared_contract_is_delivered_with_the_number_of_those_that_follow(site: InstallingSite) -> None:
+async def test_a_prepared_contract_is_delivered_with_the_number_of_those_that_follow(
+    site: InstallingSite,
+) -> None:
     """The number is not signed, and only the request determines it."""
     site.backend.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
     wallet = site.wallet(most=3)
-    (result,) = play(site, wallet)
+    (result,) = await play(site, wallet)
     assert codes(result) == ["OK", "OK", "OK"]
     assert [str(one.emaid) for one in wallet.contracts] == list(EMAIDS)
 
@@ -308,18 +312,18 @@ def test_a_car_with_a_new_provisioning_certificate_gets_no_bundle_for_the_old_on
     assert not site.backend.store.has_bundle(EMAID.parse(EMAIDS[0]), Generation.ISO20)
 
 
-def test_the_record_of_a_delivery_is_kept(site: InstallingSite) -> None:
-    play(site, site.wallet())
+async def test_the_record_of_a_delivery_is_kept(site: InstallingSite) -> None:
+    await play(site, site.wallet())
     kinds = [(event.kind, event.rule) for event in site.backend.store.events()]
     assert ("installed", "") in kinds
     assert ("delivered", "install") in kinds
     assert len(site.outputs(ContractDelivered)) == 1
 
 
-def test_a_trace_of_an_installation_is_replayed_with_the_same_outputs(site: InstallingSite) -> None:
+async def test_a_trace_of_an_installation_is_replayed_with_the_same_outputs(site: InstallingSite) -> None:
     """The proof of the thread is not in the trace: the replay verifies the answer again."""
     lines: list[str] = []
-    play(site, site.wallet(most=2), trace=lines)
+    await play(site, site.wallet(most=2), trace=lines)
     path = site.folder / "session.trace"
     path.write_text("".join(lines), "utf-8")
     assert "VerifiedInstallation" not in "".join(line for line in lines if '"ContractProvisioned"' in line)

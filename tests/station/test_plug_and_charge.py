@@ -28,9 +28,11 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.mark.parametrize("mode", [EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.DC_EXTENDED])
-def test_a_car_without_a_contract_gets_one_charges_and_signs_receipts(site: Site, mode: EnergyMode) -> None:
+async def test_a_car_without_a_contract_gets_one_charges_and_signs_receipts(
+    site: Site, mode: EnergyMode
+) -> None:
     wallet = site.wallet()
-    first, second = play(site, mode, wallet, wallet)
+    first, second = await play(site, mode, wallet, wallet)
     assert first.completed, first.error
     assert second.completed, second.error
     assert "CertificateInstallationReq" in first.requests
@@ -46,10 +48,10 @@ def test_a_car_without_a_contract_gets_one_charges_and_signs_receipts(site: Site
     assert {chain.anchor.certificate.subject.common_name for chain in chains} == {"MORootCA Test"}
 
 
-def test_a_car_whose_contract_ends_soon_is_renewed(site: Site) -> None:
+async def test_a_car_whose_contract_ends_soon_is_renewed(site: Site) -> None:
     wallet = site.wallet(contract_days=10)
     before = wallet.chain[0]
-    (result,) = play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
+    (result,) = await play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
     assert result.completed, result.error
     assert "CertificateUpdateReq" in result.requests
     assert wallet.chain[0].not_after > before.not_after
@@ -71,22 +73,22 @@ REFUSED = [
 ]
 
 
-def test_every_trick_is_refused_and_the_next_car_charges(site: Site) -> None:
+async def test_every_trick_is_refused_and_the_next_car_charges(site: Site) -> None:
     cars = []
     for misbehaviour, _ in REFUSED:
         car = site.wallet(contract_days=300)
         car.misbehaviour = misbehaviour
         cars.append(car)
-    results = play(site, EnergyMode.AC_THREE_PHASE_CORE, *cars, site.wallet(contract_days=300))
+    results = await play(site, EnergyMode.AC_THREE_PHASE_CORE, *cars, site.wallet(contract_days=300))
     assert [result.error for result in results[:-1]] == [error for _, error in REFUSED]
     assert results[-1].completed, results[-1].error
     assert len([event for event in site.events() if event[0] == "refused"]) == len(REFUSED)
 
 
-def test_an_installation_that_another_car_has_signed_is_refused(site: Site) -> None:
+async def test_an_installation_that_another_car_has_signed_is_refused(site: Site) -> None:
     wallet = site.wallet()
     wallet.misbehaviour = Misbehaviour.OTHER_CAR
-    (result,) = play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
+    (result,) = await play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
     assert result.error == "CertificateInstallationRes: FAILED_SignatureError"
     assert site.backend.asked == 0
 
@@ -95,9 +97,9 @@ def test_every_trick_is_tried() -> None:
     assert {trick for trick, _ in REFUSED} | {Misbehaviour.OTHER_CAR} == set(Misbehaviour)
 
 
-def test_a_blocked_contract_is_refused_and_recorded(site: Site) -> None:
+async def test_a_blocked_contract_is_refused_and_recorded(site: Site) -> None:
     site.backend.store.set_status(EMAID.parse(EMAID_TEXT), Status.BLOCKED)
-    (result,) = play(site, EnergyMode.AC_THREE_PHASE_CORE, site.wallet(contract_days=300))
+    (result,) = await play(site, EnergyMode.AC_THREE_PHASE_CORE, site.wallet(contract_days=300))
     assert result.error == "AuthorizationRes: FAILED"
     assert ("refused", "contract blocked or canceled") in site.events()
 
@@ -119,17 +121,17 @@ async def test_a_bundle_that_comes_too_late_is_there_at_the_next_try(site: Site)
     assert site.backend.asked == 1
 
 
-def test_a_car_that_is_not_known_gets_nothing(site: Site) -> None:
+async def test_a_car_that_is_not_known_gets_nothing(site: Site) -> None:
     wallet = site.wallet()
     wallet.oem = make_hierarchy(not_before=NOW - datetime.timedelta(days=3), seed=b"foreign")[Kind.OEM_LEAF]
-    (result,) = play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
+    (result,) = await play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
     assert result.error == "CertificateInstallationRes: FAILED_NoCertificateAvailable"
     assert ("suspicious", "other_certificate") in site.events()
 
 
-def test_no_key_no_challenge_and_no_whole_certificate_of_a_person_is_told(site: Site) -> None:  # PNC-15
+async def test_no_key_no_challenge_and_no_whole_certificate_of_a_person_is_told(site: Site) -> None:  # PNC-15
     wallet = site.wallet()
-    play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
+    await play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
     told = "\n".join(f"{as_json(record)}\n{as_text(record)}" for record in site.records)
     assert wallet.key is not None
     scalar = wallet.key.private_numbers().private_value

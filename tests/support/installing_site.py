@@ -181,7 +181,7 @@ def make_site(folder: Path, seed: bytes = b"both", keys: KeyType = KeyType.SECP5
     return InstallingSite(folder, dict(newer), backend, older)
 
 
-def play(
+async def play(
     site: InstallingSite,
     *wallets: Iso20Wallet | Wallet,
     pace: float = 0.02,
@@ -190,37 +190,34 @@ def play(
     """The sessions of these cars, one after the other, each in the generation of its wallet; `trace` gets
     the lines of a trace."""
 
-    async def run() -> list[EvResult]:
-        cable = SimulatedCable()
-        evse = SimulatedAcEvse(cable)
-        now = asyncio.get_running_loop().time()
-        vehicle = CredentialFiles(
-            chain=site.folder / "iso20" / "vehicle_chain.pem",
-            key=site.folder / "iso20" / "vehicle_leaf_key.pem",
-        )
-        async with Station(
-            site.config,
-            evse,
-            site.backend,
-            reporter=site.records.append,
-            sdp_port=0,
-            recorder=None if trace is None else Recorder(trace.append, site.config, now=now, wall=0.0),
-        ) as station:
-            results = []
-            for wallet in wallets:
-                newer = isinstance(wallet, Iso20Wallet)
-                ev = ScriptedEvcc(
-                    Iso20Plan(service=Service.AC, loops=3, pace=pace, wallet=wallet)
-                    if isinstance(wallet, Iso20Wallet)
-                    else Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=3, pace=pace, wallet=wallet),
-                    cable=cable,
-                    tls=True,
-                    roots=(site.folder / "iso20" if newer else site.folder) / "v2g_root.pem",
-                    certificate=vehicle if newer else None,
-                    sdp_port=station.sdp_port or 0,
-                    patience=8.0,
-                )
-                results.append(await ev.charge())
-            return results
-
-    return asyncio.run(run())
+    cable = SimulatedCable()
+    evse = SimulatedAcEvse(cable)
+    now = asyncio.get_running_loop().time()
+    vehicle = CredentialFiles(
+        chain=site.folder / "iso20" / "vehicle_chain.pem",
+        key=site.folder / "iso20" / "vehicle_leaf_key.pem",
+    )
+    async with Station(
+        site.config,
+        evse,
+        site.backend,
+        reporter=site.records.append,
+        sdp_port=0,
+        recorder=None if trace is None else Recorder(trace.append, site.config, now=now, wall=0.0),
+    ) as station:
+        results = []
+        for wallet in wallets:
+            newer = isinstance(wallet, Iso20Wallet)
+            ev = ScriptedEvcc(
+                Iso20Plan(service=Service.AC, loops=3, pace=pace, wallet=wallet)
+                if isinstance(wallet, Iso20Wallet)
+                else Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=3, pace=pace, wallet=wallet),
+                cable=cable,
+                tls=True,
+                roots=(site.folder / "iso20" if newer else site.folder) / "v2g_root.pem",
+                certificate=vehicle if newer else None,
+                sdp_port=station.sdp_port or 0,
+                patience=8.0,
+            )
+            results.append(await ev.charge())
+        return results

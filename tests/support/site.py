@@ -148,9 +148,7 @@ def make_site(tmp_path: Path, pki: Hierarchy | None = None) -> Site:
     return Site(pki, tmp_path, SlowBackend(store, issuer=issuer, service=service))
 
 
-def play(site: Site, mode: EnergyMode, *wallets: Wallet, **timing: float) -> list[EvResult]:
-    async def run() -> list[EvResult]:
-        async with site.station(mode, **timing) as charge:
-            return [await charge(wallet) for wallet in wallets]  # type: ignore[misc]
-
-    return asyncio.run(run())
+async def play(site: Site, mode: EnergyMode, *wallets: Wallet, **timing: float) -> list[EvResult]:
+    """The sessions of these cars, one after the other."""
+    async with site.station(mode, **timing) as charge:
+        return [await charge(wallet) for wallet in wallets]  # type: ignore[misc]
