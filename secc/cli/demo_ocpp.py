@@ -170,7 +170,7 @@ class _Show:
         kinds = (Kind.V2G_ROOT, Kind.MO_ROOT)
         anchors = trust([(kind, self._pki[kind].certificate) for kind in kinds])
         proved = verify_request(message.body, message.header.signature, request, anchors, self._now)
-        answer = self._roles.provision_now(proved)
+        answer = self._roles.delivery.provision(proved)
         return answer.payload if answer.refusal is None else None
 
     def _config(self, url: str) -> SeccConfig:

@@ -75,7 +75,7 @@ class RenewalMonitor:
         if not due or store.has_bundle(contract.emaid, last.generation, now=now):
             return ""
         try:
-            self._backend.prepare(contract.emaid, last.generation)
+            self._backend.delivery.prepare(contract.emaid, last.generation)
         except SeccError as error:
             return self._failed(contract, error, now)
         text = "waits for the next installation by the car"

@@ -96,7 +96,7 @@ class Certificates:
         message: Any = exi.ISO2.decode(request)
         proved = verify_request(message.body, message.header.signature, request, self.trust, NOW)
         assert proved.action.value == action
-        answer = self.roles().provision_now(proved)
+        answer = self.roles().delivery.provision(proved)
         return answer.payload if answer.refusal is None else None
 
 

@@ -115,17 +115,17 @@ async def test_a_known_car_gets_a_bundle_that_verifies(action: Action) -> None:
 
 
 def test_no_bundle_for_strangers_and_canceled_contracts() -> None:
-    assert LocalBackend(ContractStore()).provision_now(asked()).refusal is Refusal.UNKNOWN
+    assert LocalBackend(ContractStore()).delivery.provision(asked()).refusal is Refusal.UNKNOWN
     site = backend()
     site.store.set_status(E, Status.CANCELED)
-    assert site.provision_now(asked()).refusal is Refusal.CANCELED
+    assert site.delivery.provision(asked()).refusal is Refusal.CANCELED
 
 
 def test_a_car_of_the_same_name_with_another_certificate_gets_nothing() -> None:
     site = LocalBackend(ContractStore(), issuer=mobility_operator(), service=provisioning_service())
     site.store.add_contract(E.text)
     site.store.add_car(hierarchy(b"another PKI")[Kind.OEM_LEAF].certificate, E)
-    assert site.provision_now(asked()).refusal is Refusal.UNKNOWN
+    assert site.delivery.provision(asked()).refusal is Refusal.UNKNOWN
     assert [event.rule for event in site.store.events("suspicious")] == ["other_certificate"]
 
 
@@ -164,7 +164,7 @@ async def test_a_car_that_is_told_of_the_end_finds_its_next_contract_ready() -> 
     for _ in range(2):
         assert await site.authorize_contract("E1", ends_soon()) is Verdict.ACCEPTED
     assert [event.rule for event in site.store.events("renewed")] == ["prepared"]
-    assert verify_response(site.provision_now(asked()).payload, asked(), trusted(), NOW).emaid == E
+    assert verify_response(site.delivery.provision(asked()).payload, asked(), trusted(), NOW).emaid == E
 
 
 async def test_a_next_contract_that_cannot_be_made_keeps_nobody_from_charging() -> None:
@@ -177,10 +177,10 @@ async def test_a_next_contract_that_cannot_be_made_keeps_nobody_from_charging() 
 
 def test_a_bundle_of_an_earlier_contract_is_not_given_out_for_another() -> None:
     site = backend()
-    site.prepare(E)
+    site.delivery.prepare(E)
     site.store.add_contract("DEABC000000002")
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, EMAID.parse("DEABC000000002"))
-    answer = site.provision_now(asked())
+    answer = site.delivery.provision(asked())
     assert str(verify_response(answer.payload, asked(), trusted(), NOW).emaid) == "DEABC000000002"
 
 
@@ -245,7 +245,7 @@ def test_a_prepared_bundle_is_of_no_use_after_the_certificate_of_its_cps_has_end
     """A car would refuse it, although its contract has not ended."""
     clock = Clock()
     site = backend(clock=clock)
-    site.prepare(E)
+    site.delivery.prepare(E)
     leaf, until = site.store._rows("SELECT leaf, until FROM bundle")[0]
     cps = identity(Kind.CPS_LEAF).certificate.not_after
     assert datetime.datetime.fromisoformat(until) == min(cps, read_certificate(leaf).not_after)
@@ -258,7 +258,7 @@ def test_a_bundle_made_before_another_renewal_is_discarded() -> None:
     """A car that has got its next certificate by an update must not get an older one at an installation."""
     site = ending_in(20)
     RenewalMonitor(site).look(NOW)
-    site.provision_now(asked(Action.UPDATE))
+    site.delivery.provision(asked(Action.UPDATE))
     assert not site.store.has_bundle(E, Generation.ISO2)
 
 
@@ -295,12 +295,12 @@ async def test_a_contract_has_a_validity_of_its_own(
 ) -> None:
     site = bounded(begins, ends)
     assert (await site.authorize_contract("E1", proved())) is verdict
-    assert site.provision_now(asked()).refusal is refusal
+    assert site.delivery.provision(asked()).refusal is refusal
 
 
 def test_a_certificate_never_outlives_its_contract() -> None:
     site = bounded(None, NOW + 40 * DAY)
-    site.provision_now(asked())
+    site.delivery.provision(asked())
     assert [one.not_after for one in site.store.certificates()] == [NOW + 40 * DAY]
     (found,) = RenewalMonitor(site).look(NOW + 20 * DAY)
     assert (found.prepared, found.failure) == (False, "")  # nothing to renew
@@ -314,7 +314,7 @@ def test_a_certificate_never_outlives_its_contract() -> None:
 
 def test_the_store_keeps_everything_over_a_restart(tmp_path: Path) -> None:
     site = backend(tmp_path / "site.db")
-    site.provision_now(asked())
+    site.delivery.provision(asked())
     site.store.close()
     again = backend(tmp_path / "site.db")
     assert again.store.contract(EMAID.parse("de-abc-000000001")) is not None
@@ -337,7 +337,7 @@ def test_no_private_key_is_on_the_disk(tmp_path: Path) -> None:
         return made[-1]
 
     issuer.issue = issue  # type: ignore[method-assign, assignment]
-    site.provision_now(asked())
+    site.delivery.provision(asked())
     site.store.close()
     secret = made[0].p256_key.private_numbers().private_value.to_bytes(32, "big")
     assert all(secret not in path.read_bytes() for path in tmp_path.iterdir())
@@ -390,7 +390,7 @@ def test_the_prepared_bundle_is_what_the_car_gets_next() -> None:
     monitor.look(NOW)
     monitor.look(NOW)
     assert [event.rule for event in site.store.events("renewed")] == ["prepared"]
-    answer = site.provision_now(asked())
+    answer = site.delivery.provision(asked())
     assert verify_response(answer.payload, asked(), trusted(), NOW).emaid == E
     assert monitor.look(NOW) == ()
 

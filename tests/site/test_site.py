@@ -51,10 +51,10 @@ def crl(number: int) -> bytes:
 
 def test_the_authority_is_found_in_a_chain_by_its_key(tmp_path: Path) -> None:
     site = open_site(settings(tmp_path))
-    site.prepare(EMAID.parse(E))
-    assert site._issuer is not None
-    assert site._issuer.authority.certificate == PKI[Kind.MO_SUB_CA_2].certificate
-    chain = site._issuer.issue(E, NOW).chain
+    site.delivery.prepare(EMAID.parse(E))
+    assert site.issuers.issuer is not None
+    assert site.issuers.issuer.authority.certificate == PKI[Kind.MO_SUB_CA_2].certificate
+    chain = site.issuers.issuer.issue(E, NOW).chain
     assert chain[1:] == (PKI[Kind.MO_SUB_CA_2].certificate, PKI[Kind.MO_SUB_CA_1].certificate)
 
 
@@ -62,7 +62,7 @@ def test_a_key_with_a_password(tmp_path: Path) -> None:
     made = settings(tmp_path, mo_key_password=tmp_path / "password")
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "mo_sub_ca_2_key.pem").write_bytes(key_pem(PKI[Kind.MO_SUB_CA_2].key, b"secret"))
-    assert open_site(made)._issuer is not None
+    assert open_site(made).issuers.issuer is not None
     (tmp_path / "password").write_text("wrong")
     with pytest.raises(ConfigError, match="password"):
         open_site(made)
@@ -72,7 +72,7 @@ def test_a_site_without_keys_authorises_and_provisions_nothing(tmp_path: Path) -
     nothing = dict.fromkeys(("mo_chain", "mo_key", "cps_chain", "cps_key"))
     site = open_site(settings(tmp_path, **nothing))
     with pytest.raises(CertificateError, match="no issuer of iso15118-2 is configured"):
-        site.prepare(EMAID.parse(E))
+        site.delivery.prepare(EMAID.parse(E))
 
 
 def test_a_site_without_an_authority_signs_nothing(tmp_path: Path) -> None:
@@ -116,8 +116,8 @@ def test_a_list_may_be_pem(tmp_path: Path) -> None:
 
 async def test_what_ends_soon_is_renewed_on_the_way(tmp_path: Path) -> None:
     site = open_site(settings(tmp_path), ExpiryConfig(levels=(10, 3), renew=5))
-    assert site._issuer is not None
-    site.store.add_certificate(site._issuer.issue(E, NOW, not_after=NOW + 8 * DAY).leaf)
+    assert site.issuers.issuer is not None
+    site.store.add_certificate(site.issuers.issuer.issue(E, NOW, not_after=NOW + 8 * DAY).leaf)
     (found,) = await site.expiring(NOW)
     assert (found.level, found.prepared) == (10, False)
     (found,) = await site.expiring(NOW + 4 * DAY)
@@ -157,12 +157,12 @@ def newer_keys(folder: Path, **changes: object) -> SiteIso20Config:
 
 def test_a_site_issues_contracts_of_both_generations(tmp_path: Path) -> None:
     site = open_site(settings(tmp_path, iso20=newer_keys(tmp_path)))
-    assert site._issuer is not None
-    assert site._iso20_issuer is not None
-    assert site._issuer.generation is Generation.ISO2
-    assert site._iso20_issuer.generation is Generation.ISO20
-    assert site._iso20_service is not None
-    assert site._iso20_service.signer.certificate == NEWER[Kind.CPS_LEAF].certificate
+    assert site.issuers.issuer is not None
+    assert site.issuers.iso20_issuer is not None
+    assert site.issuers.issuer.generation is Generation.ISO2
+    assert site.issuers.iso20_issuer.generation is Generation.ISO20
+    assert site.issuers.iso20_service is not None
+    assert site.issuers.iso20_service.signer.certificate == NEWER[Kind.CPS_LEAF].certificate
 
 
 async def test_each_sub_ca_renews_the_certificate_of_its_generation(tmp_path: Path) -> None:

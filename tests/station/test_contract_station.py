@@ -158,7 +158,7 @@ async def test_an_answer_by_a_service_of_another_root_is_forwarded_only_where_th
     site: Site, wanted: bool
 ) -> None:
     kinds = (Kind.CPS_SUB_CA_2, Kind.CPS_SUB_CA_1)
-    site.backend._service = ProvisioningService(
+    site.backend.issuers.service = ProvisioningService(
         FOREIGN[Kind.CPS_LEAF], [FOREIGN[kind].certificate for kind in kinds]
     )
     site.pnc = {"forward_unverified": wanted}
@@ -276,7 +276,7 @@ async def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_th
     issuer = site.issuer()
     store = site.backend.store
     store.add_certificate(issuer.issue(EMAID_TEXT, NOW - DAY, not_after=NOW + 10 * DAY).leaf)
-    site.other_backend = LocalSite(store, issuer=issuer, service=site.backend._service)
+    site.other_backend = LocalSite(store, issuer=issuer, service=site.backend.issuers.service)
 
     async with site.station(AC):
         await eventually(lambda: bool(expiries(site)))

@@ -238,7 +238,7 @@ async def test_more_contracts_than_the_car_asked_for_are_not_taken(site: Install
 
 
 async def test_without_issuers_of_the_generation_there_is_no_contract(site: InstallingSite) -> None:
-    site.backend._iso20_issuer = None
+    site.backend.issuers.iso20_issuer = None
     (result,) = await play(site, site.wallet())
     assert codes(result) == ["WARNING_NoContractMatchingPCIDFound"]
 
@@ -250,10 +250,10 @@ def of_both_generations(site: InstallingSite, days: float) -> tuple[Wallet, Iso2
     """A car whose contract has a certificate of each generation, which end in `days`."""
     end, begin = NOW + datetime.timedelta(days=days), NOW - datetime.timedelta(days=2)
     backend, wallet = site.backend, Wallet(site.older[Kind.OEM_LEAF], [site.older[Kind.V2G_ROOT].certificate])
-    assert backend._issuer is not None
-    assert backend._iso20_issuer is not None
-    older = backend._issuer.issue(EMAIDS[0], begin, not_after=end)
-    newer = backend._iso20_issuer.issue(EMAIDS[0], begin, not_after=end)
+    assert backend.issuers.issuer is not None
+    assert backend.issuers.iso20_issuer is not None
+    older = backend.issuers.issuer.issue(EMAIDS[0], begin, not_after=end)
+    newer = backend.issuers.iso20_issuer.issue(EMAIDS[0], begin, not_after=end)
     wallet.chain, wallet.key = older.chain, older.p256_key
     for one in (older, newer):
         backend.store.add_certificate(one.leaf)
@@ -289,7 +289,7 @@ async def test_a_prepared_contract_is_delivered_with_the_number_of_those_that_fo
     site: InstallingSite,
 ) -> None:
     """The number is not signed, and only the request determines it."""
-    site.backend.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
+    site.backend.delivery.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
     wallet = site.wallet(most=3)
     (result,) = await play(site, wallet)
     assert codes(result) == ["OK", "OK", "OK"]
@@ -298,7 +298,7 @@ async def test_a_prepared_contract_is_delivered_with_the_number_of_those_that_fo
 
 def test_what_prevents_a_renewal_is_reported_in_advance(site: InstallingSite) -> None:
     of_both_generations(site, 10)
-    site.backend._iso20_service = None
+    site.backend.issuers.iso20_service = None
     failures = {one.failure for one in RenewalMonitor(site.backend).look(NOW)}
     assert failures == {"", "no issuer of iso15118-20 is configured"}
 
@@ -306,7 +306,7 @@ def test_what_prevents_a_renewal_is_reported_in_advance(site: InstallingSite) ->
 def test_a_car_with_a_new_provisioning_certificate_gets_no_bundle_for_the_old_one(
     site: InstallingSite,
 ) -> None:
-    site.backend.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
+    site.backend.delivery.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
     other = make_site(site.folder / "other", seed=b"other").pki[Kind.OEM_LEAF].certificate
     site.backend.store.know_car(other)
     assert not site.backend.store.has_bundle(EMAID.parse(EMAIDS[0]), Generation.ISO20)

@@ -74,11 +74,11 @@ class SpoiledBackend(LocalBackend):
         return answer if self.spoil is None else self.spoil(answer)
 
     def _other(self, request: InstallationRequest) -> ProvisioningAnswer:
-        assert self._iso20_issuer is not None
-        assert self._iso20_service is not None
-        issued = self._iso20_issuer.issue(EMAIDS[0], NOW)
+        assert self.issuers.iso20_issuer is not None
+        assert self.issuers.iso20_service is not None
+        issued = self.issuers.iso20_issuer.issue(EMAIDS[0], NOW)
         receiver = self.receiver or request.leaf
-        made = self._iso20_service.bundle(issued, receiver, remaining=self.remaining or 0)
+        made = self.issuers.iso20_service.bundle(issued, receiver, remaining=self.remaining or 0)
         return ProvisioningAnswer(made.payload)
 
 
