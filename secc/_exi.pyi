@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, final
 
-from secc.exi.schema.tables import Raw
+from secc.exi.schema.raw_tables import Raw
 
 __all__ = ["Codec"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from secc.cli import misused, refused
 from secc.exi.schema import notation, xsd
 from secc.exi.schema.notation import NotationError
-from secc.exi.schema.tables import build
+from secc.exi.schema.numbering import build
 
 EXAMPLES = """examples:
   secc schema import vendor.xsd --output schemas

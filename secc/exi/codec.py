@@ -20,7 +20,7 @@ from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
 
 if TYPE_CHECKING:
-    from secc.exi.schema.tables import Raw
+    from secc.exi.schema.raw_tables import Raw
     from secc.exi.xml import XmlForm
 
 __all__ = [

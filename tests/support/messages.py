@@ -17,7 +17,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from secc import exi
-from secc.exi.schema import notation, tables
+from secc.exi.schema import notation, numbering, slots
 from secc.exi.schema.grammar import Datatype, datatype
 from secc.exi.schema.names import field_name
 from secc.exi.schema.notation import XS, ComplexType, Group, Particle, QName, SimpleType, Wildcard
@@ -89,7 +89,7 @@ class Generator:
         full: float = 0.0,
     ) -> None:
         self.schema = schema_sets()[schema] if isinstance(schema, str) else schema
-        self.tables = tables.build(self.schema)
+        self.tables = numbering.build(self.schema)
         self.grammars = self.tables.grammars
         self.module = module or importlib.import_module(f"secc.messages.{self.schema.module}")
         names = [entry.name for entry in self.tables.types]
@@ -154,7 +154,7 @@ class Generator:
             values["value"] = self.simple(simple, rng)
             if type_name.local == "SignatureValueType":  # a signature without octets signs nothing
                 values["value"] = values["value"] or b"\x01"
-        elif tables.ordered_content(self.grammars, ct):
+        elif slots.ordered_content(self.grammars, ct):
             values["content"] = tuple(self.items(ct, rng, depth))
         else:
             for group in self.grammars.content(ct):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from secc.exi.schema import notation, tables
+from secc.exi.schema import notation, numbering, tables
 from secc.exi.schema.grammar import Datatype, Grammars, GrammarState, Production, datatype
 from secc.exi.schema.names import class_name, field_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
@@ -117,7 +117,7 @@ def test_two_types_with_one_class_name_are_refused(tmp_path: Path) -> None:
         tmp_path, '[element]\ne = "A_BType"\n[type.ABType]\ndoc = "d"\n[type.A_BType]\ndoc = "d"'
     )
     with pytest.raises(NotationError, match=r"own: class names used twice: \['AB'\]"):
-        python.Module(tables.build(schema), {"urn:example": "own"}).text()
+        python.Module(numbering.build(schema), {"urn:example": "own"}).text()
 
 
 # --- names ------------------------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ def test_an_enumeration_is_the_index_of_its_literal(tmp_path: Path) -> None:
 def test_a_set_has_its_known_number_of_roots(
     name: str, documents: int, fragments: int, bits: tuple[int, int]
 ) -> None:
-    built = tables.build(schema_sets()[name])
+    built = numbering.build(schema_sets()[name])
     assert (len(built.documents), len(built.fragments)) == (documents, fragments)
     assert (built.document_bits, built.fragment_bits) == bits
 
@@ -377,7 +377,7 @@ def golden(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", IN_GOLDEN)
 def test_roots_are_those_of_a_general_exi_processor(name: str) -> None:
-    built = tables.build(schema_sets()[name])
+    built = numbering.build(schema_sets()[name])
     show = _namer(built.schema)
     (expected,) = [entry for entry in golden(name) if "document" in entry]
     assert [show(q) for q in built.grammars.documents] == expected["document"]
@@ -475,19 +475,19 @@ def test_the_generated_files_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_request_has_one_response_in_pairs() -> None:
-    module = python.Module(tables.build(schema_sets()["iso2"]), _owners())
+    module = python.Module(numbering.build(schema_sets()["iso2"]), _owners())
     assert ("PowerDeliveryReq", "PowerDeliveryRes") in module.pairs()
     assert len(module.pairs()) == 17
 
 
 def test_a_docstring_carries_its_requirement_ids() -> None:
-    module = python.Module(tables.build(schema_sets()["iso2"]), _owners())
+    module = python.Module(numbering.build(schema_sets()["iso2"]), _owners())
     text = module.doc(QName("SessionSetupReqType", "urn:iso:15118:2:2013:MsgBody"))
     assert text.endswith("[V2G2-188] [V2G2-189]")
 
 
 def test_the_page_of_messages_lists_fields_with_unit_and_response() -> None:
-    text = pages.text({name: tables.build(schema) for name, schema in schema_sets().items()})
+    text = pages.text({name: numbering.build(schema) for name, schema in schema_sets().items()})
     assert "| `EVSETimeStamp` | `evse_time_stamp` | int, 64 bits | 0..1 | s since 1970 |" in text
     assert "Answered by [`SessionSetupRes`](#iso2-sessionsetupres)." in text
 
@@ -527,7 +527,7 @@ def test_the_uri_tables_are_those_of_a_general_processor() -> None:
 
 
 def test_a_name_of_several_types_keeps_its_code_and_is_no_fragment() -> None:
-    built = tables.build(schema_sets()["iso20-ac-der-iec"])
+    built = numbering.build(schema_sets()["iso20-ac-der-iec"])
     left_out = {built.names[root.name].local for root in built.fragments if root.kind == tables.ESCAPE}
     assert "IntentionalDelayPowerControl" in left_out
     assert len(built.fragments) == len(built.grammars.fragments)

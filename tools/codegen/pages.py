@@ -16,7 +16,8 @@ from secc.exi.schema.notation import (
     SimpleType,
     particles,
 )
-from secc.exi.schema.tables import Tables, ordered_content
+from secc.exi.schema.slots import ordered_content
+from secc.exi.schema.tables import Tables
 from tools.codegen.python import Module
 
 _INTRO = """\

@@ -94,7 +94,7 @@ pub(crate) struct Codec {
 
 #[pymethods]
 impl Codec {
-    /// `schema` names the table set or is one (`secc.exi.schema.tables.Raw`); `types` and `enums` are its
+    /// `schema` names the table set or is one (`secc.exi.schema.raw_tables.Raw`); `types` and `enums` are its
     /// classes in table order (None for a flat type); `item` is the class of ordered content, `messages` are
     /// those among `types` that are documents of their own. `direct`: objects are made and read by their
     /// memory where that is certain; False never does.

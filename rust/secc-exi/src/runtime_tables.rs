@@ -18,7 +18,7 @@ type RawRoot = (u16, u8, u16, bool);
 type RawRecord = (Vec<(u8, u8, i16, u16)>, u64, u8, Option<(u8, u8, u32)>);
 type RawRelaxed = (Vec<(u16, u8, u16)>, u8, u16, u8, u16, u8, u16);
 
-/// The tables as `secc.exi.schema.tables.Tables.raw()` gives them.
+/// The tables as `secc.exi.schema.raw_tables.raw` gives them.
 #[derive(FromPyObject)]
 pub(crate) struct Raw {
     name: String,

@@ -11,7 +11,9 @@ import msgspec
 from secc.exi.codec import Codec, FullLists
 from secc.exi.schema.names import class_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
-from secc.exi.schema.tables import SINGLE, FieldSlot, TypeEntry, build
+from secc.exi.schema.numbering import build
+from secc.exi.schema.raw_tables import raw
+from secc.exi.schema.tables import SINGLE, FieldSlot, TypeEntry
 
 __all__ = ["compile_codec"]
 
@@ -40,7 +42,7 @@ def compile_codec(schema: SchemaSet, *, full_lists: FullLists = "specified") -> 
     abstract = {by_type[name] for name, ct in schema.complex.items() if ct.abstract}
     roots = tuple(dict.fromkeys(m for m in messages if m is not None and m not in abstract))
     vars(module).update(TYPES=tuple(classes), ENUMS=tuple(enums), MESSAGES=roots)
-    return Codec(tables.raw(), module, roots, full_lists=full_lists)
+    return Codec(raw(tables), module, roots, full_lists=full_lists)
 
 
 def _message_class(entry: TypeEntry, module: str) -> type[msgspec.Struct]:

@@ -10,7 +10,7 @@ import pytest
 import xmlschema
 
 from secc import exi
-from secc.exi.schema import notation, tables, xsd
+from secc.exi.schema import notation, numbering, tables, xsd
 from secc.exi.schema.notation import Group, NotationError, Particle, SchemaSet
 from tests.support.messages import ROOT
 from tests.support.vectors import lines
@@ -264,7 +264,7 @@ def test_a_schema_is_imported_with_all_that_it_imports(name: str, exported: Path
     assert {space.uri: space.prefix for space in spaces} == prefixes
     assert set(prefixes.values()) == {space.prefix for space in schema.namespaces}
     imported = SchemaSet(name, spaces, schema.root, schema.module, schema.flatten)
-    again, built = tables.build(imported), tables.build(schema)
+    again, built = numbering.build(imported), numbering.build(schema)
     assert again.states == built.states
     assert again.documents == built.documents
     assert again.fragments == built.fragments
