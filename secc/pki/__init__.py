@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from secc.pki import contract as contract
     from secc.pki import keys as keys
     from secc.pki import provisioning as provisioning
+    from secc.pki import receipts as receipts
     from secc.pki import revocation as revocation
     from secc.pki import rules as rules
     from secc.pki import signed_prices as signed_prices
@@ -82,7 +83,17 @@ _HOMES = {
         "TrustStore",
     ),
 }
-_MODULES = ("contract", "keys", "provisioning", "revocation", "rules", "signed_prices", "vehicle", "xmldsig")
+_MODULES = (
+    "contract",
+    "keys",
+    "provisioning",
+    "receipts",
+    "revocation",
+    "rules",
+    "signed_prices",
+    "vehicle",
+    "xmldsig",
+)
 
 __all__ = [
     # identifiers

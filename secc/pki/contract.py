@@ -15,15 +15,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hmac
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography.hazmat.primitives import hashes
 
-from secc.errors import CertificateError, IdentifierError, SignatureError
+from secc.errors import CertificateError, IdentifierError
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chain_messages import certificates_of
 from secc.pki.chains import ChainPolicy, UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
 from secc.pki.identifiers import EMAID
 from secc.pki.kinds import Generation
@@ -38,11 +38,11 @@ from secc.pki.revocation import (
 from secc.pki.rules import Rule, broken
 from secc.pki.suites import suite_of
 from secc.pki.trust import Role, TrustStore
-from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature, iso20_part, read_signed_info
+from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature, iso20_part
 from secc.pki.xmldsig import verify as verify_signature
 
 if TYPE_CHECKING:
-    from secc.messages.iso20_common import PnCAReqAuthorizationMode, SignedMeteringData
+    from secc.messages.iso20_common import PnCAReqAuthorizationMode
 
 __all__ = [
     "ContractPolicy",
@@ -52,17 +52,12 @@ __all__ = [
     "PresentedContract",
     "UnanchoredContract",
     "VerifiedContract",
-    "VerifiedReceipt",
     "authorize",
     "authorize_forwarded",
-    "certificates_of",
     "present",
     "present_without_anchor",
     "verify",
-    "verify_evidence",
     "verify_forwarded",
-    "verify_metering",
-    "verify_receipt",
     "weigh",
 ]
 
@@ -203,48 +198,6 @@ class ForwardedContract(UnanchoredContract):
     """The signature of AuthorizationReq with the challenge."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class VerifiedReceipt:
-    """A meter reading signed with the contract key: the evidence to store. Made only here."""
-
-    contract: VerifiedContract | ForwardedContract
-    request: iso2.MeteringReceiptReq | SignedMeteringData
-    """What was signed, by the protocol of the session."""
-    proof: VerifiedSignature
-    """The signed octets, with the signature."""
-    seal: dataclasses.InitVar[object]
-
-    def __post_init__(self, seal: object) -> None:
-        if seal is not _SEAL:
-            raise TypeError("only secc.pki.contract can make a VerifiedReceipt")
-
-    @property
-    def session_id(self) -> bytes:
-        """Of the session that was metered."""
-        return self.request.session_id
-
-    @property
-    def meter_id(self) -> str:
-        """The meter."""
-        return self.request.meter_info.meter_id
-
-    @property
-    def energy(self) -> int | None:
-        """Wh on the meter, delivered to vehicles."""
-        request = self.request
-        if isinstance(request, iso2.MeteringReceiptReq):
-            return request.meter_info.meter_reading
-        return request.meter_info.charged_energy_reading_wh
-
-    @property
-    def exported(self) -> int | None:
-        """Wh on the meter, taken from vehicles; None where the reading has none."""
-        request = self.request
-        if isinstance(request, iso2.MeteringReceiptReq):
-            return None
-        return request.meter_info.bpt_discharged_energy_reading_wh
-
-
 def present(
     chain: iso2.CertificateChain,
     emaid: str,
@@ -358,78 +311,6 @@ def authorize_forwarded(
     chain = verify_without_anchor(certificates, Role.CONTRACT, now, policy.chain)
     soon = _check_shown(chain, None, now, policy)
     return ForwardedContract(chain, chain.emaid, soon, seal=_SEAL, proof=proof)
-
-
-def verify_receipt(
-    contract: VerifiedContract | ForwardedContract,
-    request: iso2.MeteringReceiptReq,
-    signature: Signature | None,
-    *,
-    compat: frozenset[Compat] = STRICT,
-) -> VerifiedReceipt:
-    """Verify the signature of a receipt with the contract key of the session [V2G2-903]. Raises
-    SignatureError.
-
-    The caller must compare the values with those that were sent.
-    """
-    element = SignedPart("MeteringReceiptReq", request)
-    proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=compat)
-    return VerifiedReceipt(contract, request, proof, seal=_SEAL)
-
-
-def verify_metering(
-    contract: VerifiedContract | ForwardedContract,
-    data: SignedMeteringData,
-    signature: Signature | None,
-    *,
-    generation: Generation = Generation.ISO20,
-    compat: frozenset[Compat] = STRICT,
-) -> VerifiedReceipt:
-    """Verify the signature of a metering confirmation of ISO 15118-20 with the contract key of the session.
-    Raises SignatureError.
-
-    The caller must compare the values with those that were sent.
-    """
-    element, key = iso20_part("SignedMeteringData", data), contract.chain.leaf.key
-    proof = verify_signature(signature, (element,), key, generation=generation, compat=compat)
-    return VerifiedReceipt(contract, data, proof, seal=_SEAL)
-
-
-def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf: Certificate) -> None:
-    """Verify a stored receipt again, in the octets of `VerifiedReceipt.proof`. Raises SignatureError.
-
-    SignedInfo must contain the digest of the fragment, and `leaf` must have signed SignedInfo.
-    """
-    suite = suite_of(leaf.key, Generation.LAB)
-    if suite is None:
-        raise SignatureError(f"a key of type {leaf.key_type} signs no message", rule="curve")
-    info = read_signed_info(signed_info)
-    if [one.digest_value for one in info.reference] != [suite.digest(fragment)]:
-        raise SignatureError("the receipt differs from what was signed", rule="digest")
-    if fault := suite.fault(signature):
-        raise SignatureError(fault, rule="signature_value")
-    if not suite.has_made(leaf.key, signature, signed_info):
-        raise SignatureError("not signed with the contract key", rule="signature")
-
-
-class _SubCertificates(Protocol):
-    @property
-    def certificate(self) -> tuple[bytes, ...]: ...
-
-
-class _ChainMessage(Protocol):
-    """A chain in a message of either protocol."""
-
-    @property
-    def certificate(self) -> bytes: ...
-    @property
-    def sub_certificates(self) -> _SubCertificates | None: ...
-
-
-def certificates_of(chain: _ChainMessage) -> tuple[bytes, ...]:
-    """Return the certificates of a message as received, leaf first."""
-    subs: Sequence[bytes] = () if chain.sub_certificates is None else chain.sub_certificates.certificate
-    return (chain.certificate, *subs)
 
 
 _SEAL = object()

@@ -21,8 +21,9 @@ from secc.errors import CertificateError, DecodeError
 from secc.messages import iso20_common as m
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
+from secc.pki.chain_messages import certificates_of
 from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_anchored_or_not, verify_chain
-from secc.pki.contract import ContractPolicy, certificates_of
+from secc.pki.contract import ContractPolicy
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.iso20_delivery import WrappedKey, check_wrapped, curve_of
 from secc.pki.kinds import Generation

@@ -20,8 +20,9 @@ from secc.errors import CertificateError, ChainError, DecodeError, IdentifierErr
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chain_messages import certificates_of
 from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_anchored_or_not, verify_chain
-from secc.pki.contract import ContractPolicy, certificates_of
+from secc.pki.contract import ContractPolicy
 from secc.pki.delivery import DeliveredKey, check_delivery
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind, describe, require

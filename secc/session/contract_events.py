@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         ForwardedContract,
         PresentedContract,
         VerifiedContract,
-        VerifiedReceipt,
     )
     from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, VerifiedBundle
+    from secc.pki.receipts import VerifiedReceipt
     from secc.pki.trust import TrustStore
     from secc.pki.vehicle import VehicleIdentity
 

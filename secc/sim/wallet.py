@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature, X509IssuerSerial
 from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chain_messages import certificates_of
 from secc.pki.chains import verify_chain
-from secc.pki.contract import ContractPolicy, certificates_of
+from secc.pki.contract import ContractPolicy
 from secc.pki.delivery import DeliveredKey, decrypt_key
 from secc.pki.issuing import Identity, new_key
 from secc.pki.profiles import Kind

@@ -22,9 +22,9 @@ from typing import Any
 
 from secc.errors import CertificateError
 from secc.pki.certificates import Certificate, read_certificate
-from secc.pki.contract import verify_evidence
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Generation, generation_of
+from secc.pki.receipts import verify_evidence
 from secc.pki.rules import Rule
 from secc.private_files import make_private
 from secc.site.issuing import Bundle

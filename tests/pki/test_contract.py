@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-import msgspec
 import pytest
 
 from secc.errors import CertificateError
@@ -18,11 +17,9 @@ from secc.pki.contract import (
     PresentedContract,
     UnanchoredContract,
     VerifiedContract,
-    VerifiedReceipt,
     present,
     present_without_anchor,
     verify,
-    verify_receipt,
     weigh,
 )
 from secc.pki.issuing import new_key
@@ -205,8 +202,6 @@ def test_only_the_module_makes_proofs() -> None:
         UnanchoredContract(unknown.chain, unknown.emaid, False, seal=object())
     with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
         ForwardedContract(unknown.chain, unknown.emaid, False, seal=object(), proof=proved().proof)
-    with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
-        VerifiedReceipt(proved(), None, proved().proof, seal=None)  # type: ignore[arg-type]
 
 
 def proof_fails(
@@ -268,25 +263,6 @@ def test_a_contract_that_has_ended_since_it_was_shown() -> None:
     assert caught.value.response_code == "FAILED_CertificateExpired"
 
 
-# --- receipts ---------------------------------------------------------------------------------------------
-
-RECEIPT = iso2.MeteringReceiptReq(
-    id="id1", session_id=bytes(8), sa_schedule_tuple_id=1, meter_info=iso2.MeterInfo(meter_id="m")
-)
-
-
-def test_a_receipt_is_evidence() -> None:
-    receipt = verify_receipt(proved(), RECEIPT, wallet().sign(RECEIPT))
-    assert receipt.request == RECEIPT
-    assert len(receipt.proof.value) == 64
-
-
-def test_a_receipt_changed_after_signing() -> None:
-    changed = msgspec.structs.replace(RECEIPT, sa_schedule_tuple_id=2)
-    with pytest.raises(CertificateError):
-        verify_receipt(proved(), changed, wallet().sign(RECEIPT))
-
-
 def test_module_has_no_function_that_returns_a_bool() -> None:
-    from_module = [contract.present, contract.weigh, contract.verify, contract.verify_receipt]
+    from_module = [contract.present, contract.weigh, contract.verify]
     assert all(str(one.__annotations__["return"]) != "bool" for one in from_module)

@@ -10,10 +10,11 @@ import pytest
 from secc.errors import CertificateError, IdentifierError
 from secc.messages import iso2
 from secc.pki.certificates import read_certificate
-from secc.pki.contract import VerifiedContract, present, verify, verify_receipt
+from secc.pki.contract import VerifiedContract, present, verify
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import Action, ProvisioningRequest, Refusal, verify_request, verify_response
+from secc.pki.receipts import verify_receipt
 from secc.session.contract_events import (
     ContractGranted,
     ContractRefused,

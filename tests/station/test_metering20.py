@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from secc.messages import iso20_common as common
-from secc.pki.contract import verify_evidence
+from secc.pki.receipts import verify_evidence
 from secc.ports import RecordsContracts
 from secc.session.contract_events import ContractRecord, ContractRefused, StoreReceipt
 from secc.session.outputs import EndReason

@@ -19,6 +19,7 @@ from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki import contract as contracts
 from secc.pki import provisioning as deliveries
+from secc.pki import receipts
 from secc.pki.contract import Evidence
 from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
 from secc.session.contract_events import ContractProvisioned, ContractTerms
@@ -111,7 +112,7 @@ JUDGES: tuple[tuple[Any, str, int], ...] = (
     (contracts, "verify", 4),
     (deliveries, "verify_request", 2),
     (deliveries, "verify_response", 1),
-    (contracts, "verify_receipt", 3),
+    (receipts, "verify_receipt", 3),
 )
 """Where the core judges a proof, and how many arguments say which proof it is."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -24,6 +24,7 @@ from secc.session.ticket import Ticket
 
 if TYPE_CHECKING:
     from secc.session.context import Context
+    from secc.session.iso20.states import Iso20State
 
 
 class ServiceOffer(msgspec.Struct, frozen=True):
@@ -282,6 +283,11 @@ def side(session: Context) -> Iso20Side:
     if not isinstance(session.room, Iso20Side):
         raise RuntimeError(f"{type(session.room).__name__} is not the data of ISO 15118-20")
     return session.room
+
+
+def session_state(session: Context) -> Iso20State:
+    """The state at hand, for a handler that stays in it."""
+    return cast("Iso20State", session.state)  # rows of ISO 15118-20 only
 
 
 def selection(session: Context) -> Selection:

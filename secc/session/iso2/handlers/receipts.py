@@ -68,7 +68,7 @@ def _take(session: Context, request: iso2.MeteringReceiptReq) -> None:
         raise _not_valid("schedule", "not the schedule that was followed")
     compat = terms_of(session).policy.compat
     try:
-        receipt = pki.contract.verify_receipt(
+        receipt = pki.receipts.verify_receipt(
             payer.contract, request, wire.signature_of(session), compat=compat
         )
     except CertificateError as error:

@@ -15,7 +15,7 @@ from secc.session.iso20.handlers.parking import after_charging
 from secc.session.iso20.handlers.power import delivered, stop_before
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import wrong
-from secc.session.iso20.side import side
+from secc.session.iso20.side import session_state, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import NoticeKind
 from secc.session.quantities import Milli, milli
@@ -129,11 +129,6 @@ def leave_standby(session: Context, request: m.PowerDeliveryReq) -> S:
     follow(session, offer)
     side(session).resting = False
     return delivered(session, S.WAIT_FIRST_LOOP_DC, code)
-
-
-def session_state(session: Context) -> S:
-    """The state at hand, which stays."""
-    return cast("S", session.state)  # rows of this table only
 
 
 def start_overtaken(session: Context, _: None) -> S:

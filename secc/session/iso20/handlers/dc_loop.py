@@ -12,11 +12,10 @@ from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
 from secc.session.iso20 import billing, discharge, needs, numbers, steering, terms, wire
 from secc.session.iso20.handlers import metering
-from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import evse_status, watch
 from secc.session.iso20.refusals import Elements, Iso20Refused
-from secc.session.iso20.side import selection, side
+from secc.session.iso20.side import selection, session_state, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.isolation import agreed
 from secc.session.quantities import ZERO, ChargeLimit, DischargeLimit, Milli, milli, signed

@@ -12,18 +12,17 @@ from secc.errors import CertificateError
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ResponseCode
 from secc.messages.xmldsig import Signature
-from secc.pki.contract import verify_metering
 from secc.pki.kinds import Generation
+from secc.pki.receipts import verify_metering
 from secc.session import ending
 from secc.session.agreed import ContractPayer
 from secc.session.context import Context
 from secc.session.contract import terms_of
 from secc.session.contract_events import ContractRefused, StoreReceipt
 from secc.session.iso20 import billing, wire
-from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.refusals import Iso20Refused
-from secc.session.iso20.side import MeteringQuestion, side
+from secc.session.iso20.side import MeteringQuestion, session_state, side
 from secc.session.iso20.states import Iso20State, SideState
 from secc.session.outputs import NoticeKind
 from secc.session.states import Timer

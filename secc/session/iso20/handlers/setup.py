@@ -15,11 +15,10 @@ from secc.session.inputs import AuthorizationDecided
 from secc.session.iso20 import grid_rules, installing, vehicle_status
 from secc.session.iso20.handlers import contract
 from secc.session.iso20.handlers.attempts import failed
-from secc.session.iso20.handlers.dc import session_state
 from secc.session.iso20.header import head
 from secc.session.iso20.pausing import Kept
 from secc.session.iso20.refusals import Iso20Refused
-from secc.session.iso20.side import side
+from secc.session.iso20.side import session_state, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outputs import Authorize, NoticeKind
 from secc.session.paused import PausedSession

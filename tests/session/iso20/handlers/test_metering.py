@@ -9,7 +9,7 @@ import pytest
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import EvseNotification
-from secc.pki.contract import verify_evidence
+from secc.pki.receipts import verify_evidence
 from secc.session.contract_events import ContractRefused, StoreReceipt
 from secc.session.inputs import PauseRequested, StopRequested
 from secc.session.iso20.states import Iso20State as S
