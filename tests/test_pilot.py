@@ -162,7 +162,7 @@ def test_an_error_goes_through_x1_and_ef_and_leaves_the_network() -> None:
     bench.put(p.SessionOver(EndReason.SEQUENCE_TIMEOUT))
     assert bench.take() == [
         p.StationLink(up=False, reason="sequence timeout"),
-        p.Leave("D-LINK_ERROR"),
+        p.Leave("D-LINK_ERROR", failed=True),
         p.Show(p.STEADY),
     ]
     bench.wait(3.0)

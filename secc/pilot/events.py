@@ -145,6 +145,8 @@ class Leave:
     """To the matching: leave the logical network."""
 
     reason: str
+    failed: bool = False
+    """True: after an error, D-LINK_ERROR."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

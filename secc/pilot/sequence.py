@@ -344,7 +344,7 @@ class PilotSequence:
         had_link = self._link_since is not None
         self._drop_link(reason)
         if leave and had_link:
-            self._outputs.append(Leave("D-LINK_ERROR"))
+            self._outputs.append(Leave("D-LINK_ERROR", failed=True))
         if self.state not in (PilotState.OFFERING, PilotState.CONNECTED, PilotState.WAKING):
             return  # with a nominal duty cycle nothing is interrupted [V2G3-M07-12]
         self._errors += 1

@@ -73,6 +73,13 @@ class SlacConfig(Settings, section="slac"):
     Many modems do not support the request."""
     slac_init: float = 40.0
     """TT_EVSE_SLAC_init, 20 to 50: from 5 % duty cycle to the first CM_SLAC_PARM.REQ."""
+    reset_after: int = 0
+    """Matches in a row that fail at the modem or the link, or unanswered keys beyond the first four, after
+    which the station resets its modem (Qualcomm, Lumissil), at most once a minute. 0: never. A modem that
+    boots from this host needs the program that loads its firmware again."""
+    key_check: float = 30.0
+    """Seconds between two questions to an idle modem whether it still has its key; 0: it is not asked. A
+    modem that has lost the key gets it again before the next EV."""
     attenuation_offset: float = 0.0
     """dB of the station's receive path, subtracted from the measured profile."""
     validation: Validation = Validation.OFF
@@ -112,6 +119,8 @@ class SlacConfig(Settings, section="slac"):
         check_range(self.slac_init, "slac.slac_init", 1.0, 50.0)
         check_range(self.link_delay, "slac.link_delay", 0.0, 12.0)
         check_range(self.step_ef, "slac.step_ef", 0.001, 60.0)
+        check_range(self.key_check, "slac.key_check", 0.0, 3600.0)
+        check_range(self.reset_after, "slac.reset_after", 0, 100)
         soonest = self.step_ef + _SHORTEST_OFFER
         check(
             self.fallback_within == 0.0 or soonest <= self.fallback_within <= 600.0,

@@ -20,7 +20,9 @@ from secc.ports import PlcModem, SleepsModem
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, decode, encode
+from secc.slac.get_key import GetKeyCnf, GetKeyReq
 from secc.slac.keys import nid_of
+from secc.slac.parameters import CcoMode, ModuleReadCnf, ModuleReadReq, SlacRole
 from secc.station.raw_modem import RawModem
 
 __all__ = [
@@ -104,7 +106,13 @@ class SimulatedModem:
         """True: of an unknown maker, it answers none of the questions that makers have added."""
         self.amplitude_map: m.AmpMapReq | None = None
         """The limit of its power that the host has set last."""
+        self.role = SlacRole.EVSE
+        """In another role it measures no sounds."""
+        self.firmware = b"SIMULATED-QCA7000-1.0"
+        self.restart_time = 1.0
+        """Seconds without an answer after a reset."""
         self.host = b""
+        self._down_until = 0.0
         self._line = line
         self._to_host = to_host
         self.nmk = b""
@@ -113,7 +121,7 @@ class SimulatedModem:
 
     def from_host(self, data: bytes) -> None:
         """A frame of the host: for this modem, or for the line."""
-        if self.silent or len(data) < 14:
+        if self.silent or self._line.clock() < self._down_until or len(data) < 14:
             return
         self.host = data[6:12]
         if data[12:14] == ETHERTYPE.to_bytes(2, "big"):
@@ -159,7 +167,18 @@ class SimulatedModem:
                 answer = v.OperationAttributesCnf(0, message.cookie, message.report, report)
                 self._to_host(encode(Frame(self.host, self.mac, answer, bytes(_OP_ATTR_TAIL))))
             case v.SoftwareVersionReq():
-                self._answer(v.SoftwareVersionCnf(0, 0x22, b"SIMULATED-QCA7000-1.0"))
+                self._answer(v.SoftwareVersionCnf(0, 0x22, self.firmware))
+            case v.RestartReq():
+                self._answer(v.RestartCnf(0))
+                self.nmk, self._down_until = b"", self._line.clock() + self.restart_time
+            case ModuleReadReq(offset=offset, length=length):
+                block = bytearray(0x2000)
+                block[0xF4], block[0x1653] = CcoMode.ALWAYS.value, self.role.value
+                self._answer(ModuleReadCnf(0, offset, bytes(block[offset : offset + length])))
+            case GetKeyReq(nid=nid, my_nonce=nonce):
+                has_it = self.nmk != b"" and nid_of(self.nmk) == nid
+                nmk = self.nmk if has_it else bytes(16)
+                self._answer(GetKeyCnf(0 if has_it else 1, nid, nmk, your_nonce=nonce))
             case v.NetworkInfoReq():
                 linked = [other.mac for other in self._others() if self.linked_to(other)]
                 self._answer(v.NetworkInfoCnf.of(nid_of(self.nmk), self.mac, linked))
@@ -168,9 +187,11 @@ class SimulatedModem:
                 self._answer(v.LinkStatusCnf(0, int(up)))
 
     def _hear(self, sender: SimulatedModem, data: bytes) -> None:
+        if self._line.clock() < self._down_until:
+            return
         self._to_host(data)
         with contextlib.suppress(FramingError):
-            if isinstance(decode(data).message, m.MnbcSoundInd):
+            if isinstance(decode(data).message, m.MnbcSoundInd) and self.role is SlacRole.EVSE:
                 level = self._line.attenuation(sender, self)
                 profile = bytes(min(255, max(0, level + _RIPPLE[i % 8])) for i in range(m.GROUPS))
                 self._to_host(encode(Frame(BROADCAST, self.mac, m.AttenProfileInd(data[6:12], profile))))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from secc.settings.slac import LinkStatus, SlacConfig
 from secc.slac.events import FrameVerdict, LinkReady, ModemFound, Outcome, Output, RunReport, SendFrame
+from secc.slac.fitness import Shortcoming
 from secc.slac.frames import Frame, Message, encode
 from secc.slac.keys import NetworkKey
 from secc.slac.messages import AmpMapReq
@@ -31,6 +32,9 @@ class MatchingContext:
         self.fallback_after: float | None = None
         """Seconds without a run after which the outlet falls back to basic charging."""
         self.link_used = False
+        """Whether the EV has a connection over the link."""
+        self.link_carried = False
+        """Whether it has had one over this link."""
         self.pilot_ready = False
         self.modem = ModemFound(b"")
         self.runs: dict[bytes, Run] = {}
@@ -43,6 +47,13 @@ class MatchingContext:
         self.negatives = 0
         self.key_result: int | None = None
         """Result byte with which the modem confirmed the key in use."""
+        self.shortcomings: tuple[Shortcoming, ...] = ()
+        self.parameters_asked = False
+        self.answers_key: bool | None = None
+        """Whether the modem answers CM_GET_KEY.REQ; None: not known yet."""
+        self.failures = 0
+        """Matches in a row that failed at the modem or the link."""
+        self.last_reset: float | None = None
         self.answers_link = self.link_unwatched = False
         """Whether the modem has ever answered a link status request, and whether silence was reported."""
         self.amp_map_tries = 0
@@ -147,6 +158,7 @@ class MatchingContext:
             self.drop(other, Outcome.OTHER_MATCHED)
         self.pending.clear()
         self.winner = run
+        self.link_carried = False
         self.key_given = True
 
     def link_ready(self) -> SlacState:

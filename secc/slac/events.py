@@ -3,6 +3,8 @@
 import dataclasses
 import enum
 
+from secc.slac.fitness import Shortcoming
+from secc.slac.parameters import CcoMode, SlacRole
 from secc.slac.states import SlacState
 from secc.slac.vendor import Vendor
 
@@ -11,6 +13,7 @@ __all__ = [
     "Armed",
     "FrameReceived",
     "Input",
+    "KeyLost",
     "KeyRefused",
     "LeaveLink",
     "LinkGone",
@@ -20,7 +23,9 @@ __all__ = [
     "ModemFound",
     "ModemLost",
     "ModemOpened",
+    "ModemReset",
     "ModemSilent",
+    "ModemUnfit",
     "NoRequest",
     "Outcome",
     "Output",
@@ -93,6 +98,8 @@ class LeaveLink:
     """D-LINK_TERMINATE or D-LINK_ERROR: leave the logical network [V2G3-M09-17] [V2G3-M07-06]."""
 
     reason: str = "D-LINK_TERMINATE"
+    failed: bool = False
+    """True: D-LINK_ERROR. A link that never carried a connection then counts as a failed match."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,6 +180,29 @@ class ModemFound:
     vendor: Vendor | None = None
     hardware: str = ""
     firmware: str = ""
+    role: SlacRole | None = None
+    """Side of SLAC that its firmware serves; None: unknown, it cannot be read from every modem."""
+    cco: CcoMode | None = None
+    """Whether it becomes the coordinator of its network; None: unknown."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModemUnfit:
+    """The modem cannot serve a station; it is used all the same, as its answer may be wrong."""
+
+    reason: Shortcoming
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModemReset:
+    """The station resets its modem, see `slac.reset_after`; no EV is answered until the modem has its key."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeyLost:
+    """The idle modem no longer has its key, it has probably restarted; the key is set again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -267,8 +297,11 @@ Output = (
     | Armed
     | ModemSilent
     | KeyRefused
+    | KeyLost
     | LinkUnwatched
     | ModemFound
+    | ModemUnfit
+    | ModemReset
     | NoRequest
     | LinkReady
     | LinkGone

@@ -16,7 +16,7 @@ from collections.abc import Collection
 
 from secc.errors import FramingError
 from secc.settings.slac import Deviation
-from secc.slac import messages, vendor
+from secc.slac import get_key, messages, parameters, vendor
 from secc.slac.messages import BROADCAST, Message
 from secc.slac.vendor import VendorMessage
 
@@ -90,12 +90,16 @@ def decode(data: bytes, tolerate: Collection[Deviation] = ()) -> Frame:
 
 def redacted(data: bytes) -> bytes:
     """Return the frame with its network key blanked, for traces [INV-25]; other frames unchanged."""
-    size = 16
-    at = _KEYS.get(data[15:17]) if data[12:14] == b"\x88\xe1" else None
-    return data if at is None else data[:at] + bytes(len(data[at : at + size])) + data[at + size :]
+    at, size = _KEYS.get(data[15:17], (0, 0)) if data[12:14] == b"\x88\xe1" else (0, 0)
+    return data[:at] + bytes(len(data[at : at + size])) + data[at + size :] if size else data
 
 
-_KEYS = {b"\x08\x60": 41, b"\x7d\x60": 93}  # CM_SET_KEY.REQ, CM_SLAC_MATCH.CNF
+_KEYS = {
+    b"\x08\x60": (41, 16),  # CM_SET_KEY.REQ
+    b"\x0d\x60": (41, 16),  # CM_GET_KEY.CNF
+    b"\x7d\x60": (93, 16),  # CM_SLAC_MATCH.CNF
+    b"\x25\xa0": (36, 2048),  # VS_RD_MOD.CNF: another program may read the whole parameter block
+}
 
 
 def _body(data: bytes, mmv: int) -> bytes:
@@ -136,7 +140,9 @@ _ALL: tuple[type[Message], ...] = (
     messages.SlacMatchCnf,
     messages.AmpMapReq,
     messages.AmpMapCnf,
+    *get_key.KINDS,
     *vendor.KINDS,
+    *parameters.KINDS,
 )
 _KINDS = {kind.mmtype: kind for kind in _ALL}
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from secc.slac import events as e
+from secc.slac import get_key, parameters, vendor
 from secc.slac import messages as m
-from secc.slac import vendor
-from secc.slac.handlers import match, modem, power, sounding, vehicle
+from secc.slac.handlers import identity, match, modem, power, sounding, upkeep, vehicle
 from secc.slac.runs import Run
 from secc.slac.states import LISTENING, NETWORKED, UP, RunState, SlacState, SlacTimer
 
@@ -34,6 +34,7 @@ class SlacRule:
 S = SlacState
 _STAY = frozenset(SlacState)
 _LEFT = frozenset({S.KEYING})
+_UNLINKED = LISTENING | {S.KEYING, S.RESTARTING}
 _MAPPING = frozenset({S.JOINING, S.AMPLITUDE_MAP, S.MATCHED})
 _LINKED = frozenset({S.AMPLITUDE_MAP, S.MATCHED, S.RESUMING})
 _ASLEEP = frozenset({S.PAUSED, S.RESUMING})
@@ -44,16 +45,20 @@ RULES = (
     SlacRule(UP, e.ModemLost, modem.lost, {S.DOWN} | _ASLEEP),
     SlacRule({S.KEYING, S.RESUMING}, m.SetKeyCnf, modem.key_confirmed, {S.KEYING, S.UNMATCHED, S.RESUMING}),
     SlacRule({S.KEYING, S.RESUMING}, SlacTimer.SET_KEY, modem.key_late, {S.KEYING, S.RESUMING}),
-    SlacRule(UP, vendor.OperationAttributesCnf, modem.introduced, _STAY),
-    SlacRule(UP, vendor.SoftwareVersionCnf, modem.introduced, _STAY),
-    SlacRule(UP, vendor.LumissilVersionCnf, modem.introduced, _STAY),
+    SlacRule(UP, vendor.OperationAttributesCnf, identity.introduced, _STAY),
+    SlacRule(UP, vendor.SoftwareVersionCnf, identity.introduced, _STAY),
+    SlacRule(UP, vendor.LumissilVersionCnf, identity.introduced, _STAY),
+    SlacRule(UP, parameters.ModuleReadCnf, identity.introduced, _STAY),
+    SlacRule(LISTENING | {S.KEYING}, SlacTimer.RESET, upkeep.reset, {S.RESTARTING}),
+    SlacRule({S.RESTARTING}, SlacTimer.RESTART, upkeep.restarted, _LEFT),
+    SlacRule(LISTENING, SlacTimer.KEY_CHECK, upkeep.check_key, LISTENING),
+    SlacRule(LISTENING, get_key.GetKeyCnf, upkeep.key_reported, LISTENING | _LEFT),
+    SlacRule(LISTENING, SlacTimer.KEY_ANSWER, upkeep.key_unreported, LISTENING | _LEFT),
     # --- the control pilot ---
     SlacRule(set(S), e.VehicleConnected, vehicle.connected, _STAY, "V2G3-M06-11"),
-    SlacRule(set(S), e.VehicleGone, vehicle.gone, {S.DOWN, S.KEYING, S.UNMATCHED}),
+    SlacRule(set(S), e.VehicleGone, vehicle.gone, {S.DOWN, S.KEYING, S.RESTARTING, S.UNMATCHED}),
     SlacRule(set(S), e.PilotMoved, match.pilot_moved, _STAY),
-    SlacRule(
-        LISTENING | {S.KEYING}, SlacTimer.SLAC_INIT, vehicle.no_request, LISTENING | {S.KEYING}, "V2G3-M06-07"
-    ),
+    SlacRule(_UNLINKED, SlacTimer.SLAC_INIT, vehicle.no_request, _UNLINKED, "V2G3-M06-07"),
     # --- the runs of EVs ---
     SlacRule(
         LISTENING | {S.JOINING},
@@ -92,7 +97,7 @@ RULES = (
     SlacRule(_MAPPING, m.AmpMapCnf, power.map_confirmed, _MAPPING, "V2G3-A09-114"),
     SlacRule(_MAPPING, SlacTimer.MODEM_MAP, power.modem_silent, _MAPPING),
     SlacRule({S.AMPLITUDE_MAP}, SlacTimer.AMP_MAP, power.send_map, {S.AMPLITUDE_MAP, S.KEYING}),
-    SlacRule(UP - {S.KEYING}, e.LeaveLink, modem.leave_link, _LEFT, "V2G3-M09-17"),
+    SlacRule(UP - {S.KEYING, S.RESTARTING}, e.LeaveLink, modem.leave_link, _LEFT, "V2G3-M09-17"),
     SlacRule(set(S), e.LinkUsed, vehicle.link_used, _STAY),
     SlacRule({S.MATCHED}, e.PauseLink, modem.pause, {S.PAUSED}),
     SlacRule({S.PAUSED}, e.ResumeLink, modem.resume, {S.RESUMING}),

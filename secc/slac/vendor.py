@@ -27,6 +27,7 @@ __all__ = [
     "NetworkInfoReq",
     "OperationAttributesCnf",
     "OperationAttributesReq",
+    "RestartCnf",
     "RestartReq",
     "SoftwareVersionCnf",
     "SoftwareVersionReq",
@@ -200,6 +201,23 @@ class RestartReq(_Plain):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RestartCnf(VendorMessage):
+    """VS_RS_DEV.CNF: whether the modem restarts."""
+
+    mmtype = 0xA01D
+    layout = struct.Struct("<3sB")
+    status: int
+    """0: it restarts, within the next second."""
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        return cls(fields[1])
+
+    def payload(self) -> bytes:
+        return self.layout.pack(self.oui, self.status)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Network:
     """A logical network of which the modem is a member."""
 
@@ -310,10 +328,30 @@ class LumissilVersionReq(_LumissilReq):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LumissilVersionCnf(_LumissilReq):
-    """NSCM_GET_VERSION.CNF: the version; its numbers are not interpreted."""
+class LumissilVersionCnf(_Lumissil):
+    """NSCM_GET_VERSION.CNF: the version of the firmware."""
 
     mmtype = 0xAC6D
+    layout = struct.Struct("<3sH4sB12sHHHHH")
+    request_id: int = 0
+    firmware: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    """Major, minor, sub, build and patch."""
+    version: int = 0
+    reserved: bytes = bytes(16)
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        _, version, first, request_id, second, major, minor, sub, build, patch = fields
+        return cls(request_id, (major, minor, sub, build, patch), version, first + second)
+
+    @property
+    def text(self) -> str:
+        """The version with points; empty if the modem reports only zeros."""
+        return ".".join(str(number) for number in self.firmware) if any(self.firmware) else ""
+
+    def payload(self) -> bytes:
+        first, second = self.reserved[:4], self.reserved[4:]
+        return self.layout.pack(self.oui, self.version, first, self.request_id, second, *self.firmware)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -358,6 +396,7 @@ KINDS: tuple[type[VendorMessage], ...] = (
     OperationAttributesReq,
     OperationAttributesCnf,
     RestartReq,
+    RestartCnf,
     NetworkInfoReq,
     NetworkInfoCnf,
     LumissilResetReq,

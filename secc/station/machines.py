@@ -173,7 +173,7 @@ class Machines:
             case pilot.GiveUp():
                 self.to_matching(slac.VehicleGone())
             case pilot.Leave():
-                self.to_matching(slac.LeaveLink(output.reason))
+                self.to_matching(slac.LeaveLink(output.reason, output.failed))
             case pilot.Pause():
                 self.to_matching(slac.PauseLink())
             case pilot.Resume():

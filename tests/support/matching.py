@@ -27,6 +27,7 @@ class Bench:
         self.now = 100.0
         self.sent: list[Message] = []
         self.told: list[e.Output] = []
+        settings.setdefault("key_check", 0.0)
         self.matching = Matching(
             SlacConfig(**settings),  # type: ignore[arg-type]  # literal settings of the tests
             evse_mac=EVSE,

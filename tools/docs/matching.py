@@ -20,7 +20,9 @@ station, or an expired timer. An input without a row in a state is ignored and c
 
 BESIDE = """Not drawn: every state but DOWN goes to DOWN when the interface is lost (a modem that sleeps may
 take it along), and to KEYING when the network is left: the EV is unplugged, the session has ended, the link
-is lost or did not come. There the modem gets the key of the next network."""
+is lost or did not come. There the modem gets the key of the next network. From UNMATCHED and MATCHING a
+reset of the modem is possible as well, and an EV that starts again on a link without a connection is measured
+again: from MATCHED, AMPLITUDE_MAP and RESUMING to MATCHING."""
 
 
 class Edge(NamedTuple):
@@ -36,6 +38,8 @@ S = SlacState
 EDGES = (
     Edge(S.DOWN, e.ModemOpened, S.KEYING, "modem opened"),
     Edge(S.KEYING, m.SetKeyCnf, S.UNMATCHED, "CM_SET_KEY.CNF"),
+    Edge(S.KEYING, SlacTimer.RESET, S.RESTARTING, "reset"),
+    Edge(S.RESTARTING, SlacTimer.RESTART, S.KEYING, "restart begun"),
     Edge(S.UNMATCHED, m.StartAttenCharInd, S.MATCHING, "START_ATTEN_CHAR"),
     Edge(S.MATCHING, m.SlacParmReq, S.UNMATCHED, "no run is left"),
     Edge(S.MATCHING, m.SlacMatchReq, S.JOINING, "SLAC_MATCH.REQ"),
@@ -48,10 +52,17 @@ EDGES = (
     Edge(S.RESUMING, vendor.LinkStatusCnf, S.MATCHED, "link"),
 )
 
+UNDRAWN = {
+    *((state, S.RESTARTING) for state in (S.UNMATCHED, S.MATCHING)),
+    *((state, S.MATCHING) for state in (S.MATCHED, S.AMPLITUDE_MAP, S.RESUMING)),
+}
+"""What `BESIDE` says in place of an arrow."""
+
 # Column and row of each state, and how an arrow bends where two would lie upon each other.
 _PLACES = {
     S.DOWN: (0, 0),
     S.KEYING: (1, 0),
+    S.RESTARTING: (0, 1),
     S.UNMATCHED: (2, 0),
     S.MATCHING: (3, 0),
     S.JOINING: (3, 1),

@@ -33,6 +33,7 @@ SLOW_KEY_TIME = 5.0  # s, once the modem is known to be silent
 JOIN_POLL = 0.25  # s between requests until the link is up
 LINK_POLL = 1.0  # s between requests after that: a change shows within TT_link_status_response, 5 s
 LINK_LOST_AFTER = 3  # consecutive "no link" answers: single ones occur while modems adapt their rates
+RESET_PAUSE = 60.0  # s between two resets of the modem
 LINK_SILENT_AFTER = 5  # consecutive requests without an answer
 
 
@@ -40,17 +41,20 @@ def opened(matching: MatchingContext, event: ModemOpened) -> SlacState:
     """Request the identity of the modem and set its key; a modem that has slept keeps its key."""
     if matching.asleep:
         if matching.state is SlacState.RESUMING:
-            _send_key(matching)
+            send_key(matching)
         return matching.state
     matching.modem = ModemFound(b"")
     matching.answers_link = matching.link_unwatched = False
-    _ask_names(matching)
+    matching.answers_key = None
+    ask_names(matching)
     return leave(matching, "the modem was opened", failed=False)
 
 
-def _ask_names(matching: MatchingContext) -> None:
+def ask_names(matching: MatchingContext) -> None:
+    """Request the identity of the modem; each maker answers its own messages."""
+    matching.parameters_asked = False
     for message in (
-        vendor.OperationAttributesReq(_COOKIE),
+        vendor.OperationAttributesReq(COOKIE),
         vendor.SoftwareVersionReq(),
         vendor.LumissilVersionReq(),
     ):
@@ -83,13 +87,17 @@ def leave(matching: MatchingContext, reason: str, *, failed: bool) -> SlacState:
     matching.expecting = matching.waiting_for_request = False  # until the next `VehicleConnected`
     matching.renew_key()
     matching.key_tries, matching.key_result = 0, None
-    _send_key(matching)
+    send_key(matching)
     return SlacState.KEYING
 
 
 def leave_link(matching: MatchingContext, event: LeaveLink) -> SlacState:
     """Leave on D-LINK_TERMINATE or D-LINK_ERROR."""
-    return leave(matching, event.reason, failed=False)
+    unused = matching.state is SlacState.MATCHED and not matching.link_carried
+    state = leave(matching, event.reason, failed=False)
+    if event.failed and unused:
+        match_failed(matching)
+    return state
 
 
 def pause(matching: MatchingContext, event: PauseLink) -> SlacState:
@@ -110,7 +118,7 @@ def resume(matching: MatchingContext, event: ResumeLink) -> SlacState:
     if matching.asleep:
         matching.emit(WakeModem())
         matching.key_tries = 0
-        _send_key(matching)
+        send_key(matching)
     else:
         watch_link(matching)
     return SlacState.RESUMING
@@ -120,9 +128,9 @@ def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
     """Judge the result byte by the configured meaning and continue if the modem has the key."""
     assert isinstance(frame.message, m.SetKeyCnf)
     result = frame.message.result
-    if frame.message.your_nonce != _NONCE or not matching.is_modem(frame.source):
+    if frame.message.your_nonce != NONCE or not matching.is_modem(frame.source):
         return matching.ignore(FrameVerdict.CONTRADICTION)
-    if not _is_success(matching, result):
+    if not is_success(matching, result):
         if matching.key_result != result:
             matching.emit(KeyRefused(result))
         matching.key_result = result
@@ -135,10 +143,13 @@ def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
         watch_link(matching)
         return SlacState.RESUMING
     matching.emit(Armed())
+    if matching.config.key_check and matching.answers_key is not False:
+        matching.start_timer(SlacTimer.KEY_CHECK, matching.config.key_check)
     return SlacState.UNMATCHED
 
 
-def _is_success(matching: MatchingContext, result: int) -> bool:
+def is_success(matching: MatchingContext, result: int) -> bool:
+    """Judge a result byte of CM_SET_KEY.CNF by the configured meaning, or by that of the maker."""
     wanted = matching.config.set_key_result
     if wanted is KeyResult.VENDOR:  # 305 of 306 confirmations in captures of Qualcomm modems have 1
         wanted = KeyResult.ONE if matching.vendor is Vendor.QUALCOMM else KeyResult.ANY
@@ -149,53 +160,39 @@ def key_late(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Send the key again; a modem that applies a key may not answer for seconds."""
     if matching.key_tries == KEY_TRIES:
         matching.emit(ModemSilent())
-    _send_key(matching)
+    send_key(matching)
+    if matching.key_tries > KEY_TRIES + matching.config.reset_after:
+        reset_if_due(matching)
     return matching.state
 
 
-def _send_key(matching: MatchingContext) -> None:
+def send_key(matching: MatchingContext) -> None:
+    """Send the key to the modem, and again when its confirmation is late."""
     matching.key_tries += 1
     key = matching.key
-    matching.send(LOCAL_MODEM, m.SetKeyReq(key.nid, key.nmk, my_nonce=_NONCE, cco_capability=0))
+    matching.send(LOCAL_MODEM, m.SetKeyReq(key.nid, key.nmk, my_nonce=NONCE, cco_capability=0))
     slow = matching.key_tries > KEY_TRIES
     matching.start_timer(SlacTimer.SET_KEY, SLOW_KEY_TIME if slow else KEY_TIME)
+
+
+def match_failed(matching: MatchingContext) -> None:
+    """Count a match that failed at the modem or the link; too many in a row reset the modem."""
+    matching.failures += 1
+    if matching.failures >= matching.config.reset_after:
+        reset_if_due(matching)
+
+
+def reset_if_due(matching: MatchingContext) -> None:
+    """Reset the modem at the next tick, if the settings and its maker permit it, at most once a minute."""
+    last = matching.last_reset
+    rested = last is None or matching.now >= last + RESET_PAUSE
+    if matching.config.reset_after and matching.vendor is not None and rested:
+        matching.start_timer(SlacTimer.RESET, 0.0)
 
 
 def _report_link_gone(matching: MatchingContext, reason: str, *, failed: bool) -> None:
     if matching.state in NETWORKED:
         matching.emit(LinkGone(reason, failed))
-
-
-# --- identity ---------------------------------------------------------------------------------------------
-
-
-def introduced(matching: MatchingContext, frame: Frame) -> SlacState:
-    """Store what the modem reports about itself after `opened`."""
-    known = matching.modem
-    match frame.message:
-        case vendor.OperationAttributesCnf(cookie=cookie) as answer if cookie == _COOKIE:
-            found = ModemFound(frame.source, Vendor.QUALCOMM, answer.hardware, known.firmware)
-        case vendor.SoftwareVersionCnf() as answer:
-            found = ModemFound(frame.source, Vendor.QUALCOMM, known.hardware, answer.text)
-        case vendor.LumissilVersionCnf():
-            found = ModemFound(frame.source, Vendor.LUMISSIL, known.hardware, known.firmware)
-        case _:
-            return matching.ignore(FrameVerdict.CONTRADICTION)
-    if known.mac not in (b"", frame.source) or not matching.is_modem(frame.source):
-        return matching.ignore(FrameVerdict.CONTRADICTION)
-    if found != known:
-        matching.modem = found
-        matching.emit(found)
-    if matching.state is not SlacState.KEYING and not _still_keyed(matching):
-        matching.emit(KeyRefused(matching.key_result or 0))
-        return leave(matching, "the modem has refused its key", failed=True)
-    return matching.state
-
-
-def _still_keyed(matching: MatchingContext) -> bool:
-    """Judge the stored result again: its meaning may change when the maker becomes known."""
-    result = matching.key_result
-    return result is None or matching.asleep or _is_success(matching, result)
 
 
 # --- the link -----------------------------------------------------------------------------------------------
@@ -285,8 +282,10 @@ def joined(matching: MatchingContext) -> SlacState:
 
 def join_late(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Leave: TT_match_join or T_conn_resume has expired."""
-    return leave(matching, f"no link within {timer.value}", failed=True)
+    state = leave(matching, f"no link within {timer.value}", failed=True)
+    match_failed(matching)
+    return state
 
 
-_COOKIE = 0x5EC0
-_NONCE = bytes(4)  # some modems answer to no other value
+COOKIE = 0x5EC0
+NONCE = bytes(4)  # some modems answer to no other value

@@ -8,6 +8,7 @@ from secc.slac.attenuation import average, mean, padded
 from secc.slac.context import MatchingContext
 from secc.slac.events import FrameVerdict, LinkGone, Outcome, Suspicious
 from secc.slac.frames import Frame
+from secc.slac.handlers.modem import match_failed
 from secc.slac.runs import MAX_HEARD, MAX_RUNS, UNHEARD, Run
 from secc.slac.states import LISTENING, RunState, SlacState, SlacTimer
 
@@ -165,6 +166,11 @@ def sounding_over(matching: MatchingContext, run: Run) -> None:
         _answer_average(matching, run)
     else:  # no invented value: it would look like the best station
         matching.drop(run, Outcome.NO_PROFILE)
+        if run.sounds >= _SOUNDS:  # received through the modem, which has not measured them
+            match_failed(matching)
+
+
+_SOUNDS = 5
 
 
 def _answer_average(matching: MatchingContext, run: Run) -> None:

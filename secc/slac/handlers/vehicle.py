@@ -6,6 +6,7 @@ from secc.slac import timing
 from secc.slac.context import MatchingContext
 from secc.slac.events import LinkUsed, NoRequest, VehicleConnected, VehicleGone
 from secc.slac.handlers.modem import leave
+from secc.slac.handlers.upkeep import ask_key
 from secc.slac.states import LISTENING, NETWORKED, SlacState, SlacTimer
 
 
@@ -17,6 +18,8 @@ def connected(matching: MatchingContext, event: VehicleConnected) -> SlacState:
         matching.await_request()
     else:
         matching.stop_timers(SlacTimer.SLAC_INIT)
+    if matching.state is SlacState.UNMATCHED and matching.answers_key and matching.config.key_check:
+        ask_key(matching)
     return matching.state
 
 
@@ -33,6 +36,9 @@ def gone(matching: MatchingContext, event: VehicleGone) -> SlacState:
 def link_used(matching: MatchingContext, event: LinkUsed) -> SlacState:
     """Store whether the EV has a connection over the link."""
     matching.link_used = event.used
+    if event.used:
+        matching.link_carried = True
+        matching.failures = 0
     return matching.state
 
 

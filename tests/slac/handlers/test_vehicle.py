@@ -76,6 +76,12 @@ def in_state(state: SlacState) -> Bench:
             bench.put(e.ModemLost())
         case SlacState.KEYING:
             bench = Bench(armed=False)
+        case SlacState.RESTARTING:
+            bench = Bench(reset_after=1)
+            bench.give_vendor()
+            bench.match()
+            bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 0))
+            bench.wait(12.1)
         case SlacState.UNMATCHED:
             bench = Bench()
         case SlacState.MATCHING:
