@@ -8,6 +8,7 @@ import pytest
 
 from secc.slac import events as e
 from secc.slac import messages as m
+from secc.slac import vendor as v
 from secc.slac.states import SlacState
 from tests.support.matching import EVSE, MODEM, Bench, acknowledged
 
