@@ -15,7 +15,7 @@ from secc.cli.cpo import run_until_signal
 from secc.private_files import write_private
 
 if TYPE_CHECKING:
-    from secc.operator.opcp.simulated import Party
+    from secc.operator.opcp.pools import Party
 
 EXAMPLES = """examples:
   secc opcp-sim --folder pool                          write its PKI and the secrets of its parties there
@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     ecosystem.offset = datetime.timedelta(days=arguments.days)
     ecosystem.faults = EcosystemFaults(fault, delay=arguments.delay)
     write_hierarchy(ecosystem.pki, folder, ecosystem.now)
+    write_hierarchy(ecosystem.iso20.pki, folder / "iso20", ecosystem.now)
     config = uvicorn.Config(
         EcosystemServer(ecosystem).app, port=arguments.port, log_level="warning", server_header=False
     )
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _parties(folder: Path) -> list[Party]:
-    from secc.operator.opcp.simulated import Party
+    from secc.operator.opcp.pools import Party
 
     path = folder / "parties.json"
     if path.exists():

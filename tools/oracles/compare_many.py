@@ -3,7 +3,8 @@
 Like `tools.oracles.compare_exificient`, but without the JSON layer of EXICodec: documents go as XML to the
 EXI processor, with the grammars of the jar, one process for each set. So nothing is left out, all nine sets
 take part, and a hundred thousand messages take minutes. With ``--xsd FILE ROOT ...`` both sides compile the
-schema, this library by way of the notation; ROOT are the elements to make. Needs ``.venv-interop`` and a JDK.
+schema, this library by way of the notation; ROOT are the elements to make. With ``--exported`` EXIficient
+compiles the XSD files that this library exports of its sets. Needs ``.venv-interop`` and a JDK.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import base64
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,7 +24,7 @@ from secc.exi import Codec
 from secc.exi.schema import xsd
 from secc.exi.schema.notation import SchemaSet
 from secc.exi.schema.runtime import compile_codec
-from tests.support.messages import IN_XML, Generator, codec
+from tests.support.messages import IN_XML, Generator, codec, schema_sets
 from tools.oracles.exificient import ROOT
 
 GRAMMARS = {
@@ -75,6 +77,18 @@ def compare_xsd(
     return judged(lines(make, ours, count, seed), str(file), count)
 
 
+def compare_exported(name: str, count: int, seed: int) -> tuple[int, list[str]]:
+    """The same with the XSD files that this library exports of one of its sets: EXIficient has its grammars
+    from them, and so also those of Amendment 1, which are not in the jar."""
+    schema = schema_sets()[name]
+    prefixes = {space.uri: space.prefix for space in schema.namespaces}
+    with tempfile.TemporaryDirectory() as folder:
+        for space in schema.namespaces:
+            (Path(folder) / f"{space.prefix}.xsd").write_text(xsd.write(space, prefixes), encoding="utf-8")
+        messages = tuple(root.local for root in Generator(name).roots())
+        return compare_xsd(Path(folder) / f"{schema.root}.xsd", messages, count, seed, schema.flatten)
+
+
 def judged(messages: Iterable[str], grammars: str, count: int) -> tuple[int, list[str]]:
     """What EXIficient says of `count` messages. `grammars`: a class of the jar, or an XSD file."""
     archive = jar()
@@ -115,14 +129,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000, help="messages per set")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--xsd", type=Path, help="a schema that both sides compile")
+    parser.add_argument("--exported", action="store_true", help="compile the XSD files exported of the sets")
     parser.add_argument("names", nargs="*", metavar="set|root", help="sets, or elements of the XSD")
     options = parser.parse_args()
     failed = False
-    for schema in [options.xsd] if options.xsd else options.names or list(GRAMMARS):
+    every = list(schema_sets()) if options.exported else list(GRAMMARS)
+    for schema in [options.xsd] if options.xsd else options.names or every:
         if options.xsd:
             same, differences = compare_xsd(schema, tuple(options.names), options.count, options.seed)
         else:
-            same, differences = compare(schema, options.count, options.seed)
+            judge = compare_exported if options.exported else compare
+            same, differences = judge(schema, options.count, options.seed)
         print(f"{schema}: {same} the same, {len(differences)} different", flush=True)
         for line in differences[:5]:
             print("  " + line[:1500])

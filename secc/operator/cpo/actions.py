@@ -18,7 +18,7 @@ from secc.errors import CertificateError
 from secc.operator.cpo import forms
 from secc.operator.cpo.contracts import ContractRecord
 from secc.operator.cpo.logins import Changer, PageFields, PageVisitor
-from secc.operator.cpo.register import Issued
+from secc.operator.cpo.register import Issued, contract_key
 from secc.operator.cpo.rendering import done, page
 from secc.operator.cpo.routes import Injected
 from secc.operator.cpo.service import OperatorService
@@ -55,11 +55,11 @@ class PageChange:
 
 
 def _prepare(service: OperatorService, contract: ContractRecord, who: str) -> None:
-    service.delivery.prepare(contract, who=who)
+    service.prepare(contract, who=who)
 
 
 def _renew(service: OperatorService, contract: ContractRecord, _who: str) -> None:
-    service.contracts.renew(contract.key, service.clock())
+    service.renew(contract)
 
 
 def _sets(status: Status) -> Callable[[OperatorService, ContractRecord, str], None]:
@@ -298,7 +298,7 @@ def _revocation_page(
 def _owner_page(one: Issued) -> str:
     if one.kind is Kind.SECC_LEAF:
         return f"/stations/{urllib.parse.quote(one.owner, safe='')}"
-    return f"/contracts/{one.owner}" if one.kind is Kind.CONTRACT_LEAF else "/expiring"
+    return f"/contracts/{contract_key(one.owner)}" if one.kind is Kind.CONTRACT_LEAF else "/expiring"
 
 
 # --- parts ------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def put_car(form: forms.CarForm, service: Injected, caller: Admin) -> forms.Cont
     verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now, policy)
     newer = policy.generation is Generation.ISO20
     with service.database.write():
-        put = service.installation.put_car if newer else service.contracts.put_car
+        put = service.installation.store.put_car if newer else service.contracts.put_car
         contract = put(verified.leaf, form.emaid)
         _note(service, caller, "car", contract.emaid, f"PCID {verified.pcid}, {policy.generation}")
     return _contract(contract)
@@ -96,7 +96,7 @@ def renew_contract(
     certificate."""
     contract = _existing(service, emaid)
     with service.database.write():
-        service.contracts.renew(contract.key, service.clock())
+        service.renew(contract)
         _note(service, caller, "renewal", contract.emaid, "")
     return one_contract(emaid, service, caller)
 
@@ -107,7 +107,7 @@ def prepare_contract(
 ) -> forms.ContractReply:
     """Make the bundle for the car of a contract now, before the car asks for it; may be repeated."""
     contract = _existing(service, emaid)
-    service.delivery.prepare(contract, who=caller.name)
+    service.prepare(contract, who=caller.name)
     return one_contract(emaid, service, caller)
 
 
@@ -119,7 +119,8 @@ def put_in_pool(form: forms.PoolForm, service: Injected, caller: Admin) -> forms
     if service.ecosystem is None:
         raise HTTPException(409, "this service has no ecosystem: set [opcp]")
     try:
-        service.ecosystem.generate(emaid, pcid, now, now + datetime.timedelta(days=form.days))
+        end = now + datetime.timedelta(days=form.days)
+        service.ecosystem.generate(emaid, pcid, now, end, forms.generation_of_schema(form.schema_))
     except EcosystemError as error:
         service.journal.refuse("pool", "ecosystem", emaid.normal, "ecosystem", str(error), now)
         raise HTTPException(502, f"the ecosystem: {error}") from error
@@ -213,8 +214,7 @@ def revoke(
 def renew_everything(service: Injected, caller: Admin) -> forms.Done:
     """Schedule a new bundle for every contract; for the replacement of a key."""
     _note(service, caller, "renewal of all contracts", "all contracts", "")
-    count = service.contracts.renew_everything(service.clock())
-    return forms.Done(count=count)
+    return forms.Done(count=service.renew_everything())
 
 
 @router.get("/v1/audit/checkpoint", tags=["audit"])

@@ -57,6 +57,7 @@ class StoredBundle:
     payload: bytes = dataclasses.field(repr=False)
     generation: int
     not_after: datetime.datetime
+    """When a car no longer accepts it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class NewBundle:
     """Fingerprint of the certificate whose key decrypts the bundle."""
     payload: bytes = dataclasses.field(repr=False)
     leaf: Certificate
+    until: datetime.datetime
+    """When a car no longer accepts it: the first end in the chains of the contract and of the CPS."""
     issuer: str
     """Fingerprint of the issuing authority."""
 
@@ -386,8 +389,13 @@ def _bundle_row(made: NewBundle, now: datetime.datetime) -> dict[str, object]:
         "action": made.action.value,
         "payload": made.payload,
         "made_at": now,
-        "not_after": made.leaf.not_after,
+        "not_after": made.until,
     }
+
+
+def is_due(contract: ContractRecord, now: datetime.datetime) -> bool:
+    """Return whether the newest certificate of a contract is due for renewal."""
+    return contract.renew_at is not None and contract.renew_at <= now
 
 
 def contract_of_row(row: Row[Any]) -> ContractRecord:

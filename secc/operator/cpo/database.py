@@ -33,6 +33,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -41,6 +42,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator
 
 from secc.errors import SeccError
+from secc.operator.cpo.planning import ContractRenewalPolicy, bucket_of, renew_at
 from secc.private_files import make_private
 
 
@@ -156,6 +158,32 @@ iso20_delivery = Table(  # what cars have received lately; older rows are delete
 )
 iso20_delivery_car = Index("iso20_delivery_car", iso20_delivery.c.pcid, iso20_delivery.c.at)
 
+iso20_renewal = Table(  # the newest certificate of a contract in ISO 15118-20
+    "iso20_renewal",
+    tables,
+    Column("key", Text, primary_key=True),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("renew_at", Instant),  # none: not renewed by this service
+    Column("not_after", Instant, nullable=False),
+)
+iso20_due = Index(
+    "iso20_due",
+    iso20_renewal.c.bucket,
+    iso20_renewal.c.renew_at,
+    postgresql_where=text("renew_at IS NOT NULL"),
+    sqlite_where=text("renew_at IS NOT NULL"),
+)
+
+iso20_bundle = Table(  # made in advance, until a car asks
+    "iso20_bundle",
+    tables,
+    Column("key", Text, primary_key=True),
+    Column("receiver", Text, nullable=False),  # fingerprint of the certificate whose key opens it
+    Column("payload", LargeBinary, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),  # then a certificate in it has ended
+)
+
 foreign_bundle = Table(
     "foreign_bundle",
     tables,
@@ -241,7 +269,7 @@ audit_subject = Index("audit_subject", audit.c.subject, audit.c.id)
 
 meta = Table("meta", tables, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
 
-VERSION = "3"
+VERSION = "4"
 _NEW_COLUMNS = {
     "2": (
         ("session", "meter_start_wh BIGINT"),
@@ -249,6 +277,7 @@ _NEW_COLUMNS = {
         ("session", "doubt TEXT NOT NULL DEFAULT ''"),
         ("foreign_bundle", "pcid TEXT"),
     ),
+    "3": (),
 }
 """Version of existing tables to the columns that they lack."""
 _NEW_INDEXES = (foreign_car, session_outlet, session_contract, refusal_identity, audit_subject)
@@ -295,6 +324,7 @@ class Database:
                 connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
             for index in _NEW_INDEXES:
                 index.create(connection, checkfirst=True)
+            _plan_iso20_renewals(connection)
             connection.execute(meta.update().where(version).values(value=VERSION))
         elif found.value != VERSION:
             raise StorageError(f"the tables have version {found.value}, expected version {VERSION}")
@@ -370,6 +400,18 @@ def insert_new(connection: Connection, table: Table) -> postgresql.Insert | sqli
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def _plan_iso20_renewals(connection: Connection) -> None:
+    """Plan the renewal of certificates of ISO 15118-20, which earlier versions renewed only on request."""
+    iso20_renewal.create(connection, checkfirst=True)
+    ends = (certificate.c.owner, certificate.c.not_before, certificate.c.not_after)
+    newer = certificate.c.owner.like("% iso15118-20"), certificate.c.replaced.is_(False)
+    for row in connection.execute(select(*ends).where(*newer)).all():
+        key = row.owner.partition(" ")[0]
+        planned = renew_at(key, row.not_before, row.not_after, ContractRenewalPolicy())
+        values = {"bucket": bucket_of(key), "renew_at": planned, "not_after": row.not_after}
+        connection.execute(insert_new(connection, iso20_renewal).values(key=key, **values))
 
 
 @contextlib.contextmanager

@@ -7,8 +7,6 @@ once for each generation of a contract, and a repeated request receives the stor
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
 import dataclasses
 import datetime
 import functools
@@ -16,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from secc import exi
-from secc.errors import CertificateError, DecodeError, SeccError
+from secc.errors import CertificateError, DecodeError
 from secc.messages import iso2
-from secc.operator.cpo.contracts import ContractRecord, Contracts, NewBundle
-from secc.operator.cpo.database import StorageError
+from secc.operator.cpo.asking import EcosystemQuestions, Unanswered
+from secc.operator.cpo.contracts import ContractRecord, Contracts, NewBundle, is_due
 from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.cpo.register import CertificateRegister
-from secc.operator.opcp.port import Ecosystem, EcosystemError, NotFoundThere
+from secc.operator.opcp.port import Ecosystem
 from secc.pki.certificates import Certificate
 from secc.pki.chains import verify_chain
 from secc.pki.contract import ContractPolicy
@@ -84,31 +82,21 @@ class ContractService:
         roles: Roles,
         trust: Callable[[], TrustStore],
         *,
-        ecosystem: Ecosystem | None = None,
+        questions: EcosystemQuestions,
         clock: Callable[[], datetime.datetime],
-        answer_within: float = 4.0,
         policy: ContractPolicy | None = None,
         ecosystem_renews: bool = False,
     ) -> None:
-        """`answer_within`: seconds for the ecosystem; a later answer is stored for the next attempt.
-
-        `ecosystem_renews`: the ecosystem makes the bundles, not the keys of this service.
-        """
+        """`ecosystem_renews`: the ecosystem makes the bundles, not the keys of this service."""
         self._contracts = contracts
         self._register = register
         self._journal = journal
         self._roles = roles
         self._trust = trust
-        self._ecosystem = ecosystem
+        self._questions = questions
         self._clock = clock
-        self._answer_within = answer_within
         self._policy = policy or ContractPolicy()
-        self._ecosystem_renews = ecosystem_renews and ecosystem is not None
-        self._asking = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="ecosystem")
-
-    def close(self) -> None:
-        """Cancel requests to the ecosystem that have not started; do not wait for the others."""
-        self._asking.shutdown(wait=False, cancel_futures=True)
+        self._ecosystem_renews = ecosystem_renews
 
     def answer(self, payload: bytes, action: Action, *, who: str = "") -> ContractAnswer:
         """Verify a request and answer it; `who` is the caller for the audit log. Raises only StorageError."""
@@ -146,6 +134,7 @@ class ContractService:
             receiver=receiver.fingerprint,
             payload=made.payload,
             leaf=issued.leaf,
+            until=made.usable_until,
             issuer=issuer.authority.certificate.fingerprint,
         )
 
@@ -159,7 +148,7 @@ class ContractService:
         if car is None:
             raise CertificateError("no car is known for the contract", rule="no_car")
         stored = self._contracts.bundle(of, car.fingerprint)
-        if stored is not None and stored.not_after > now and not _due(of, now):
+        if stored is not None and stored.not_after > now and not is_due(of, now):
             return False
         made = self.make(of, Action.INSTALL, car, now)
         with self._contracts.changes():
@@ -240,7 +229,7 @@ class ContractService:
             text = f"the contract is {contract.status.value}"
             return _no(Refusal.CANCELED, contract.emaid, contract.status.value, text)
         stored = self._contracts.bundle(contract, request.leaf.fingerprint)
-        if stored is not None and stored.not_after > now and not _due(contract, now):
+        if stored is not None and stored.not_after > now and not is_due(contract, now):
             return ContractAnswer(payload=stored.payload, identity=contract.emaid, source="stored")
         try:
             made = self.make(contract, request.action, request.leaf, now)
@@ -262,24 +251,14 @@ class ContractService:
         self, request: ProvisioningRequest, who: str, now: datetime.datetime
     ) -> ContractAnswer:
         car = request.pcid.normal if request.pcid is not None else ""
-        if self._ecosystem is None:
-            return _no(Refusal.UNKNOWN, car, "unknown_car", "unknown car")
         stored = self._contracts.foreign(request.key, now)
         if stored is not None:
             return ContractAnswer(payload=stored, identity=car, source="stored")
-        question = self._asking.submit(self._fetch, self._ecosystem, request, who, now)
-        try:
-            payload = question.result(timeout=self._answer_within)
-        except TimeoutError:
-            question.add_done_callback(functools.partial(self._record_late, car, now))
-            return _no(Refusal.LATE, car, "ecosystem_late", "the ecosystem has not answered in time")
-        except NotFoundThere as error:
-            return _no(Refusal.UNKNOWN, car, "unknown_car", f"unknown car, also in the ecosystem: {error}")
-        except EcosystemError as error:
-            return _no(Refusal.UNREACHABLE, car, "ecosystem", str(error))
-        except CertificateError as error:
-            return _no(Refusal.FAULTY, car, error.rule or "bundle", str(error))
-        return ContractAnswer(payload=payload, identity=car, source="ecosystem")
+        fetch = functools.partial(self._fetch, request=request, who=who, now=now)
+        found = self._questions.ask(fetch, car, now)
+        if isinstance(found, Unanswered):
+            return _no(found.refusal, car, found.rule, found.text)
+        return ContractAnswer(payload=found, identity=car, source="ecosystem")
 
     def _fetch(
         self, ecosystem: Ecosystem, request: ProvisioningRequest, who: str, now: datetime.datetime
@@ -293,16 +272,6 @@ class ContractService:
             self._contracts.received(bundle.emaid, request.pcid, leaf, renew=self._ecosystem_renews)
             self._journal.note(who, "bundle of the ecosystem", str(request.pcid or ""), "", now)
         return payload
-
-    def _record_late(
-        self, car: str, at: datetime.datetime, question: concurrent.futures.Future[bytes]
-    ) -> None:
-        """Record why an answer that came after the caller had stopped waiting cannot be used."""
-        error = None if question.cancelled() else question.exception()
-        if isinstance(error, SeccError) and not isinstance(error, StorageError):
-            rule = error.rule if isinstance(error, CertificateError) and error.rule else "ecosystem"
-            with contextlib.suppress(StorageError):  # the service ends, or its database is not available
-                self._journal.refuse("installation", "ecosystem", car, rule, str(error), at)
 
     def _read(self, payload: bytes, action: Action, now: datetime.datetime) -> ProvisioningRequest:
         wanted = iso2.CertificateInstallationReq if action is Action.INSTALL else iso2.CertificateUpdateReq
@@ -325,10 +294,6 @@ class ContractService:
 _MAX_REQUEST = 16384
 _FOREIGN = datetime.timedelta(hours=2)
 """How long an answer of the ecosystem is used for the same request: for repetitions by the car."""
-
-
-def _due(contract: ContractRecord, now: datetime.datetime) -> bool:
-    return contract.renew_at is not None and contract.renew_at <= now
 
 
 def _no(refusal: Refusal, identity: str, rule: str, text: str) -> ContractAnswer:

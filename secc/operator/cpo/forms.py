@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
+from secc.pki.profiles import Generation
 from secc.pki.provisioning import Action
 from secc.site.store import Status
 
@@ -48,6 +49,28 @@ Reading = Annotated[int, Strict(), Field(ge=0, le=10**15)]
 Time = Annotated[AwareDatetime, AfterValidator(_in_years)]
 
 
+ISO2_SCHEMA = "urn:iso:15118:2:2013:MsgDef"
+ISO20_SCHEMA = "urn:iso:std:iso:15118:-20:CommonMessages"
+
+
+def _is_schema(text: str) -> str:
+    if text not in (ISO2_SCHEMA, ISO20_SCHEMA):
+        raise ValueError(f"schema {text} is not supported, expected {ISO2_SCHEMA} or {ISO20_SCHEMA}")
+    return text
+
+
+Schema = Annotated[
+    Name,
+    AfterValidator(_is_schema),
+    Field(alias="schema", description=f"{ISO2_SCHEMA} or {ISO20_SCHEMA}"),
+]
+
+
+def generation_of_schema(schema: str) -> Generation:
+    """Return the generation of messages of this schema."""
+    return Generation.ISO20 if schema == ISO20_SCHEMA else Generation.ISO2
+
+
 class PageForm(BaseModel):
     """Unknown members are refused: a misspelt member would otherwise be lost without notice."""
 
@@ -69,13 +92,7 @@ class ProvisioningForm(PageForm):
 
     action: Action
     request: Annotated[Base64, Field(description="The message of the car, EXI in base64")]
-    schema_: Annotated[
-        Name,
-        Field(
-            alias="schema",
-            description="urn:iso:15118:2:2013:MsgDef or urn:iso:std:iso:15118:-20:CommonMessages",
-        ),
-    ] = "urn:iso:15118:2:2013:MsgDef"
+    schema_: Schema = ISO2_SCHEMA
     station: Name | None = None
 
 
@@ -203,6 +220,7 @@ class PoolForm(PageForm):
     emaid: Emaid
     pcid: Pcid
     days: Annotated[int, Strict(), Field(ge=1, le=3650, description="Validity from now")] = 365
+    schema_: Schema = ISO2_SCHEMA
 
 
 class RevocationForm(PageForm):

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secc.errors import CertificateError
 from secc.operator.cpo.anchors import Anchors
 from secc.operator.cpo.contracts import Contracts, DueContract, NewBundle
 from secc.operator.cpo.delivery import ContractService
+from secc.operator.cpo.installation import InstallationAnswers
+from secc.operator.cpo.iso20_contracts import Iso20Contracts, NewIso20Bundle
 from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.opcp.port import Ecosystem, EcosystemError
 from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import Generation
 from secc.pki.provisioning import Action
 
 BATCH = 100
@@ -48,6 +51,7 @@ class Jobs:
         self,
         contracts: Contracts,
         delivery: ContractService,
+        installation: InstallationAnswers,
         journal: OperatorJournal,
         anchors: Anchors,
         *,
@@ -59,6 +63,8 @@ class Jobs:
         """`publish`: contracts are renewed by the ecosystem, not with keys of this service."""
         self._contracts = contracts
         self._delivery = delivery
+        self._installation = installation
+        self._iso20 = installation.store
         self._journal = journal
         self._anchors = anchors
         self._ecosystem = ecosystem
@@ -67,16 +73,19 @@ class Jobs:
         self._on_renewed = on_renewed
 
     def due_buckets(self) -> tuple[int, ...]:
-        """Return the buckets with contracts to renew; each is a separate job."""
-        return self._contracts.due_buckets(self._clock())
+        """Return the buckets with contracts to renew, of either generation; each is a separate job."""
+        now = self._clock()
+        return tuple(sorted({*self._contracts.due_buckets(now), *self._iso20.due_buckets(now)}))
 
     def renew(self, bucket: int) -> Renewed:
-        """Renew all due contracts of one bucket, in batches."""
+        """Renew all due contracts of one bucket, in batches: their certificates of ISO 15118-2, then those of
+        ISO 15118-20."""
         total = Renewed()
-        while due := self._contracts.due(bucket, self._clock(), limit=BATCH):
-            done = self._renew_batch(due)
-            self._on_renewed(done)
-            total += done
+        for store in (self._contracts, self._iso20):
+            while due := store.due(bucket, self._clock(), limit=BATCH):
+                done = self._renew_batch(store, due)
+                self._on_renewed(done)
+                total += done
         return total
 
     def seal(self) -> int:
@@ -97,38 +106,51 @@ class Jobs:
             self._note("roots added", f"{added}", "from the ecosystem")
         return added
 
-    def _renew_batch(self, due: tuple[DueContract, ...]) -> Renewed:
+    def _renew_batch(self, store: Contracts | Iso20Contracts, due: tuple[DueContract, ...]) -> Renewed:
         now, done = self._clock(), Renewed()
-        made: list[NewBundle] = []
+        made: list[NewBundle | NewIso20Bundle] = []
         failed: list[str] = []
         for one in due:
             try:
-                made += self._renew_one(one, now)
+                made += self._renew_one(store, one, now)
             except (CertificateError, EcosystemError) as error:
                 failed.append(one.contract.key)
                 self._note("renewal failed", one.contract.emaid, str(error))
         if made:
-            won = self._contracts.store(made, now)
+            won = self._store(made, now)
             done.renewed, done.overtaken = len(won), len(made) - len(won)
         if self._publish:
             published = [one.contract.key for one in due if one.contract.key not in failed]
-            self._contracts.postpone(published, now + _PUBLISHED)
+            store.postpone(published, now + _PUBLISHED)
             done.renewed = len(published)
         if failed:
-            self._contracts.postpone(failed, now + RETRY)
+            store.postpone(failed, now + RETRY)
             done.failed = len(failed)
         return done
 
-    def _renew_one(self, due: DueContract, now: datetime.datetime) -> list[NewBundle]:
+    def _store(self, made: Sequence[NewBundle | NewIso20Bundle], now: datetime.datetime) -> frozenset[str]:
+        """The bundles of one batch, which are of one generation."""
+        newer = [one for one in made if isinstance(one, NewIso20Bundle)]
+        if newer:
+            return self._iso20.store(newer, now)
+        return self._contracts.store([one for one in made if isinstance(one, NewBundle)], now)
+
+    def _renew_one(
+        self, store: Contracts | Iso20Contracts, due: DueContract, now: datetime.datetime
+    ) -> list[NewBundle | NewIso20Bundle]:
+        newer = store is self._iso20
         if due.contract.pcid is None or (due.car is None and not self._publish):
             raise CertificateError("no car is known for the contract", rule="no_car")
         if self._publish:
             assert self._ecosystem is not None
             emaid, pcid = EMAID.parse(due.contract.emaid), PCID.parse(due.contract.pcid)
-            self._ecosystem.generate(emaid, pcid, now, now + _PUBLISHED_LIFE)
+            generation = Generation.ISO20 if newer else Generation.ISO2
+            self._ecosystem.generate(emaid, pcid, now, now + _PUBLISHED_LIFE, generation)
             self._contracts.forget_foreign(pcid)
             return []
         assert due.car is not None
+        if newer:
+            return [self._installation.make(due.contract, due.car, now)]
         return [self._delivery.make(due.contract, Action.INSTALL, due.car, now)]
 
     def _note(self, what: str, subject: str, detail: str) -> None:

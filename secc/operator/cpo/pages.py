@@ -91,7 +91,7 @@ def contract(
         contract=found,
         warning=EMAID.parse(found.emaid).warning,
         actions=[one for one in CONTRACT_ACTIONS.values() if found.status in one.offered],
-        certificates=service.register.of_owner(found.key)[:ROWS],
+        certificates=service.certificates_of(found)[:ROWS],
         sessions=service.journal.sessions(10, emaid=found.emaid),
         refusals=service.journal.refusals(10, identity=found.emaid),
         notes=service.journal.notes(subject=found.emaid, limit=10),

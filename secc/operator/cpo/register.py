@@ -19,7 +19,7 @@ from secc.operator.cpo.database import Database, certificate
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.issuing import Revocation
 from secc.pki.keys import PublicKey
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind
 from secc.pki.rules import Rule
 
 
@@ -197,6 +197,17 @@ class CertificateRegister:
         with self._db.read() as connection:
             row = connection.execute(select(certificate).where(condition)).first()
         return None if row is None else _issued(row)
+
+
+def contract_owner(key: str, generation: Generation = Generation.ISO2) -> str:
+    """Return the owner of the certificates of a contract: those of each generation are replaced
+    independently. `contract_key` is the reverse."""
+    return key if generation is Generation.ISO2 else f"{key} {generation}"
+
+
+def contract_key(owner: str) -> str:
+    """Return the key of the contract that owns a certificate of either generation."""
+    return owner.partition(" ")[0]
 
 
 def key_hash(key: PublicKey) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from cryptography.x509 import ReasonFlags
 
 from secc.operator.cpo.contracts import Contracts
-from secc.operator.cpo.register import CertificateRegister, Issued
+from secc.operator.cpo.iso20_contracts import Iso20Contracts
+from secc.operator.cpo.register import CertificateRegister, Issued, contract_key, contract_owner
 from secc.pki.certificates import Certificate
 from secc.pki.issuing import Holder, make_crl
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind
 from secc.pki.responder import OcspResponder
 
 CRL_LIFE = datetime.timedelta(days=7)
@@ -38,11 +39,13 @@ class Revocations:
         authorities: Sequence[Holder],
         register: CertificateRegister,
         contracts: Contracts,
+        iso20: Iso20Contracts,
         clock: Callable[[], datetime.datetime],
     ) -> None:
         self._authorities = tuple(authorities)
         self._register = register
         self._contracts = contracts
+        self._iso20 = iso20
         self._clock = clock
         self._responder = OcspResponder([_Answerable(one, register) for one in authorities])
 
@@ -53,7 +56,9 @@ class Revocations:
         issuers = [one.certificate for one in self._authorities]
         found = self._register.revoke(issuers, serial, reason, now)
         if found.kind is Kind.CONTRACT_LEAF and not found.replaced:
-            self._contracts.discard(found.owner, now)
+            key = contract_key(found.owner)
+            newer = found.owner == contract_owner(key, Generation.ISO20)
+            (self._iso20 if newer else self._contracts).discard(key, now)
         return found
 
     def ocsp(self, request: bytes) -> bytes:

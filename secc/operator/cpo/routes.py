@@ -211,18 +211,12 @@ def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: Injected) ->
 
 # --- parts ------------------------------------------------------------------------------------------------
 
-_SCHEMA = "urn:iso:15118:2:2013:MsgDef"
-_ISO20_SCHEMA = "urn:iso:std:iso:15118:-20:CommonMessages"
-
 
 def _answer(form: forms.ProvisioningForm, service: OperatorService, caller: Caller) -> ContractAnswer:
-    """By the schema of the message; raises HTTPException for another one."""
+    """By the schema of the message."""
     request = base64.b64decode(form.request)
-    if form.schema_ == _SCHEMA:
+    if forms.generation_of_schema(form.schema_) is Generation.ISO2:
         return service.delivery.answer(request, form.action, who=caller.name)
-    if form.schema_ != _ISO20_SCHEMA:
-        expected = f"{_SCHEMA} or {_ISO20_SCHEMA}"
-        raise HTTPException(422, f"schema {form.schema_} is not supported, expected {expected}")
     if form.action is not Action.INSTALL:
         raise HTTPException(422, "ISO 15118-20 has no update, expected the action Install")
     return service.installation.answer(request, who=caller.name)

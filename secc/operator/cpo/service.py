@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 from secc.errors import ConfigError, IdentifierError
 from secc.operator.cpo import keys
 from secc.operator.cpo.anchors import Anchors
-from secc.operator.cpo.contracts import Contracts
+from secc.operator.cpo.asking import EcosystemQuestions
+from secc.operator.cpo.contracts import ContractRecord, Contracts
 from secc.operator.cpo.database import Database
 from secc.operator.cpo.delivery import ContractService, Roles
 from secc.operator.cpo.installation import InstallationAnswers, Iso20Roles
+from secc.operator.cpo.iso20_contracts import Iso20Contracts
 from secc.operator.cpo.jobs import Jobs
 from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.leaves import LeafIssuer, StationCertificateNames
 from secc.operator.cpo.metrics import CpoMetrics
-from secc.operator.cpo.register import CertificateRegister, Issued
+from secc.operator.cpo.register import CertificateRegister, Issued, contract_key, contract_owner
 from secc.operator.cpo.revocation import Revocations
 from secc.operator.cpo.seals import Sealer
 from secc.operator.cpo.settings import CpoSettings, Roots
@@ -75,47 +77,88 @@ class OperatorService:
         roles = self._roles(settings)
         self._signers = [roles.issuer.authority.certificate] if roles.issuer is not None else []
         self._signers += [roles.service.signer.certificate] if roles.service is not None else []
+        renews = ecosystem is not None and settings.opcp is not None and settings.opcp.renews
+        self._questions = EcosystemQuestions(ecosystem, self.journal, answer_within=settings.answer_within)
         self.delivery = ContractService(
             self.contracts,
             self.register,
             self.journal,
             roles,
             self.anchors.trust,
-            ecosystem=ecosystem,
+            questions=self._questions,
             clock=clock,
-            answer_within=settings.answer_within,
-            ecosystem_renews=settings.opcp is not None and settings.opcp.renews,
+            ecosystem_renews=renews,
         )
         newer = self._iso20_roles(settings)
         self._signers += [newer.issuer.authority.certificate] if newer.issuer is not None else []
         self._signers += [newer.service.signer.certificate] if newer.service is not None else []
         self.installation = InstallationAnswers(
-            self.database, self.journal, newer, self.anchors.trust, clock=clock
+            Iso20Contracts(self.database, settings.renewal),
+            self.contracts,
+            self.journal,
+            newer,
+            self.anchors.trust,
+            questions=self._questions,
+            clock=clock,
+            ecosystem_renews=renews,
         )
         self.jobs = Jobs(
             self.contracts,
             self.delivery,
+            self.installation,
             self.journal,
             self.anchors,
             ecosystem=ecosystem,
             clock=clock,
-            publish=settings.opcp is not None and settings.opcp.renews,
+            publish=renews,
             on_renewed=self.metrics.renewed,
         )
         self.hierarchy = _hierarchy(settings)
         """Certificates of the roles and the ones above them, without the roots."""
         issuers = self._authorities_with_keys(roles, newer)
-        self.revocations = Revocations(issuers, self.register, self.contracts, clock)
+        self.revocations = Revocations(issuers, self.register, self.contracts, self.installation.store, clock)
 
     def close(self) -> None:
         """Close database and connections."""
-        self.delivery.close()
+        self._questions.close()
         self.database.close()
+
+    def renew(self, contract: ContractRecord) -> None:
+        """Make a contract due now: the next job or the next request of its car makes new certificates, of
+        each generation that it has."""
+        now = self.clock()
+        with self.database.write():
+            self.contracts.renew(contract.key, now)
+            self.installation.store.postpone([contract.key], now)
+
+    def renew_everything(self) -> int:
+        """Make every contract due now, see `Contracts.renew_everything`; returns the number of
+        certificates."""
+        now = self.clock()
+        return self.contracts.renew_everything(now) + self.installation.store.renew_everything(now)
+
+    def prepare(self, contract: ContractRecord, *, who: str) -> None:
+        """Make the bundles for the cars of a contract, of each generation that it has a car of.
+
+        Raises CertificateError when one cannot be made.
+        """
+        newer = self.installation.store.get(contract.key)
+        if contract.pcid is not None or newer is None:
+            self.delivery.prepare(contract, who=who)
+        if newer is not None:
+            self.installation.prepare(newer, who=who)
+
+    def certificates_of(self, contract: ContractRecord) -> tuple[Issued, ...]:
+        """Return the certificates of a contract, of both generations, newest first in each."""
+        owners = (contract_owner(contract.key, one) for one in (Generation.ISO2, Generation.ISO20))
+        return tuple(found for owner in owners for found in self.register.of_owner(owner))
 
     def name_of_owner(self, one: Issued) -> str:
         """Return the name that the audit log has for the owner of a certificate: the eMAID of a contract, or
         the station."""
-        contract = self.contracts.get(EMAID.parse(one.owner)) if one.kind is Kind.CONTRACT_LEAF else None
+        if one.kind is not Kind.CONTRACT_LEAF:
+            return one.owner
+        contract = self.contracts.get(EMAID.parse(contract_key(one.owner)))
         return one.owner if contract is None else contract.emaid
 
     def _authorities_with_keys(self, roles: Roles, newer: Iso20Roles) -> list[Holder]:

@@ -16,19 +16,22 @@ import httpx2
 
 from secc import exi
 from secc.errors import CertificateError, ConfigError, DecodeError
-from secc.messages import iso2
+from secc.messages import iso2, iso20_common
 from secc.operator.opcp import wire
 from secc.operator.opcp.port import EcosystemError, Forbidden, NotFoundThere, PoolRoot, PoolVehicle
 from secc.operator.opcp.settings import OpcpSettings
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import Generation
 
-__all__ = ["MAX_ANSWER", "MAX_BUNDLE_ANSWER", "OpcpClient", "read_enrolled"]
+__all__ = ["MAX_ANSWER", "MAX_BUNDLES_ANSWER", "MAX_BUNDLE_ANSWER", "OpcpClient", "read_enrolled"]
 
 MAX_ANSWER = 2 * 1024 * 1024
 """Bytes; the root pool is the largest answer."""
 MAX_BUNDLE_ANSWER = 128 * 1024
 """Bytes; a bundle in base64 with its envelope is below 10 kB."""
+MAX_BUNDLES_ANSWER = 512 * 1024
+"""Bytes; the bundles of ISO 15118-20 for one car."""
 
 
 class OpcpClient:
@@ -78,19 +81,38 @@ class OpcpClient:
     def signed_contract_data(self, request: bytes) -> bytes:
         """Return the signed answer to a CertificateInstallationReq."""
         path, question = self._settings.paths.signed_contract_data, wire.contract_question(request)
-        payload = wire.read_contract_data(self._call("POST", path, json=question, limit=MAX_BUNDLE_ANSWER))
+        payload, *_ = wire.read_contract_data(
+            self._call("POST", path, json=question, limit=MAX_BUNDLE_ANSWER)
+        )
         if _is_refusal(payload):
             raise NotFoundThere("the pool has no contract for this car")
         return payload
 
-    def generate(self, emaid: EMAID, pcid: PCID, begins: datetime.datetime, ends: datetime.datetime) -> None:
+    def signed_contracts(self, request: bytes) -> tuple[bytes, ...]:
+        """Return the signed answers to a CertificateInstallationReq of ISO 15118-20, without refusals."""
+        path = self._settings.paths.signed_contract_data
+        question = wire.contract_question(request, self._settings.iso20_namespace)
+        found = wire.read_contract_data(self._call("POST", path, json=question, limit=MAX_BUNDLES_ANSWER))
+        if not (bundles := tuple(one for one in found if not _is_iso20_refusal(one))):
+            raise NotFoundThere("the pool has no contract for this car")
+        return bundles
+
+    def generate(
+        self,
+        emaid: EMAID,
+        pcid: PCID,
+        begins: datetime.datetime,
+        ends: datetime.datetime,
+        generation: Generation = Generation.ISO2,
+    ) -> None:
         """Order a bundle for the pool; a second order for the same car and contract is a renewal."""
+        newer = generation is Generation.ISO20
         body = {
             "emaid": emaid.normal,
             "pcid": pcid.normal,
             "contractBegins": _instant(begins),
             "contractEnds": _instant(ends),
-            "xsdMsgDefNamespace": wire.NAMESPACE,
+            "xsdMsgDefNamespace": self._settings.iso20_namespace if newer else wire.NAMESPACE,
         }
         self._call("PUT", self._settings.paths.generate, json=body)
 
@@ -150,7 +172,7 @@ class OpcpClient:
                     if len(content) > limit:
                         raise EcosystemError(f"answer exceeds {limit} bytes")
                     if self._monotonic() - began > self._settings.timeout:
-                        raise EcosystemError("answer takes longer than {self._settings.timeout:g} s")
+                        raise EcosystemError(f"answer takes longer than {self._settings.timeout:g} s")
                 return status, bytes(content)
         except httpx2.HTTPError as error:
             raise EcosystemError(f"not reachable: {type(error).__name__} {error}") from error
@@ -207,6 +229,16 @@ def _is_refusal(payload: bytes) -> bool:
         return False
     body = message.body if isinstance(message, iso2.V2GMessage) else None
     return isinstance(body, iso2.CertificateInstallationRes) and body.response_code.value.startswith("FAILED")
+
+
+def _is_iso20_refusal(payload: bytes) -> bool:
+    """The same for ISO 15118-20, where a refusal may also be a warning."""
+    try:
+        message: Any = exi.codec("iso20-common").decode(payload)
+    except DecodeError:
+        return False
+    answer = message if isinstance(message, iso20_common.CertificateInstallationRes) else None
+    return answer is not None and not answer.response_code.value.startswith("OK")
 
 
 def _instant(value: datetime.datetime) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from secc.errors import SeccError
 from secc.pki.certificates import Certificate
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind
 
 __all__ = ["Ecosystem", "EcosystemError", "Forbidden", "NotFoundThere", "PoolRoot", "PoolVehicle"]
 
@@ -65,7 +65,22 @@ class Ecosystem(Protocol):
         """
         ...
 
-    def generate(self, emaid: EMAID, pcid: PCID, begins: datetime.datetime, ends: datetime.datetime) -> None:
+    def signed_contracts(self, request: bytes) -> tuple[bytes, ...]:
+        """Return the signed answers (EXI) to a CertificateInstallationReq of ISO 15118-20 (EXI): one for each
+        contract of the car.
+
+        Raises NotFoundThere when the car has no contract, EcosystemError.
+        """
+        ...
+
+    def generate(
+        self,
+        emaid: EMAID,
+        pcid: PCID,
+        begins: datetime.datetime,
+        ends: datetime.datetime,
+        generation: Generation = Generation.ISO2,
+    ) -> None:
         """Order a new bundle for the pool, the first one or a renewal; there is no separate update.
 
         Raises NotFoundThere for an unknown car, Forbidden for a car of another party, EcosystemError.

@@ -25,13 +25,14 @@ from secc.errors import CertificateError, SeccError
 from secc.messages import iso2
 from secc.operator.opcp import wire
 from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults
+from secc.operator.opcp.pools import Party, PooledContract, PoolError
 from secc.operator.opcp.responder import OcspBehavior, answer
-from secc.operator.opcp.simulated import EcosystemCall, Party, PooledContract, PoolError, SimulatedEcosystem
+from secc.operator.opcp.simulated import EcosystemCall, SimulatedEcosystem
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.issuing import Order, issue, key_pem, read_request, serial_from
-from secc.pki.profiles import Kind, profile_of
+from secc.pki.profiles import Generation, Kind, generation_of, profile_of
 from secc.pki.trust import Role
 
 __all__ = ["EcosystemServer", "Handler", "refusal"]
@@ -164,11 +165,13 @@ class EcosystemServer:
         return JSONResponse({"now": self.ecosystem.now.isoformat()})
 
     async def _make_car(self, request: Request) -> Response:
-        car = self.ecosystem.make_car(PCID.parse(request.path_params["pcid"]).text)
-        if request.query_params.get("pool") == "true":
-            self.ecosystem.pool_car(car)
-        chain = [one.pem.decode() for one in self.ecosystem.car_chain(car)]
-        return JSONResponse({"key": key_pem(car.key).decode(), "chain": chain})
+        newer = request.query_params.get("generation") == Generation.ISO20.value
+        chain, key = self.ecosystem.new_car(
+            PCID.parse(request.path_params["pcid"]),
+            Generation.ISO20 if newer else Generation.ISO2,
+            pool=request.query_params.get("pool") == "true",
+        )
+        return JSONResponse({"key": key_pem(key).decode(), "chain": [one.pem.decode() for one in chain]})
 
     async def _ocsp(self, request: Request) -> Response:
         made = answer(
@@ -224,7 +227,8 @@ _MO, _OEM = frozenset({"mo"}), frozenset({"oem"})
 async def _roots(server: EcosystemServer, request: Request, _party: Party) -> Response:
     wanted = request.query_params.get("rootType", "").lower()
     rows = [
-        _root(kind.upper(), server.ecosystem.pki[of].certificate)
+        _root(kind.upper(), pki[of].certificate)
+        for pki in (server.ecosystem.pki, server.ecosystem.iso20.pki)
         for kind, of in wire.ROOT_KINDS.items()
         if wanted in ("", kind)
     ]
@@ -233,8 +237,10 @@ async def _roots(server: EcosystemServer, request: Request, _party: Party) -> Re
 
 async def _add_vehicle(server: EcosystemServer, request: Request, party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
-    chain = [asked["provisioningCertificate"], *asked.get("subCertificates", [])]
-    pcid = server.ecosystem.add_vehicle(party, [read_certificate(_bytes(one)) for one in chain])
+    ders = [asked["provisioningCertificate"], *asked.get("subCertificates", [])]
+    chain = [read_certificate(_bytes(one)) for one in ders]
+    newer = generation_of(chain[0]) is Generation.ISO20
+    pcid = (server.ecosystem.iso20 if newer else server.ecosystem).add_vehicle(party, chain)
     return JSONResponse({"pcid": pcid.normal}, status_code=201)
 
 
@@ -260,17 +266,29 @@ async def _delete_vehicle(server: EcosystemServer, request: Request, party: Part
 
 async def _signed_contract_data(server: EcosystemServer, request: Request, _party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
-    if asked["xsdMsgDefNamespace"] != wire.NAMESPACE:
-        raise PoolError(400, f"unsupported namespace, expected {wire.NAMESPACE}")
     fault: EcosystemFault = request.state.fault
+    payload, newer = _bytes(asked["certificateInstallationReq"]), _is_newer(asked["xsdMsgDefNamespace"])
     try:
-        found = server.ecosystem.signed_contract_data(_bytes(asked["certificateInstallationReq"]), fault)
+        if newer:
+            found = server.ecosystem.iso20.signed_contracts(payload, fault)
+        else:
+            found = (server.ecosystem.signed_contract_data(payload, fault),)
     except PoolError as error:
-        if error.status == 404 and request.headers.get("alwaysReturnEXI", "true") == "true":
-            return JSONResponse(_contract_data(refusal(), "", ""))
+        always = request.headers.get("alwaysReturnEXI", "true") == "true"
+        if error.status == 404 and always and not newer:
+            content = _contract_data(refusal(), "", "")
+            return JSONResponse({"ccpResponse": {"emaidContent": [content]}})
         raise
-    payload = found.payload[: len(found.payload) // 2] if fault is EcosystemFault.TRUNCATED else found.payload
-    return JSONResponse(_contract_data(payload, found.emaid.normal, _v2g_fingerprint(server)))
+    half = fault is EcosystemFault.TRUNCATED
+    contents = [
+        _contract_data(
+            one.payload[: len(one.payload) // 2] if half else one.payload,
+            one.emaid.normal,
+            _v2g_fingerprint(server, newer=newer),
+        )
+        for one in found
+    ]
+    return JSONResponse({"ccpResponse": {"emaidContent": contents}})
 
 
 async def _lookup_contract(server: EcosystemServer, request: Request, _party: Party) -> Response:
@@ -294,7 +312,8 @@ async def _make_default(server: EcosystemServer, request: Request, party: Party)
 async def _generate(server: EcosystemServer, request: Request, party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
     ends = datetime.datetime.fromisoformat(asked["contractEnds"])
-    made = server.ecosystem.generate(party, EMAID.parse(asked["emaid"]), PCID.parse(asked["pcid"]), ends)
+    pools = server.ecosystem.iso20 if _is_newer(asked["xsdMsgDefNamespace"]) else server.ecosystem
+    made = pools.generate(party, EMAID.parse(asked["emaid"]), PCID.parse(asked["pcid"]), ends)
     return JSONResponse(_summary(made), status_code=201)
 
 
@@ -363,11 +382,20 @@ def _contract_data(payload: bytes, emaid: str, fingerprint: str) -> dict[str, ob
         "emaid": emaid,
         "cpsV2GRootCertificateFingerprint": fingerprint,
     }
-    return {"ccpResponse": {"emaidContent": [{"messageDef": message}]}}
+    return {"messageDef": message}
 
 
-def _v2g_fingerprint(server: EcosystemServer) -> str:
-    return server.ecosystem.pki[Kind.V2G_ROOT].certificate.fingerprint
+def _is_newer(namespace: str) -> bool:
+    """Return whether messages are of ISO 15118-20; raises PoolError for an unknown namespace."""
+    if namespace not in (wire.NAMESPACE, wire.ISO20_NAMESPACE):
+        expected = f"{wire.NAMESPACE} or {wire.ISO20_NAMESPACE}"
+        raise PoolError(400, f"unsupported namespace, expected {expected}")
+    return namespace == wire.ISO20_NAMESPACE
+
+
+def _v2g_fingerprint(server: EcosystemServer, *, newer: bool = False) -> str:
+    pki = server.ecosystem.iso20.pki if newer else server.ecosystem.pki
+    return pki[Kind.V2G_ROOT].certificate.fingerprint
 
 
 def _root(kind: str, root: Certificate) -> dict[str, str]:

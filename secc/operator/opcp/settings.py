@@ -43,3 +43,5 @@ class OpcpSettings:
     ca_file: Path | None = None
     """Roots of its HTTPS certificate, PEM; None: the roots of the system."""
     paths: OpcpPaths = OpcpPaths()
+    iso20_namespace: str = "urn:iso:std:iso:15118:-20:CommonMessages"
+    """How the ecosystem names the messages of ISO 15118-20; deployments differ in the spelling."""

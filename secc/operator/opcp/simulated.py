@@ -11,73 +11,34 @@ import datetime
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from secc import exi
 from secc.errors import CertificateError, SeccError
 from secc.messages import iso2
 from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults, with_plain_emaid
+from secc.operator.opcp.pools import (
+    Party,
+    PooledContract,
+    PooledVehicle,
+    PoolError,
+    check_manufacturer,
+    check_provider,
+)
 from secc.operator.opcp.responder import OcspBehavior
+from secc.operator.opcp.simulated_iso20 import Iso20Pools
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, verify_chain
-from secc.pki.hierarchy import Hierarchy, HierarchyNames, make_hierarchy
+from secc.pki.hierarchy import Hierarchy, HierarchyNames, make_hierarchy, make_iso20_hierarchy
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.issuing import Identity, Order, issue, new_key, serial_from
-from secc.pki.profiles import Kind
+from secc.pki.issuing import Holder, Identity, Order, issue, new_key, serial_from
+from secc.pki.keys import PrivateKey
+from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import Action, verify_request
 from secc.pki.trust import Role, TrustStore, trust
 from secc.site.issuing import ContractIssuer, ProvisioningService
 
-__all__ = [
-    "EcosystemCall",
-    "Party",
-    "PoolError",
-    "PooledContract",
-    "PooledVehicle",
-    "SimulatedEcosystem",
-]
-
-
-class PoolError(SeccError):
-    """The pool refuses; `status` is the HTTP status."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
-    """A client of the ecosystem and the part of it that the client may use."""
-
-    client_id: str
-    secret: str = dataclasses.field(repr=False)
-    roles: frozenset[str]
-    """Any of `cpo`, `mo`, `oem`, `cps`."""
-    manufacturers: frozenset[str] = frozenset()
-    """World manufacturer identifiers of an OEM."""
-    providers: frozenset[str] = frozenset()
-    """Country and provider of a mobility operator, for example `DEABC`."""
-
-
-@dataclasses.dataclass(slots=True)
-class PooledVehicle:
-    """A car in the pool of provisioning certificates."""
-
-    chain: tuple[Certificate, ...]
-    default: str | None = None
-    """Key of the contract that the car receives."""
-    revoked: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PooledContract:
-    """A bundle in the contract pool."""
-
-    emaid: EMAID
-    pcid: str
-    payload: bytes = dataclasses.field(repr=False)
-    leaf: Certificate
+__all__ = ["EcosystemCall", "SimulatedEcosystem"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,6 +62,7 @@ class SimulatedEcosystem:
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
         parties: Sequence[Party] = (),
         pki: Hierarchy | None = None,
+        iso20_pki: Mapping[Kind, Holder] | None = None,
     ) -> None:
         """With a `seed` the keys are always the same: reproducible, and for tests only."""
         self._clock = clock
@@ -108,13 +70,16 @@ class SimulatedEcosystem:
         """Offset to the clock, to simulate a later date."""
         day = datetime.timedelta(days=1)
         begin = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC) if seed else clock() - 2 * day
+        end, other = begin + 3650 * day, os.urandom(32)
+        names = HierarchyNames(organization="Simulated ecosystem", suffix="Simulated")
         self.pki = pki or make_hierarchy(
-            not_before=begin,
-            not_after=begin + 3650 * day,
-            seed=seed,
-            random_bytes=os.urandom(32),
-            names=HierarchyNames(organization="Simulated ecosystem", suffix="Simulated"),
+            not_before=begin, not_after=end, seed=seed, random_bytes=other, names=names
         )
+        newer = iso20_pki or make_iso20_hierarchy(
+            not_before=begin, not_after=end, seed=seed, random_bytes=other, names=names
+        )
+        self.iso20 = Iso20Pools(newer, lambda: self.now)
+        """The pools of ISO 15118-20."""
         self.parties = {one.client_id: one for one in parties}
         self.tokens: dict[str, tuple[Party, datetime.datetime]] = {}
         self.faults = EcosystemFaults()
@@ -162,7 +127,7 @@ class SimulatedEcosystem:
         except CertificateError as error:
             raise PoolError(400, f"the chain is not valid: {error}") from error
         pcid = verified.pcid
-        _check_manufacturer(party, pcid)
+        check_manufacturer(party, pcid)
         known = self.vehicles.get(pcid.normal)
         default = known.default if known is not None else None
         self.vehicles[pcid.normal] = PooledVehicle(verified.certificates, default)
@@ -179,7 +144,7 @@ class SimulatedEcosystem:
     def delete_vehicle(self, party: Party, pcid: str) -> None:
         """Remove a car and its contracts. Raises PoolError."""
         self.vehicle(pcid)
-        _check_manufacturer(party, PCID.parse(pcid))
+        check_manufacturer(party, PCID.parse(pcid))
         del self.vehicles[pcid.upper()]
         self.contracts = {key: one for key, one in self.contracts.items() if one.pcid != pcid.upper()}
         self.events.append(("mo.prov.cert.deleted", {"pcid": pcid.upper()}))
@@ -192,7 +157,7 @@ class SimulatedEcosystem:
 
         Raises PoolError for an eMAID of another operator, an unknown car, or an eMAID that another car uses.
         """
-        _check_provider(party, emaid)
+        check_provider(party, emaid)
         car, key = self.vehicle(pcid.normal), emaid.normal[:14]
         known = self.contracts.get(key)
         if known is not None and known.pcid != pcid.normal:
@@ -207,7 +172,7 @@ class SimulatedEcosystem:
 
     def delete_contract(self, party: Party, emaid: EMAID) -> None:
         """Remove a contract; a car loses its default if that is the contract. Raises PoolError."""
-        _check_provider(party, emaid)
+        check_provider(party, emaid)
         found = self.contracts.pop(emaid.normal[:14], None)
         if found is None:
             raise PoolError(404, "no such contract")
@@ -218,7 +183,7 @@ class SimulatedEcosystem:
 
     def make_default(self, party: Party, pcid: str, emaid: EMAID) -> None:
         """Make this contract the one that the car receives. Raises PoolError."""
-        _check_provider(party, emaid)
+        check_provider(party, emaid)
         found = self.contracts.get(emaid.normal[:14])
         if found is None or found.pcid != pcid.upper():
             raise PoolError(404, "no such contract for this car")
@@ -278,15 +243,22 @@ class SimulatedEcosystem:
         )
         return Identity(issue(order, key.public_key(), self.pki[Kind.OEM_SUB_CA_2]), key)
 
-    def car_chain(self, car: Identity) -> tuple[Certificate, ...]:
+    def car_chain(self, car: Holder) -> tuple[Certificate, ...]:
         """Return the certificate with the Sub-CAs of its manufacturer."""
         return (car.certificate, *(self._leaf(kind) for kind in KINDS[Role.OEM][1:]))
 
-    def pool_car(self, car: Identity) -> None:
-        """Put a simulated car into the pool of provisioning certificates, as its manufacturer does."""
-        maker = PCID.parse(car.certificate.subject.common_name).manufacturer
-        oem = Party(client_id="", secret="", roles=frozenset({"oem"}), manufacturers=frozenset({maker}))
-        self.add_vehicle(oem, self.car_chain(car))
+    def new_car(
+        self, pcid: PCID, generation: Generation, *, pool: bool
+    ) -> tuple[tuple[Certificate, ...], PrivateKey]:
+        """Return the provisioning certificate of a new simulated car with the Sub-CAs above it, and its key;
+        with `pool` the manufacturer has put it into the pool."""
+        pools = self.iso20 if generation is Generation.ISO20 else self
+        car = pools.make_car(pcid.text)
+        maker = frozenset({pcid.manufacturer})
+        if pool:
+            oem = Party(client_id="", secret="", roles=frozenset({"oem"}), manufacturers=maker)
+            pools.add_vehicle(oem, pools.car_chain(car))
+        return pools.car_chain(car), car.key
 
     def _make(
         self,
@@ -323,13 +295,3 @@ class SimulatedEcosystem:
 
     def _leaf(self, kind: Kind) -> Certificate:
         return self.pki[kind].certificate
-
-
-def _check_manufacturer(party: Party, pcid: PCID) -> None:
-    if pcid.manufacturer not in party.manufacturers:
-        raise PoolError(403, "a car of another manufacturer")
-
-
-def _check_provider(party: Party, emaid: EMAID) -> None:
-    if emaid.country + emaid.provider not in party.providers:
-        raise PoolError(403, "a contract of another operator")

@@ -19,6 +19,7 @@ from secc.pki.certificates import Certificate, in_order, read_certificate
 from secc.pki.profiles import Kind
 
 NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
+ISO20_NAMESPACE = "urn:iso:std:iso:15118:-20:CommonMessages"
 ROOT_KINDS = {"v2g": Kind.V2G_ROOT, "mo": Kind.MO_ROOT, "oem": Kind.OEM_ROOT}
 
 
@@ -107,22 +108,22 @@ def read_vehicle(data: bytes) -> PoolVehicle:
     return PoolVehicle(leaf, in_order(others, leaf)[1:])
 
 
-def read_contract_data(data: bytes) -> bytes:
-    """Return the signed answer for a car in EXI; the first one if there are several."""
+def read_contract_data(data: bytes) -> tuple[bytes, ...]:
+    """Return the signed answers for a car in EXI: one for each of its contracts, at least one."""
     folded = _fold(_parse(data))
     if isinstance(folded, dict) and "emaidcontent" in folded:
         folded = {"ccpresponse": folded}
     content = _convert(folded, _CcpAnswer).ccpresponse.emaidcontent
     if not content:
         raise EcosystemError("the answer of the pool has no contract")
-    return _bytes(content[0].messagedef.certificateinstallationres)
+    return tuple(_bytes(one.messagedef.certificateinstallationres) for one in content)
 
 
-def contract_question(request: bytes) -> dict[str, object]:
+def contract_question(request: bytes, namespace: str = NAMESPACE) -> dict[str, object]:
     """Return the body of a question for contract data."""
     return {
         "certificateInstallationReq": base64.b64encode(request).decode(),
-        "xsdMsgDefNamespace": NAMESPACE,
+        "xsdMsgDefNamespace": namespace,
     }
 
 

@@ -308,6 +308,9 @@ class Pool:
             raise self.answer
         return self.answer
 
+    def signed_contracts(self, request: bytes) -> tuple[bytes, ...]:
+        return (self.signed_contract_data(request),)
+
     def roots(self) -> tuple[PoolRoot, ...]:
         return (PoolRoot(Kind.V2G_ROOT, hierarchy(b"another ecosystem")[Kind.V2G_ROOT].certificate),)
 

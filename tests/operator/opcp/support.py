@@ -12,9 +12,10 @@ import httpx2
 
 from secc.operator.opcp.client import OpcpClient
 from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults
+from secc.operator.opcp.pools import Party
 from secc.operator.opcp.server import EcosystemServer
 from secc.operator.opcp.settings import OpcpSettings
-from secc.operator.opcp.simulated import Party, SimulatedEcosystem
+from secc.operator.opcp.simulated import SimulatedEcosystem
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.issuing import Identity
 from tests.support.contracts import DAY, NOW, hierarchy
