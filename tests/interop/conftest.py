@@ -1,10 +1,22 @@
-"""What `make interop` says at the end, beside passed and failed."""
+"""EXIficient as a fixture, and what `make interop` says at the end, beside passed and failed."""
 
 from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
 
 import pytest
 
 from tests.interop.ev import RETRIES
+from tools.oracles.exificient import PYTHON, Exificient
+
+
+@pytest.fixture(scope="module")
+def exificient() -> Iterator[Exificient]:
+    if not PYTHON.exists() or shutil.which("java") is None:
+        pytest.skip("EXIficient needs Java and .venv-interop, which `make interop` sets up")
+    with Exificient() as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

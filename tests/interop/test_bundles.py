@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from secc.pki.keys import KeyType, PrivateKey
 from secc.pki.kinds import Kind
 from secc.pki.xmldsig import signed_info_octets
 from tests.support.installation import bundle, decoded, hierarchy, issued
-from tools.oracles.exificient import PYTHON, ROOT, Exificient
+from tools.oracles.exificient import ROOT, Exificient
 
 KEYS = (KeyType.SECP521R1, KeyType.ED448)
 X448_HEAD = bytes.fromhex("3046020100300506032b656f043a0438")  # PKCS#8 of RFC 8410
@@ -29,14 +28,6 @@ X448_HEAD = bytes.fromhex("3046020100300506032b656f043a0438")  # PKCS#8 of RFC 8
 def java() -> None:
     if shutil.which("javac") is None:
         pytest.skip("opening bundles needs a JDK")
-
-
-@pytest.fixture(scope="module")
-def exificient() -> Iterator[Exificient]:
-    if not PYTHON.exists() or shutil.which("java") is None:
-        pytest.skip("EXIficient needs Java and .venv-interop, which `make interop` sets up")
-    with Exificient() as running:
-        yield running
 
 
 def receiver(keys: KeyType) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,6 @@ from tests.support.pnc20 import car
 from tools.oracles import compare_many
 from tools.oracles.compare import SETS, compare
 from tools.oracles.exificient import PYTHON, Exificient
-
-
-@pytest.fixture(scope="module")
-def exificient() -> Iterator[Exificient]:
-    if not PYTHON.exists() or shutil.which("java") is None:
-        pytest.skip("EXIficient needs Java and .venv-interop, which `make interop` sets up")
-    with Exificient() as running:
-        yield running
 
 
 @pytest.mark.parametrize("schema", SETS)

@@ -136,7 +136,8 @@ def main() -> int:
     every = list(schema_sets()) if options.exported else list(GRAMMARS)
     for schema in [options.xsd] if options.xsd else options.names or every:
         if options.xsd:
-            same, differences = compare_xsd(schema, tuple(options.names), options.count, options.seed)
+            roots = tuple(options.names)
+            same, differences = compare_xsd(options.xsd, roots, options.count, options.seed)
         else:
             judge = compare_exported if options.exported else compare
             same, differences = judge(schema, options.count, options.seed)
