@@ -15,7 +15,8 @@ from secc.messages.iso2 import EnergyTransferMode
 from secc.ocpp.backend import OcppBackend
 from secc.ocpp.fake.csms import FakeCsms
 from secc.ocpp.fake.services import Accounts
-from secc.ocpp.model import TokenStatus
+from secc.ocpp.model import Payload, TokenStatus
+from secc.ocpp.ports import StationServices
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
@@ -238,5 +239,29 @@ async def line(csms: FakeCsms, config: Any = eim_config, **ocpp: Any) -> AsyncIt
         yield running
 
 
-BOTH = (OcppVersion.V201, OcppVersion.V16)
+V201, V16 = OcppVersion.V201, OcppVersion.V16
+BOTH = (V201, V16)
 ALL = tuple(OcppVersion)
+
+
+@contextlib.asynccontextmanager
+async def served(
+    csms: FakeCsms, services: StationServices | None = None, **ocpp: Any
+) -> AsyncIterator[Running]:
+    """A station with services of an integrator."""
+    async with csms.serving() as url, station(eim_config(url, **ocpp), services=services) as running:
+        await running.online()
+        yield running
+
+
+async def ask(csms: FakeCsms, action: str, body: Payload) -> Payload:
+    return await csms.command(STATION, action, body)
+
+
+def bodies(csms: FakeCsms, action: str) -> list[Payload]:
+    return [one.payload for one in csms.records.messages if one.action == action]
+
+
+def later(seconds: float = 0.0) -> str:
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,11 +13,10 @@ from secc.ocpp.model import Payload
 from secc.records import MessageRecord
 from secc.session.identity import EvIdentity
 from secc.settings.ocpp import Autocharge, OcppVersion
-from tests.ocpp.support import Running, knowing, line
+from tests.ocpp.support import V16, V201, Running, knowing, line
 
 ADDRESS = "02005E100001"
 EVCCID = "ZZZVTESTCAR00000001X"
-V201, V16 = OcppVersion.V201, OcppVersion.V16
 
 
 def asked(csms: FakeCsms) -> list[Payload]:

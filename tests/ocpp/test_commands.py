@@ -16,9 +16,19 @@ from secc.ocpp.rpc import CallFailed
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import EnergyMode
 from secc.settings.ocpp import OcppVersion
-from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station
-
-V201, V16 = BOTH
+from tests.ocpp.support import (
+    BOTH,
+    STATION,
+    V16,
+    V201,
+    Running,
+    accounts,
+    ask,
+    eim_config,
+    knowing,
+    line,
+    station,
+)
 
 
 @contextlib.asynccontextmanager
@@ -27,10 +37,6 @@ async def talk(version: OcppVersion, *tokens: str, **ocpp: Any) -> AsyncIterator
     csms = knowing(*tokens, version=version)
     async with line(csms, **ocpp) as running:
         yield csms, running
-
-
-async def ask(csms: FakeCsms, action: str, payload: Payload) -> Payload:
-    return await csms.command(STATION, action, payload)
 
 
 # --- transactions ------------------------------------------------------------------------------------------
