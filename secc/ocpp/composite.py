@@ -31,7 +31,7 @@ __all__ = [
     "Running",
     "Supply",
     "allowed_at",
-    "chosen_schedules",
+    "chosen_profile",
     "composite",
     "limit_at",
     "offer",
@@ -194,11 +194,11 @@ def composite(
     return tuple(steps)
 
 
-def chosen_schedules(
+def chosen_profile(
     profiles: Iterable[ChargingProfile], running: Running | None, now: float
-) -> tuple[Schedule, ...]:
-    """Return the schedules between which the EV may choose: those of the profile of the transaction with the
-    highest stack level; a default profile counts where there is none."""
+) -> ChargingProfile | None:
+    """Return the profile between whose schedules the EV may choose: that of the transaction with the highest
+    stack level; a default profile counts where there is none."""
     for purpose in _TRANSACTION:
         found = [
             one
@@ -206,8 +206,8 @@ def chosen_schedules(
             if one.purpose is purpose and _period(one, now, running, now, 0) is not None
         ]
         if found:
-            return max(found, key=lambda one: one.stack).schedules
-    return ()
+            return max(found, key=lambda one: one.stack)
+    return None
 
 
 def offer(

@@ -96,9 +96,15 @@ class ChargingLimits:
         return composite.offer(lists[0], self.supply, need, HORIZON, *lists[1:], tariffs=tariff)
 
     @property
+    def chosen(self) -> ChargingProfile | None:
+        """The profile between whose schedules the EV may choose."""
+        return composite.chosen_profile(self.effective, self.running, self._conversation.now)
+
+    @property
     def choices(self) -> tuple[Schedule, ...]:
         """The schedules between which the EV may choose; empty without a profile."""
-        return composite.chosen_schedules(self.effective, self.running, self._conversation.now)
+        chosen = self.chosen
+        return () if chosen is None else chosen.schedules
 
     def steps(self, duration: float, *, choice: int = 0) -> tuple[composite.LimitStep, ...]:
         """Return what all profiles together allow from now on, for a duration in seconds."""

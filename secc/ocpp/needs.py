@@ -15,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from secc.messages import iso2, iso20_ac, iso20_ac_der_iec, iso20_common, iso20_dc
-from secc.ocpp import composite, price_schedules
+from secc.ocpp import composite, price_schedules, signed_schedules
 from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.dialect import to_iso
@@ -161,13 +161,29 @@ class ChargingNeeds:
         return DynamicOffer(self._limits.permitted(allowed.setpoint, allowed))
 
     def prices(self, need: PriceNeed) -> PriceOffer | None:
-        """Return the prices of the offered schedules: those of the charging profile, else of the tariff."""
+        """Return the prices of the offered schedules: those of the charging profile, else of the tariff.
+
+        Prices that the mobility operator has signed are relayed with the signature.
+        """
+        signed = self._signed(need)
+        if signed is not None:
+            return signed
         now = self._conversation.now
         found = price_schedules.offer(self._limits.choices, need, now)
         if found is not None or need.pricing is not Pricing.ABSOLUTE or self._tariffs.present is None:
             return found
         prices = price_schedules.from_tariff(self._tariffs.present, now)
         return None if prices is None else PriceOffer((TuplePrices(charging=prices),))
+
+    def _signed(self, need: PriceNeed) -> PriceOffer | None:
+        chosen = self._limits.chosen
+        if chosen is None or chosen.received is None:
+            return None
+        try:
+            return signed_schedules.signed_offer(chosen.received, need)
+        except ValueError as error:
+            self._report(f"the signature of the prices is not relayed: {error}")
+            return None
 
     @property
     def _negotiates(self) -> bool:

@@ -70,7 +70,7 @@ def absolute(body: Payload, now: float) -> AbsolutePrices:
     steps = [PriceStep(at, tuple(_band(rule) for rule in stacks[place]["priceRule"])) for at, place in starts]
     return AbsolutePrices(
         currency=body["currency"],
-        language=_language(body["language"]),
+        language=language_of(body["language"]),
         steps=tuple(steps),
         algorithm=_algorithm(body["priceAlgorithm"]),
         number=max(1, body["priceScheduleID"]),
@@ -150,7 +150,7 @@ def _algorithm(text: str) -> PriceAlgorithm:
     raise ValueError(f"price algorithm {text!r} is not known")
 
 
-def _language(text: str) -> str:
+def language_of(text: str) -> str:
     """Return the language with three letters; OCPP has those of RFC 5646, usually with two."""
     short = text.split("-")[0].lower()
     return short if len(short) == 3 else _LANGUAGES.get(short, "und")
