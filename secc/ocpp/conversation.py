@@ -54,7 +54,8 @@ class CsmsConversation:
         on_message: Callable[[bool, str], None] = lambda _sent, _text: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`accepted` is called each time the CSMS accepts the station, `answered` for each event it accepts.
+        """`accepted` is called when the CSMS accepts the station after a boot, or after it was away for
+        longer than `ocpp.offline_threshold`; `answered` for each event it accepts.
 
         `handle` answers calls of the CSMS, `report` receives texts for the log, `on_message` every message.
         """
@@ -79,6 +80,7 @@ class CsmsConversation:
         self._report = report
         self._registration: Registration | None = None
         self._is_online, self._boot_now = asyncio.Event(), asyncio.Event()
+        self._interval_changed = asyncio.Event()
         self._boot_pause = config.reconnect_longest
         self.link = CsmsLink(
             network,
@@ -181,10 +183,12 @@ class CsmsConversation:
         """Use a connection until it ends."""
         self.dialect = DIALECTS[version]
         try:
+            away, booting = self.offline_for, self._boot_reason is not None
             await self._boot()
             self.online = True
             self._is_online.set()
-            self._accepted()
+            if booting or away >= self._settings.ocpp.offline_threshold:  # OCPP B04.FR.01, B04.FR.02
+                self._accepted()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.queue.send(self.dialect, self.link.call))
                 group.create_task(self._beat())
@@ -233,8 +237,17 @@ class CsmsConversation:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self.interval)
+            self._interval_changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.interval):
+                    await self._interval_changed.wait()
+                continue
             await self.beat()
+
+    def change_interval(self, seconds: float) -> None:
+        """Change the seconds between heartbeats, at once."""
+        self.interval = seconds
+        self._interval_changed.set()
 
     async def _heartbeat(self) -> None:
         self.clock.adjust(self.dialect.read_heartbeat(await self.link.call("Heartbeat", {})))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from secc.ocpp.attached import AttachedStation
 from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.conversation import CsmsConversation
-from secc.ocpp.dialect import EventAnswer
+from secc.ocpp.dialect import EventAnswer, Request
 from secc.ocpp.limits import ChargingLimits
 from secc.ocpp.model import (
     ConnectorStatus,
@@ -22,6 +22,7 @@ from secc.ocpp.model import (
 )
 from secc.ocpp.profile_model import LimitSource
 from secc.ocpp.reservations import Reservation, Reservations
+from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.ocpp.runtime import RuntimeSettings
 from secc.ocpp.steering import ExternalValues
 from secc.ocpp.tokens import PresentedToken, PresentedTokens
@@ -323,7 +324,18 @@ class ReportedOutlet:
             self._reported_status = status
             fault = "" if snapshot.fault is None else snapshot.fault.value
             request = self._conversation.dialect.status(status, self._conversation.now, fault)
-            self._background.spawn(self._send(*request))
+            self._background.spawn(self._send_status(status, request))
+
+    async def _send_status(self, status: ConnectorStatus, request: Request) -> None:
+        """A status that the CSMS has not answered is sent again when it is connected."""
+        try:
+            await self._conversation.ask(request)
+        except CallFailed as error:  # a CSMS that refuses the message would refuse it again
+            self._report(f"{request[0]}: {error}")
+        except NoAnswer as error:
+            self._report(f"{request[0]}: {error}")
+            if self._reported_status is status:
+                self._reported_status = None
 
     async def _send(self, action: str, payload: dict[str, object]) -> None:
         await self._conversation.ask_or_report((action, payload))

@@ -13,26 +13,14 @@ import binascii
 import itertools
 from collections.abc import Iterator
 
-from secc import exi
 from secc.errors import EncodeError
 from secc.messages import iso20_common as m
-from secc.messages.xmldsig import (
-    CanonicalizationMethod,
-    DigestMethod,
-    Reference,
-    Signature,
-    SignatureMethod,
-    SignatureValue,
-    SignedInfo,
-    Transform,
-    Transforms,
-)
 from secc.ocpp.dialect import from_iso
 from secc.ocpp.model import Payload
 from secc.ocpp.price_schedules import language_of
 from secc.pki.keys import KeyType
 from secc.pki.suites import SUITES, SignatureSuite
-from secc.pki.xmldsig import CANONICAL_EXI
+from secc.pki.xmldsig import SignedPart, digest, iso20_part, relayed
 from secc.session.prices import PriceNeed, PriceOffer, SignedPrices, TuplePrices
 from secc.settings.iso20 import Pricing
 
@@ -57,30 +45,31 @@ def signed_offer(profile: Payload, need: PriceNeed) -> PriceOffer | None:
     if suite is None:
         raise ValueError(f"priceScheduleSignature has {len(value)} bytes, expected 132 or 114")
     ids: list[int | None] = [one.schedule_id for one in need.schedules] or [None]
-    prices, references = [], []
+    prices, parts = [], []
     for number, schedule in zip(ids, profile["chargingSchedule"], strict=False):
         if field not in schedule:
             continue
-        name, fragment = _fragment(schedule, field, suite)
-        references.append(_reference(name, suite, fragment))
-        prices.append(TuplePrices(charging=SignedPrices(fragment), schedule_id=number))
+        part = _part(schedule, field, suite)
+        parts.append(part)
+        prices.append(TuplePrices(charging=SignedPrices(part.fragment()), schedule_id=number))
     if len(prices) != len(there):
         raise ValueError(f"one signature covers {len(there)} price schedules, {len(prices)} are offered")
-    return PriceOffer(tuple(prices), signature=_signature(references, suite, value))
+    signature = iso20_part("Signature", relayed(parts, value, suite))
+    return PriceOffer(tuple(prices), signature=signature.fragment())
 
 
-def _fragment(schedule: Payload, field: str, suite: SignatureSuite) -> tuple[str, bytes]:
-    """Return Id and octets of a price schedule in the form whose digest is that of the profile."""
+def _part(schedule: Payload, field: str, suite: SignatureSuite) -> SignedPart:
+    """Return a price schedule in the form whose digest is that of the profile."""
     if "digestValue" not in schedule or "signatureId" not in schedule:
         raise ValueError("a price schedule without digestValue or signatureId")
     wanted = _octets(schedule["digestValue"], "digestValue")
     for found in _candidates(schedule[field], field, schedule["signatureId"]):
+        part = iso20_part(type(found).__name__, found)
         try:
-            octets = exi.codec("iso20-common").encode_fragment(type(found).__name__, found)
+            if digest(part, suite) == wanted:
+                return part
         except EncodeError as error:
             raise ValueError(f"{field}: {error}") from error
-        if suite.digest(octets) == wanted:
-            return found.id or "", octets
     raise ValueError(f"digestValue is not that of the {field}")
 
 
@@ -98,25 +87,6 @@ def _candidates(
     texts = dict.fromkeys((body["language"], language_of(body["language"])))
     for form, anchor, text in itertools.product(_IDS, anchors, texts):
         yield _absolute(body, form.format(number), anchor, text)
-
-
-def _reference(name: str, suite: SignatureSuite, fragment: bytes) -> Reference:
-    return Reference(
-        uri=f"#{name}",
-        transforms=Transforms(transform=(Transform(algorithm=CANONICAL_EXI),)),
-        digest_method=DigestMethod(algorithm=suite.digest_method),
-        digest_value=suite.digest(fragment),
-    )
-
-
-def _signature(references: list[Reference], suite: SignatureSuite, value: bytes) -> bytes:
-    info = SignedInfo(
-        canonicalization_method=CanonicalizationMethod(algorithm=CANONICAL_EXI),
-        signature_method=SignatureMethod(algorithm=suite.method),
-        reference=tuple(references),
-    )
-    made = Signature(signed_info=info, signature_value=SignatureValue(value=value))
-    return exi.codec("iso20-common").encode_fragment("Signature", made)
 
 
 def _octets(text: str, name: str) -> bytes:

@@ -83,7 +83,7 @@ class Transactions:
         self.aligned = 0.0
         """Seconds between meter values at multiples of it since midnight UTC; 0: none."""
         self.measurands: dict[str, tuple[str, ...]] = dict.fromkeys(
-            ("Started", "Updated", "Ended", "Aligned", "AlignedEnded"), USUAL
+            ("Started", "Updated", "Ended", "Aligned"), USUAL
         )
         """What is reported, by use."""
         self.open = open_

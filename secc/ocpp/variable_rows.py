@@ -137,7 +137,7 @@ def state_row(
 
 
 def set_heartbeat(context: VariableContext, value: str) -> None:
-    context.conversation.interval = float(_bounded(value, 1, 86_400))
+    context.conversation.change_interval(float(_bounded(value, 1, 86_400)))
 
 
 def set_meter_interval(context: VariableContext, value: str) -> None:

@@ -6,6 +6,8 @@ station has something to report. An outlet is EVSE 1, connector 1.
 
 from __future__ import annotations
 
+import dataclasses
+
 from secc.ocpp import variable_state as state
 from secc.ocpp.authorising import MOST_LISTED
 from secc.ocpp.dialect import to_iso
@@ -82,8 +84,11 @@ _COMMUNICATION = (
         lambda one: f"{one.settings.ocpp.reconnect_longest / 2:g}",
         "integer",
     ),
-    number(
-        *("OCPPCommCtrlr", "WebSocketPingInterval", "ping_interval", 1, 3600), key="WebSocketPingInterval"
+    dataclasses.replace(
+        number(
+            *("OCPPCommCtrlr", "WebSocketPingInterval", "ping_interval", 1, 3600), key="WebSocketPingInterval"
+        ),
+        reboot=True,
     ),
     fixed("OCPPCommCtrlr", "ResetRetries", 0, "integer", key="ResetRetries"),
     fixed(
@@ -213,7 +218,12 @@ _TRANSACTIONS = (
     ),
     fixed("AlignedDataCtrlr", "TxEndedInterval", 0, "integer"),
     measurands("Measurands", "Aligned", "AlignedDataCtrlr", "MeterValuesAlignedData"),
-    measurands("TxEndedMeasurands", "AlignedEnded", "AlignedDataCtrlr", "StopTxnAlignedData"),
+    state_row(  # none, as the interval above says
+        *("AlignedDataCtrlr", "TxEndedMeasurands"),
+        lambda _: "",
+        "MemberList",
+        key="StopTxnAlignedData",
+    ),
     fixed("ReservationCtrlr", "Enabled", True, "boolean"),
     fixed("ReservationCtrlr", "Available", True, "boolean"),
     fixed("ReservationCtrlr", "NonEvseSpecific", True, "boolean", key="ReserveConnectorZeroSupported"),

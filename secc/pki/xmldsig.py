@@ -50,6 +50,7 @@ __all__ = [
     "iso20_part",
     "plain_emaid_fragment",
     "read_signed_info",
+    "relayed",
     "sign",
     "signed_info_octets",
     "verify",
@@ -150,13 +151,17 @@ def sign(
     suite = suite_of(key, generation)
     if suite is None:
         raise ValueError(f"a key of type {key_type(key)} does not sign messages of {generation}")
-    info = SignedInfo(
-        canonicalization_method=CanonicalizationMethod(algorithm=CANONICAL_EXI),
-        signature_method=SignatureMethod(algorithm=suite.method),
-        reference=tuple(_reference(element, suite) for element in elements),
-    )
+    info = _signed_info(elements, suite)
     value = suite.sign(key, signed_info_octets(info), reproducible=reproducible)
     return Signature(signed_info=info, signature_value=SignatureValue(value=value))
+
+
+def relayed(elements: Sequence[SignedPart], value: bytes, suite: SignatureSuite) -> Signature:
+    """Return the Signature of another party out of its value alone; nothing is verified.
+
+    Raises EncodeError for an element that violates its schema.
+    """
+    return Signature(signed_info=_signed_info(elements, suite), signature_value=SignatureValue(value=value))
 
 
 def verify(
@@ -222,6 +227,14 @@ def plain_emaid_fragment(emaid: EMAID) -> bytes:
 
 _SEAL = object()
 _EMAID_EVENT, _END_OF_DOCUMENT = 236, 244  # event codes of fragments in the message schema set
+
+
+def _signed_info(elements: Sequence[SignedPart], suite: SignatureSuite) -> SignedInfo:
+    return SignedInfo(
+        canonicalization_method=CanonicalizationMethod(algorithm=CANONICAL_EXI),
+        signature_method=SignatureMethod(algorithm=suite.method),
+        reference=tuple(_reference(element, suite) for element in elements),
+    )
 
 
 def _reference(element: SignedPart, suite: SignatureSuite) -> Reference:
