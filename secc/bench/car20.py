@@ -22,12 +22,18 @@ from secc.errors import DecodeError
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.app_protocol import SupportedAppProtocolReq
-from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processing, ResponseCode
+from secc.messages.iso20_common import (
+    Authorization,
+    ChargeProgress,
+    ChargingSession,
+    Processing,
+    ResponseCode,
+)
 from secc.messages.numbers import number, rational_number
 from secc.messages.xmldsig import Signature
 from secc.session.iso20.services import ControlMode, Service
 from secc.sim.documents import Iso20Documents
-from secc.sim.iso20 import Iso20Plan, Iso20Script, requests
+from secc.sim.iso20 import Iso20Contract, Iso20Plan, Iso20Script, requests
 from secc.sim.iso20.energy import PRE_CHARGE_TOLERANCE
 from secc.sim.moves import Ask, EvGivesUp
 from secc.sim.vehicle import Vehicle
@@ -90,8 +96,12 @@ class Iso20Car(Talk):
         self.stamp: int | None = None
         """TimeStamp of the next requests; None: the time of the station."""
         self.set_id = 0
+        self.setup: common.AuthorizationSetupRes | None = None
+        """The last AuthorizationSetupRes."""
+        self.contract: Iso20Contract | None = None
+        """What authorizes; None: external identification, where it is offered."""
         self.loops = 0
-        self._documents = Iso20Documents("iso20-dc" if service.is_dc else "iso20-ac")
+        self._documents = Iso20Documents(_SETS.get(service, "iso20-dc" if service.is_dc else "iso20-ac"))
 
     # --- the wire ------------------------------------------------------------------------------------------
 
@@ -102,6 +112,10 @@ class Iso20Car(Talk):
             target = self.trial.target
             certificate = None if target.pki is None else target.pki.vehicle
             context = TlsContext.for_client(target.roots, certificate=certificate, iso2=False, iso20=True)
+        await self.connect_with(context)
+
+    async def connect_with(self, context: TlsContext | None) -> None:
+        """A new connection with these properties of TLS."""
         self._wire = await self.trial.connect(tls=context)
         self.point = Point.HANDSHAKE
 
@@ -190,11 +204,27 @@ class Iso20Car(Talk):
         self.point = Point.PARAMETERS if joined else Point.AUTHORIZATION_SETUP
 
     async def ask_authorization(self) -> None:
-        await self.expect(common.AuthorizationSetupReq(header=requests.HEADER))
+        self.setup = await self.expect(common.AuthorizationSetupReq(header=requests.HEADER))
+        pki = self.trial.target.pki
+        external = Authorization.EIM in self.setup.authorization_services
+        if not external and self.contract is None and pki is not None and pki.iso20 is not None:
+            self.contract = pki.iso20.contract()
         self.point = Point.AUTHORIZATION
 
+    @property
+    def challenge(self) -> bytes:
+        """The challenge of the station."""
+        mode = None if self.setup is None else self.setup.pnc_as_res_authorization_mode
+        if mode is None:
+            raise Failed("expected a challenge in AuthorizationSetupRes; got none")
+        return mode.gen_challenge
+
     async def authorize(self) -> None:
-        await self.finish(requests.authorization(), self.trial.timers.ongoing)
+        request, signature = requests.authorization(), None
+        if self.contract is not None:
+            request, signature = self.contract.request(self.challenge)
+            self.script.contract = self.contract
+        await self.finish(request, self.trial.timers.ongoing, signature=signature)
         self.point = Point.DISCOVERY
 
     async def discover(self) -> None:
@@ -285,12 +315,17 @@ class Iso20Car(Talk):
         await self.expect(requests.session_stop(how))
         self.point = Point.OVER
 
-    async def finish(self, body: msgspec.Struct, limit: float) -> Any:
-        """Repeat while the response says Ongoing, for at most `limit` seconds."""
+    async def finish(
+        self, body: msgspec.Struct, limit: float, *codes: ResponseCode, signature: Signature | None = None
+    ) -> Any:
+        """Repeat while the response says Ongoing, for at most `limit` seconds; then one of the codes."""
         end = self.trial.now + limit
+        wanted = codes or (ResponseCode.OK,)
         while True:
-            answer = await self.expect(body)
+            answer = await self.expect(body, *dict.fromkeys((ResponseCode.OK, *wanted)), signature=signature)
             if answer.evse_processing is Processing.FINISHED:
+                text = f"{' or '.join(code.value for code in wanted)}, Finished"
+                self.trial.check(answer.response_code in wanted, text, answer.response_code.value)
                 return answer
             self.trial.check(
                 self.trial.now < end, f"Finished within {limit:g} s", answer.evse_processing.value
@@ -298,4 +333,5 @@ class Iso20Car(Talk):
             await asyncio.sleep(PACE)
 
 
+_SETS = {Service.AC_DER_IEC: "iso20-ac-der-iec"}
 _STARTED = (ResponseCode.OK, ResponseCode.OK_POWER_TOLERANCE_CONFIRMED)

@@ -6,15 +6,13 @@ import dataclasses
 import datetime
 import os
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ObjectIdentifier
 
 from secc.bench.pki import CarPki
+from secc.bench.reissue import EXPIRED, changed_subject, reissue
 from secc.bench.verdict import Inconclusive
-from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.certificates import Certificate
 from secc.pki.hierarchy import Hierarchy, make_hierarchy
 from secc.pki.issuing import Identity, new_key
 from secc.pki.profiles import Kind
@@ -46,24 +44,9 @@ class Forger:
         """Reissue the certificate of this kind from its valid issuer. `more` is added to the subject."""
         base, issuer = self._identity(kind), self._identity(ISSUER[kind])
         old = base.certificate.to_cryptography()
-        subject = _subject(old.subject, common_name, more, domain)
-        now = datetime.datetime.now(datetime.UTC)
-        begins, ends = old.not_valid_before_utc, old.not_valid_after_utc
-        if expired:
-            begins, ends = now - 3 * _DAY, now - _DAY
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(old.issuer)
-            .public_key(base.key.public_key())
-            .serial_number(int.from_bytes(os.urandom(15), "big") + 1)
-            .not_valid_before(begins)
-            .not_valid_after(ends)
-        )
-        for extension in old.extensions:
-            builder = builder.add_extension(extension.value, critical=extension.critical)
-        made = builder.sign(issuer.key, hashes.SHA256())
-        return Identity(read_certificate(made.public_bytes(Encoding.DER)), base.key)
+        subject = changed_subject(old.subject, common_name=common_name, more=more, domain=domain)
+        certificate = reissue(base, issuer, subject=subject, validity=EXPIRED if expired else None)
+        return Identity(certificate, base.key)
 
     def foreign(self) -> Hierarchy:
         """Return another hierarchy with the same names, which is not trusted."""
@@ -89,21 +72,3 @@ class Forger:
 def other_key() -> ec.EllipticCurvePrivateKey:
     """Return a key that belongs to no certificate."""
     return new_key()
-
-
-def _subject(
-    old: x509.Name,
-    common_name: str | None,
-    more: tuple[tuple[ObjectIdentifier, str], ...],
-    domain: str | None,
-) -> x509.Name:
-    attributes = []
-    for attribute in old:
-        value = attribute.value
-        if attribute.oid == NameOID.COMMON_NAME and common_name is not None:
-            value = common_name
-        if attribute.oid == NameOID.DOMAIN_COMPONENT and domain is not None:
-            value = domain
-        attributes.append(x509.NameAttribute(attribute.oid, value))
-    attributes += [x509.NameAttribute(oid, value) for oid, value in more]
-    return x509.Name(attributes)

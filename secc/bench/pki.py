@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from secc.bench.pki20 import Iso20CarPki
 from secc.errors import CertificateError
 from secc.pki.certificates import Certificate, read_chain
+from secc.pki.hierarchy import ISO20_FOLDER
 from secc.pki.issuing import Identity, read_key
 from secc.pki.profiles import Kind
 from secc.sim.wallet import Wallet
@@ -25,6 +27,8 @@ class CarPki:
     certificates: Mapping[Kind, Certificate]
     vehicle: CredentialFiles | None = None
     """What the car shows in TLS 1.3."""
+    iso20: Iso20CarPki | None = None
+    """Contract and provisioning certificate of ISO 15118-20."""
 
     @classmethod
     def read(cls, folder: Path) -> CarPki:
@@ -44,7 +48,8 @@ class CarPki:
         for kind in (*_CONTRACT, *_OEM, Kind.V2G_ROOT):
             if kind not in certificates:
                 raise CertificateError(f"{folder}: {kind.value}.pem is needed")
-        return cls(identities, certificates, _vehicle(folder))
+        iso20 = next((found for place in _places(folder) if (found := Iso20CarPki.read(place))), None)
+        return cls(identities, certificates, _vehicle(folder), iso20)
 
     @property
     def can_issue(self) -> bool:
@@ -63,9 +68,13 @@ class CarPki:
 
 
 def _vehicle(folder: Path) -> CredentialFiles | None:
-    """The chain of ISO 15118-20 is beside the others or in a separate folder."""
-    for place in (folder / "iso20", folder):
+    for place in _places(folder):
         chain, key = place / "vehicle_chain.pem", place / "vehicle_leaf_key.pem"
         if chain.is_file() and key.is_file():
             return CredentialFiles(chain=chain, key=key)
     return None
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
+    """The files of ISO 15118-20 are in a separate folder or beside the others."""
+    return folder / ISO20_FOLDER, folder

@@ -11,11 +11,14 @@ from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
 from secc.errors import LinkError
 from secc.messages import iso2
+from secc.messages.iso20_common import Authorization, AuthorizationSetupRes
 from secc.sdp import Security
 from secc.session.iso20.services import Service
 from secc.sim.iso20 import requests as requests20
 
 CERTIFICATE_SERVICE = 2
+_UNAUTHORIZED = {"refuses", "no-grant"}
+_GRANTED_OR_NOT = (Point.AUTHORIZATION, Point.DISCOVERY)
 UPDATE = 2
 """Parameter set of the certificate service [V2G2-428]."""
 DIN = "urn:din:70121:2012:MsgDef"
@@ -50,7 +53,7 @@ async def find_out(target: Target) -> Facts:
             problems.append(f"{'TLS' if secure else 'plain'}: {error}")
         finally:
             await trial.clean_up()
-    services, over_tls = await _iso20(target)
+    services, over_tls, setup = await _iso20(target)
     known = bool(services) or any(offer is not None and offer.modes for offer in (plain, tls))
     problem = "" if known else "; ".join(problems)
     if not problem and plain is None and tls is None:
@@ -61,6 +64,8 @@ async def find_out(target: Target) -> Facts:
         din=din,
         iso20=services,
         iso20_tls=over_tls,
+        iso20_pnc=setup is not None and Authorization.PNC in setup.authorization_services,
+        iso20_installation=setup is not None and setup.certificate_installation_service,
         problem=problem,
         can_update=update,
     )
@@ -103,22 +108,26 @@ async def _speaks_din(target: Target, *, secure: bool) -> bool:
         await trial.clean_up()
 
 
-async def _iso20(target: Target) -> tuple[frozenset[Service], bool]:
-    """The services of ISO 15118-20, and whether they are had over TLS 1.3."""
+async def _iso20(target: Target) -> tuple[frozenset[Service], bool, AuthorizationSetupRes | None]:
+    """The services of ISO 15118-20, whether they are had over TLS 1.3, and what authorizes."""
     for secure in reversed(_kinds(target)):
         found: set[Service] = set()
-        for family in (Service.DC, Service.AC):
+        setup = None
+        for family in (Service.DC, Service.AC, Service.AC_DER_IEC):
             trial = Trial(target, Facts(), tls=secure)
+            car = Iso20Car(trial, family)
             try:
-                car = Iso20Car(trial, family)
+                await car.go(Point.AUTHORIZATION)
+                setup = setup or car.setup
                 await car.go(Point.DISCOVERY)
                 answer = await car.expect(requests20.service_discovery())
                 offered = [one.service_id for one in answer.energy_transfer_service_list.service]
                 found |= {service for service in Service if service.value in offered}
             except (Inconclusive, Failed, LinkError):
-                continue
+                if car.point in _GRANTED_OR_NOT and target.declared & _UNAUTHORIZED:
+                    found.add(family)  # agreed in the handshake: more cannot be seen
             finally:
                 await trial.clean_up()
         if found:
-            return frozenset(found), secure
-    return frozenset(), False
+            return frozenset(found), secure, setup
+    return frozenset(), False, None

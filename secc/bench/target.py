@@ -19,6 +19,7 @@ Switch = Callable[[str], Awaitable[None]]
 
 DECLARATIONS = {
     "no-grant": "sessions are never authorised",
+    "refuses": "the back end refuses every external identification",
     "silent-back-end": "the back end never answers about contracts",
     "schedules-ongoing": "ChargeParameterDiscoveryRes is Ongoing before it has schedules",
     "cable-check-ongoing": "CableCheckRes is Ongoing before it is finished",
@@ -100,6 +101,10 @@ class Facts:
     """ISO 15118-20 is had over TLS 1.3; otherwise on plain TCP, which only a laboratory allows."""
     problem: str = ""
     """Reason why nothing could be found out."""
+    iso20_pnc: bool = False
+    """ISO 15118-20 offers authorization by contract."""
+    iso20_installation: bool = False
+    """ISO 15118-20 offers CertificateInstallation."""
     can_update: bool = False
     """The certificate service has the parameter set for CertificateUpdate."""
 

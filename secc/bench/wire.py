@@ -21,7 +21,7 @@ from secc.tls import PlainEngine, TlsContext, TlsEngine
 __all__ = ["Address", "Closed", "Datagrams", "LARGEST", "Reply", "Silence", "BenchWire", "WireFrame"]
 
 HEADER = struct.Struct(">BBHI")
-_KEPT = 64
+_KEPT = 1 << 14
 LARGEST = 1 << 20
 """Maximum accepted payload in bytes."""
 
@@ -166,6 +166,13 @@ class BenchWire:
                 return Closed(self._loop.time() - began, self._over)
             if not await self._read(began + limit):
                 return Silence(self._loop.time() - began, self._buffer)
+
+    async def begin(self, limit: float) -> bytes:
+        """Return the first bytes below TLS within `limit` seconds from now; empty: none came."""
+        end = self._loop.time() + limit
+        while not self.received and self._over is None and await self._read(end):
+            pass
+        return self.received
 
     def close(self, *, reset: bool = False) -> None:
         """Close the connection, in order or with RST."""

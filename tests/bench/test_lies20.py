@@ -6,14 +6,13 @@ As `test_lies`, with a proxy in front of a DC station of a laboratory, on plain 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from secc.bench import BenchReport, BenchTimers, BenchVerdict
+from secc.bench import BenchReport, BenchVerdict
 from secc.messages import app_protocol
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
@@ -29,15 +28,9 @@ from secc.settings import (
     TimingConfig,
 )
 from secc.v2gtp import PayloadType
-from tests.support.liar import Lie, agreed, examined
+from tests.support.liar import Change, Lie, agreed, examined
+from tests.support.liar20 import PATIENT, QUICK, code, head, lie, replaced
 
-QUICK = BenchTimers(
-    message=0.8, slow_message=1.5, charge_loop=0.4, discovery=0.6, close=0.5, sequence=1.0, reach=3.0
-)
-# The truth may take its time: on a busy machine nothing that is right comes too late.
-PATIENT = dataclasses.replace(
-    QUICK, message=6.0, slow_message=6.0, charge_loop=4.0, close=4.0, discovery=2.0, reach=10.0
-)
 CONFIG = SeccConfig(
     interface="lo",
     protocols=(ProtocolName.ISO15118_20,),
@@ -46,43 +39,6 @@ CONFIG = SeccConfig(
     compat=CompatConfig.strict(),
     iso20=Iso20Config(insecure_lab=True),
 )
-Change = Callable[[Any], Any]
-
-
-def lie(title: str, change: Change, **more: Any) -> Lie:
-    """One change of each response."""
-    return Lie(title=title, response=change, iso20="iso20-dc", **more)
-
-
-def code(old: ResponseCode, new: ResponseCode) -> Lie:
-    """One code where another is due."""
-
-    def change(said: Any) -> Any:
-        if getattr(said, "response_code", None) is not old:
-            return said
-        return msgspec.structs.replace(said, response_code=new)
-
-    return lie(f"{new.value} for {old.value}", change)
-
-
-def replaced(title: str, kind: type[msgspec.Struct], **changes: Any) -> Lie:
-    """Something else in one response."""
-
-    def change(said: Any) -> Any:
-        return msgspec.structs.replace(said, **changes) if isinstance(said, kind) else said
-
-    return lie(title, change)
-
-
-def head(**changes: Any) -> Change:
-    """Something else in each header."""
-
-    def change(said: Any) -> Any:
-        if isinstance(said, app_protocol.SupportedAppProtocolRes):
-            return said
-        return msgspec.structs.replace(said, header=msgspec.structs.replace(said.header, **changes))
-
-    return change
 
 
 def strange_id(said: Any) -> Any:

@@ -24,6 +24,7 @@ from secc.pki.hierarchy import Hierarchy, make_hierarchy
 from secc.pki.issuing import key_pem
 from secc.pki.profiles import Kind
 from tests.interop.cable import Cable, End
+from tests.interop.peer_station import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-interop/bin/python"
@@ -41,6 +42,8 @@ class Run:
     title: str
     authorization: str
     arguments: tuple[str, ...]
+    iso20: bool = False
+    """In ISO 15118-20, without TLS, and with an outlet that follows what the EV asks for."""
 
 
 def _skip(*patterns: str) -> tuple[str, ...]:
@@ -51,7 +54,18 @@ def _only(*patterns: str) -> tuple[str, ...]:
     return tuple(word for pattern in patterns for word in ("--only", pattern))
 
 
-DC = ("*_DC_*", "BENCH_SESSION_DC", "BENCH_DC_VOLTAGE", "BENCH_DIN_*")
+DC = ("*_DC_*", "BENCH_SESSION_DC", "BENCH_DC_VOLTAGE", "BENCH_DIN_*", "I20-*")
+PROTOCOLS20 = "ISO_15118_20_AC,ISO_15118_20_DC"
+SLOW20 = (
+    "--timer",
+    "message=6",
+    "--timer",
+    "slow_message=8",
+    "--timer",
+    "charge_loop=4",
+    "--timer",
+    "close=8",
+)
 # Its simulated DC outlet always reports 1 V: an EV that requests 1 V passes the pre-charge. Its codec is a
 # Java process that needs up to 300 ms for a message, and longer on a busy machine.
 RUNS = (
@@ -80,6 +94,7 @@ RUNS = (
         "EIM",
         ("--long", *_only("*SupportedAppProtocol_003", "*CMN_VTB_ServiceDiscovery_004")),
     ),
+    Run("iso20", "ISO 15118-20, plain", "EIM", (*SLOW20, *_only("I20-*")), iso20=True),
 )
 
 
@@ -109,14 +124,15 @@ def run(chosen: Run, cable: Cable) -> None:
 def _station(chosen: Run, end: End, folder: Path) -> Iterator[None]:
     environment = os.environ | {
         "NETWORK_INTERFACE": end.interface,
-        "PROTOCOLS": "ISO_15118_2,DIN_SPEC_70121",
+        "PROTOCOLS": PROTOCOLS20 if chosen.iso20 else "ISO_15118_2,DIN_SPEC_70121",
         "AUTH_MODES": chosen.authorization,
         "PKI_PATH": f"{_trust(folder)}/",
         "PYTHONUNBUFFERED": "1",
     }
+    (folder / "ac_power").write_text("11000")  # W, of the outlet in ISO 15118-20
     with (folder / "station.log").open("wb") as log:
         process = subprocess.Popen(
-            end.command(str(PYTHON), "-m", "iso15118.secc.main"),
+            end.command(str(PYTHON), *(("-c", PROGRAM) if chosen.iso20 else ("-m", "iso15118.secc.main"))),
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -164,7 +164,7 @@ _TARIFFS: Any = {
     "only": ("VTB_ChargeParameterDiscovery",),
     "skip": ("CMN",),
 }
-_BOTH = (Payment.CONTRACT, Payment.EXTERNAL)
+PAYMENTS = (Payment.CONTRACT, Payment.EXTERNAL)
 _PNC = frozenset({"meter", "receipt"})
 SETUPS: Mapping[str, Setup] = {
     setup.name: setup
@@ -182,7 +182,7 @@ SETUPS: Mapping[str, Setup] = {
         Setup(
             name="AC, Plug and Charge",
             tls=TlsPolicy.REQUIRED,
-            payment=_BOTH,
+            payment=PAYMENTS,
             backend=_site,
             declared=_PNC,
             skip=("AC_VTB_ChargeParameterDiscovery", "Certificate", "V2GTP", "BENCH_SDP"),
@@ -190,7 +190,7 @@ SETUPS: Mapping[str, Setup] = {
         Setup(
             name="AC, certificates",
             tls=TlsPolicy.REQUIRED,
-            payment=_BOTH,
+            payment=PAYMENTS,
             backend=_site,
             declared=_PNC,
             only=("Certificate",),
@@ -203,7 +203,7 @@ SETUPS: Mapping[str, Setup] = {
         Setup(
             name="after the setup time, Plug and Charge",
             tls=TlsPolicy.REQUIRED,
-            payment=_BOTH,
+            payment=PAYMENTS,
             backend=_site,
             slac=True,
             only=("SDP_006",),
@@ -211,7 +211,7 @@ SETUPS: Mapping[str, Setup] = {
         Setup(
             name="a silent back end",
             tls=TlsPolicy.REQUIRED,
-            payment=_BOTH,
+            payment=PAYMENTS,
             backend=_silent_site,
             declared=frozenset({"silent-back-end"}),
             only=("Authorization_015", "Authorization_016", "Authorization_017"),
@@ -220,7 +220,7 @@ SETUPS: Mapping[str, Setup] = {
             name="DC, Plug and Charge",
             dc=True,
             tls=TlsPolicy.REQUIRED,
-            payment=_BOTH,
+            payment=PAYMENTS,
             backend=_site,
             declared=_PNC,
             only=("DC_VTB_MeteringReceipt", "DC_VTB_CurrentDemand", "SESSION_DC_PNC"),

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build/conformance"
 PAGE = ROOT / "docs/reference/conformance.md"
 WORDS = ROOT / "tools/docs/conformance.toml"
-PEER_RUNS = ("plain", "dc", "voltage", "tls", "long")
+WORDS20 = ROOT / "tools/docs/conformance20.toml"
+PEER_RUNS = ("plain", "dc", "voltage", "tls", "long", "iso20")
+JUDGED = {"clear": "a fault", "arguable": "arguable", "none": "not a fault"}
 ORDER = ("fail", "pass", "inconclusive", "not applicable")
 
 Found = dict[str, dict[str, Any]]
@@ -27,6 +29,7 @@ Found = dict[str, dict[str, Any]]
 def main() -> int:
     """Write the page."""
     words = tomllib.loads(WORDS.read_text(encoding="utf-8"))
+    newer = tomllib.loads(WORDS20.read_text(encoding="utf-8"))
     ours: Found = {one["id"]: one for one in json.loads((RESULTS / "own.json").read_text())}
     peer = peer_results()
     parts = [
@@ -38,12 +41,15 @@ def main() -> int:
         "### Not applicable",
         words["not_applicable"].strip(),
         reasons(ours),
+        "### Cases of ISO 15118-20 that the bench does not have",
+        words["without"].strip(),
+        without(newer["without"]),
         "## The SECC of `iso15118` 0.31.2",
         words["peer"].strip(),
         table(peer),
         "### What it does otherwise",
         words["differences"].strip(),
-        differences(peer, words["explanation"]),
+        differences(peer, [*words["explanation"], *newer["explanation"]]),
         "### Passed with a remark",
         remarks(peer),
         "## Where the list is not followed to the letter",
@@ -96,18 +102,29 @@ def reasons(found: Found) -> str:
 
 
 def differences(found: Found, explanations: Sequence[dict[str, Any]]) -> str:
-    """What did not pass, grouped by its explanation."""
+    """What did not pass, grouped by its explanation, and how many cases were judged in which way."""
     left = [case.id for case in ALL if found.get(case.id, {}).get("verdict") in ("fail", "inconclusive")]
-    lines = ["| cases | what came | what that is |", "| --- | --- | --- |"]
+    lines = ["| cases | what came | what that is | judged |", "| --- | --- | --- | --- |"]
+    counted = dict.fromkeys(JUDGED, 0)
     for entry in explanations:
         ids = [id_ for id_ in left if any(fnmatch.fnmatch(id_, pattern) for pattern in entry["cases"])]
         ids = [id_ for id_ in ids if entry.get("says", "") in found[id_]["reason"]]
         left = [id_ for id_ in left if id_ not in ids]
         if ids:
-            lines.append(
-                f"| {', '.join(short(ids))} | {said(found[ids[0]])} | {' '.join(entry['text'].split())} |"
-            )
-    lines += [f"| {', '.join(short([id_]))} | {said(found[id_])} | |" for id_ in left]
+            text, judged = " ".join(entry["text"].split()), entry.get("judged", "clear")
+            counted[judged] += len(ids)
+            lines.append(f"| {', '.join(short(ids))} | {said(found[ids[0]])} | {text} | {JUDGED[judged]} |")
+    lines += [f"| {', '.join(short([id_]))} | {said(found[id_])} | | |" for id_ in left]
+    total = ", ".join(f"{number} {JUDGED[judged]}" for judged, number in counted.items())
+    return "\n".join([f"By cases: {total}.", "", *lines])
+
+
+def without(groups: Sequence[dict[str, Any]]) -> str:
+    """Ids of the list of ISO 15118-20 that are no case, by their reason."""
+    lines = ["| why not | ids |", "| --- | --- |"]
+    for group in groups:
+        ids = [id_.replace("-", "_", 1) for id_ in group["ids"].split()]
+        lines.append(f"| {' '.join(group['reason'].split())} | {', '.join(short(ids))} |")
     return "\n".join(lines)
 
 
@@ -134,11 +151,12 @@ def short(ids: Iterable[str]) -> list[str]:
     """Ids without what all of them share; several numbers of one group together."""
     groups: dict[str, list[str]] = {}
     for id_ in ids:
-        stem, _, number = id_.removeprefix("TC_SECC_").replace("_VTB_", " ").rpartition("_")
+        name = f"-20 {id_[4:].replace('-', '_', 1)}" if id_.startswith("I20-") else id_
+        stem, _, number = name.removeprefix("TC_SECC_").replace("_VTB_", " ").rpartition("_")
         if number.isdigit():
             groups.setdefault(stem, []).append(number)
         else:
-            groups.setdefault(id_.removeprefix("BENCH_"), [])
+            groups.setdefault(name.removeprefix("BENCH_"), [])
     return [f"{stem} {' '.join(numbers)}".strip().replace("_", r"\_") for stem, numbers in groups.items()]
 
 

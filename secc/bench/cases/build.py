@@ -11,16 +11,21 @@ from secc.bench.trial import Trial
 Run = Callable[[Trial], Awaitable[None]]
 
 ISO20_GROUPS = (
+    "-20 TLS 1.3",
     "-20 framing",
     "-20 supportedAppProtocol",
     "-20 header",
     "-20 SessionSetup and authorization",
+    "-20 contracts",
+    "-20 CertificateInstallation",
     "-20 services",
     "-20 parameters",
     "-20 schedules",
     "-20 DC before energy",
     "-20 PowerDelivery",
     "-20 charge loop",
+    "-20 metering confirmation",
+    "-20 AC_DER_IEC",
     "-20 renegotiation",
     "-20 pause and stop",
     "-20 order of messages",

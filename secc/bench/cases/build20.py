@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from secc.bench.car20 import Iso20Car, Point
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run
+from secc.bench.pki20 import Iso20CarPki
 from secc.bench.trial import Trial
+from secc.bench.verdict import Inconclusive
 from secc.messages.iso20_common import ResponseCode
 from secc.session.iso20.services import ControlMode, Service
 
@@ -19,6 +21,7 @@ _NEEDS = {
     Service.AC_BPT: Need.ISO20_AC_BPT,
     Service.DC_BPT: Need.ISO20_DC_BPT,
     Service.MCS: Need.ISO20_MCS,
+    Service.AC_DER_IEC: Need.ISO20_AC_DER,
 }
 
 
@@ -51,7 +54,7 @@ def car20(
     """An EV for a service; without one, for the first plain service that the station offers."""
     if service is None:
         offered = trial.facts.iso20
-        service = next((one for one in (Service.DC, Service.AC, Service.MCS) if one in offered), Service.DC)
+        service = next((one for one in _USUAL if one in offered), Service.DC)
     return Iso20Car(trial, service, control)
 
 
@@ -68,11 +71,20 @@ def at(
     return run
 
 
+def iso20_pki(ev: Iso20Car) -> Iso20CarPki:
+    """What the tester has of certificates of ISO 15118-20; raises Inconclusive."""
+    pki = ev.trial.target.pki
+    if pki is None or pki.iso20 is None:
+        raise Inconclusive("the tester has no contract of ISO 15118-20")
+    return pki.iso20
+
+
 def need(service: Service) -> Need:
     """What a case for a service needs."""
     return _NEEDS[service]
 
 
+_USUAL = (Service.DC, Service.AC, Service.MCS, Service.AC_DER_IEC)
 SEQUENCE = ResponseCode.FAILED_SEQUENCE_ERROR
 UNKNOWN = ResponseCode.FAILED_UNKNOWN_SESSION
 WRONG = ResponseCode.FAILED_WRONG_CHARGE_PARAMETER

@@ -252,7 +252,10 @@ CASES: tuple[Case, ...] = (
             _whole(service, control),
             need(service),
         )
-        for service in (Service.AC, Service.DC, Service.AC_BPT, Service.DC_BPT, Service.MCS)
+        for service in (
+            *(Service.AC, Service.DC, Service.AC_BPT, Service.DC_BPT, Service.MCS),
+            Service.AC_DER_IEC,
+        )
         for control in ControlMode
     ),
 )

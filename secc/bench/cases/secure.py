@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import struct
-
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -13,6 +10,7 @@ from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases import discovery
 from secc.bench.cases.build import own
+from secc.bench.hello import ECDSA_P256, RSA_SHA256, BenchHello, TlsGroup
 from secc.bench.talk import LATE
 from secc.bench.trial import Trial
 from secc.bench.wire import Closed, Silence, WireFrame
@@ -97,21 +95,13 @@ async def _stalled(trial: Trial) -> None:
 
 def client_hello(version: int, suites: tuple[int, ...]) -> bytes:
     """Return a ClientHello with these suites, secp256r1, ECDSA and RSA with SHA-256."""
-    extensions = b"".join(
-        struct.pack(">HH", kind, len(body)) + body
-        for kind, body in (
-            (10, bytes.fromhex("00020017")),
-            (11, bytes.fromhex("0100")),
-            (13, bytes.fromhex("000404030401")),
-        )
+    hello = BenchHello(
+        versions=(), legacy_version=version, suites=suites, groups=(TlsGroup.P256,), signatures=_SIGNATURES
     )
-    body = struct.pack(">H", version) + os.urandom(32) + b"\x00"
-    body += struct.pack(f">H{len(suites)}H", 2 * len(suites), *suites) + b"\x01\x00"
-    body += struct.pack(">H", len(extensions)) + extensions
-    message = b"\x01" + len(body).to_bytes(3, "big") + body
-    return struct.pack(">BHH", 0x16, 0x0301, len(message)) + message
+    return hello.records()
 
 
+_SIGNATURES = (ECDSA_P256, RSA_SHA256)
 _SERVED = "; a valid EV is served after it"
 
 CASES: tuple[Case, ...] = (
