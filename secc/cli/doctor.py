@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import ctypes
 import dataclasses
 import datetime
-import enum
 import json
-import os
 import socket
 import sys
 import time
@@ -19,8 +16,9 @@ from pathlib import Path
 
 from secc import settings as configuration
 from secc.certificate_files import load_trust
-from secc.cli import controller_check, display, misused, ports
-from secc.errors import InUseError, LinkError, SeccError
+from secc.cli import controller_check, display, doctor_modem, misused, ports
+from secc.cli.diagnosis import Diagnosis, Grade
+from secc.errors import InUseError, SeccError
 from secc.pki.kinds import Generation
 from secc.pki.suites import keys_of
 from secc.pki.trust import Role, TrustStore
@@ -30,11 +28,8 @@ from secc.settings.protocols import ProtocolName
 from secc.settings.services import Payment
 from secc.settings.tls import TlsPolicy
 from secc.site.site import site_keys
-from secc.slac import events as slac
-from secc.slac.matching import Matching
 from secc.station import ownership
 from secc.station.interface import find_link_local
-from secc.station.raw_modem import RawModem
 from secc.station.tls import INSECURE, load_context
 from secc.tls import TlsContext, utc_now
 from secc.tls.binding import reach
@@ -53,24 +48,6 @@ code 1 when a problem prevents charging.
 With --controller only the controller is checked. Without --energise only calls without power are used;
 at a terminal the command asks for confirmation before it switches power on. Disconnect the outlet first.
 """
-
-
-class Grade(enum.Enum):
-    """Result of a check."""
-
-    GOOD = "ok"
-    NOTE = "note"
-    BAD = "bad"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One checked item."""
-
-    what: str
-    grade: Grade
-    text: str
-    advice: str = ""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -109,15 +86,14 @@ def look(settings: SeccConfig) -> Iterator[Diagnosis]:
     interface = settings.interface
     known = [name for _, name in socket.if_nameindex()]
     if interface not in known:
-        advice = f"existing interfaces: {', '.join(known)}"
-        yield Diagnosis("interface", Grade.BAD, f"{interface} does not exist", advice)
+        yield doctor_modem.missing_interface(interface, known)
     else:
         yield _interface(interface)
         yield _address(interface)
         yield _multicast(interface)
         try:
             with ownership.OutletClaim(settings, SDP_PORT):  # the modem gets a new key
-                yield from _modem(settings)
+                yield from doctor_modem.modem(settings)
         except InUseError as error:
             advice = "no problem if it is the station of this file; a second station would not start"
             yield Diagnosis("owner", Grade.NOTE, f"{error}; the modem is not checked", advice)
@@ -180,63 +156,6 @@ def _multicast(name: str) -> Diagnosis:
     except OSError as error:
         return Diagnosis("multicast", Grade.BAD, f"{SDP_GROUP} on {name}: {error.strerror}", "IPv6 is needed")
     return Diagnosis("multicast", Grade.GOOD, f"{SDP_GROUP} can be joined")
-
-
-# --- the modem ----------------------------------------------------------------------------------------------
-
-
-def _modem(settings: SeccConfig) -> Iterator[Diagnosis]:
-    if not settings.slac.enabled:
-        yield Diagnosis("modem", Grade.NOTE, "not checked: [slac] is not enabled")
-        return
-    try:
-        found, armed, refused = asyncio.run(_ask_modem(settings))
-    except LinkError as error:
-        advice = "" if os.geteuid() == 0 else "run as root, or give the program CAP_NET_RAW"
-        yield Diagnosis("modem", Grade.BAD, str(error), advice)
-        return
-    if not found.mac:
-        advice = "check its power supply and interface"
-        yield Diagnosis("modem", Grade.BAD, "no modem answers on the interface", advice)
-        return
-    names = " ".join(name for name in (found.hardware, found.firmware) if name) or "no name"
-    yield Diagnosis("modem", Grade.GOOD, f"{found.mac.hex(':')}, {found.vendor or 'unknown maker'}, {names}")
-    if found.vendor is None:
-        yield Diagnosis("link status", Grade.NOTE, "no link status: the link is assumed to be up")
-    if armed:
-        yield Diagnosis("key", Grade.GOOD, "the modem accepts a network key")
-    elif refused is not None:
-        advice = "see slac.set_key_result: 1 is success with Qualcomm modems"
-        yield Diagnosis("key", Grade.BAD, f"the modem refuses a network key with result {refused}", advice)
-    else:
-        advice = "check whether another process sets its key"
-        yield Diagnosis("key", Grade.BAD, "the modem does not confirm a network key", advice)
-
-
-async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool, int | None]:
-    """Run the start of the matching: it finds the modem, and whether the modem accepts or refuses a key."""
-    loop = asyncio.get_running_loop()
-    modem = RawModem(settings.interface)
-    matching = Matching(settings.slac, evse_mac=modem.open(), random_bytes=os.urandom)
-    armed, refused = False, None
-    try:
-        outputs = list(matching.handle(slac.ModemOpened(), loop.time()))
-        async with asyncio.timeout(_MODEM_TIME):
-            while True:
-                for output in outputs:
-                    if isinstance(output, slac.SendFrame):
-                        modem.send(output.data)
-                    armed = armed or isinstance(output, slac.Armed)
-                    refused = output.result if isinstance(output, slac.KeyRefused) else refused
-                data = await modem.receive()
-                outputs = list(matching.handle(slac.FrameReceived(data), loop.time()))
-    except TimeoutError:
-        return matching.modem, armed, refused
-    finally:
-        modem.close()
-
-
-_MODEM_TIME = 1.5  # s
 
 
 # --- ports, certificates, clock -----------------------------------------------------------------------------

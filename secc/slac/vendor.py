@@ -109,9 +109,10 @@ class SoftwareVersionReq(_Plain):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SoftwareVersionCnf(VendorMessage):
-    """VS_SW_VER.CNF: the name of the firmware."""
+    """VS_SW_VER.CNF: the name of the firmware. Modems send 297 bytes, whatever the length of the name."""
 
     mmtype = 0xA001
+    longest_tail = 300
     layout = struct.Struct("<3sBBB")
     status: int
     device: int

@@ -14,10 +14,8 @@ import pytest
 from cryptography import x509
 
 from certs.testpki import make
-from secc.cli import doctor, main, ports
-from secc.errors import LinkError
+from secc.cli import doctor, doctor_modem, main, ports
 from secc.settings import SeccConfig
-from secc.sim import PowerLine, SimulatedPlc
 from secc.sim.certificates import make_throwaway_pki
 from secc.station import ownership
 
@@ -73,79 +71,6 @@ def test_a_missing_interface_is_bad(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert grades["interface"] == "bad"
 
 
-def test_a_modem_that_does_not_answer_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, grades = findings(tmp_path, 'interface = "lo"\n[slac]\nenabled = true\n', capsys)
-    assert code == 1
-    assert grades["modem"] == "bad"
-
-
-@pytest.fixture
-def modem(monkeypatch: pytest.MonkeyPatch) -> SimulatedPlc:
-    """A modem on any interface that the doctor checks."""
-    plc = SimulatedPlc(PowerLine(), b"\x02\0\0\0\0\xc1", bytes.fromhex("0200000000aa"))
-    monkeypatch.setattr(doctor, "RawModem", lambda name: plc)
-    monkeypatch.setattr(doctor, "_MODEM_TIME", 0.2)
-    return plc
-
-
-SLAC = 'interface = "lo"\n[slac]\nenabled = true\n'
-
-
-def test_a_modem_that_answers_is_shown_with_its_firmware(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
-) -> None:
-    (tmp_path / "station.toml").write_text(SLAC)
-    main(["doctor", "--config", str(tmp_path / "station.toml")])
-    text = capsys.readouterr().out
-    assert "02:00:00:00:00:aa, qualcomm, QCA7000 SIMULATED-QCA7000-1.0" in text
-    assert "the modem accepts a network key" in text
-
-
-def test_a_modem_that_takes_its_key_is_good(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
-) -> None:
-    _, grades = findings(tmp_path, SLAC, capsys)
-    assert (grades["modem"], grades["key"]) == ("ok", "ok")
-    assert "link status" not in grades
-
-
-def test_a_modem_that_does_not_take_its_key_as_configured_is_bad(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
-) -> None:
-    code, grades = findings(tmp_path, SLAC + 'set_key_result = "0"\n', capsys)
-    assert code == 1
-    assert (grades["modem"], grades["key"]) == ("ok", "bad")
-
-
-def test_a_modem_of_an_unknown_maker_is_good_but_its_link_is_only_assumed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
-) -> None:
-    modem.modem.nameless = True
-    _, grades = findings(tmp_path, SLAC, capsys)
-    assert (grades["modem"], grades["link status"], grades["key"]) == ("ok", "note", "ok")
-
-
-def test_a_modem_that_is_silent_is_bad_and_the_doctor_asks_for_power_and_wiring(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
-) -> None:
-    modem.modem.silent = True
-    code, grades = findings(tmp_path, SLAC, capsys)
-    assert code == 1
-    assert grades["modem"] == "bad"
-
-
-def test_without_the_privilege_for_packet_sockets_the_modem_is_bad(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse() -> bytes:
-        raise LinkError("packet socket on lo: Operation not permitted")
-
-    monkeypatch.setattr(modem, "open", refuse)
-    code, grades = findings(tmp_path, SLAC, capsys)
-    assert code == 1
-    assert grades["modem"] == "bad"
-
-
 @pytest.mark.parametrize(
     ("state", "grade"), [("up", "ok"), ("unknown", "ok"), ("down", "bad"), (None, "note")]
 )
@@ -189,6 +114,9 @@ def test_a_free_port_is_good(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         port = probe.getsockname()[1]
     main(["doctor", "--config", str(written(tmp_path, f'interface = "lo"\n[network]\ntcp_port = {port}\n'))])
     assert f"TCP {port} is free" in capsys.readouterr().out
+
+
+SLAC = 'interface = "lo"\n[slac]\nenabled = true\n'
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -298,7 +226,7 @@ def test_without_netlink_the_table_of_the_kernel_names_the_process(
 def test_the_station_that_has_the_outlet_is_named_and_its_modem_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "RawModem", None)  # every request to it fails
+    monkeypatch.setattr(doctor_modem, "RawModem", None)  # every request to it fails
     monkeypatch.setattr(ownership, "claims", lambda config, port: [(f"t{os.getpid()}", "interface eth9")])
     with ownership.OutletClaim(SeccConfig(interface="eth9"), 0):
         main(["doctor", "--config", str(written(tmp_path, SLAC))])

@@ -239,6 +239,13 @@ def test_attributes_in_another_form_have_no_name() -> None:
     assert message.hardware == ""
 
 
+def test_a_short_name_of_the_firmware_in_a_frame_of_the_usual_size_is_read() -> None:
+    data = encode(Frame(EVSE, EV, v.SoftwareVersionCnf(0, 0x22, b"BootLoader\0"))).ljust(297, b"\xcc")
+    message = decode(data).message
+    assert isinstance(message, v.SoftwareVersionCnf)
+    assert message.text == "BootLoader"
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs the captured frame in ../shared/cases")
 def test_a_captured_frame_of_a_real_modem_is_read() -> None:
     data = bytes.fromhex((CASES / "vs_op_attr_cnf.hex").read_text())
