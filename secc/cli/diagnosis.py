@@ -3,8 +3,6 @@
 import dataclasses
 import enum
 
-__all__ = ["Diagnosis", "Grade"]
-
 
 class Grade(enum.Enum):
     """Result of a check."""
