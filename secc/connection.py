@@ -30,6 +30,7 @@ from secc.errors import DecodeError, EncodeError, FramingError
 from secc.lanes import MAX_WAITING, Lane, Lanes
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.pki.transport import Transport
+from secc.session.battery_events import SocReading, SocReadingBegun
 from secc.session.context import SessionConfig
 from secc.session.contract_events import ContractTerms
 from secc.session.dialect import Dialect
@@ -139,6 +140,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool = False
     paused: PausedSession | None = None
     services: tuple[ValueAddedService, ...] = ()
+    soc_reading: SocReading = SocReading.OFF
     max_payload: int = MAX_PAYLOAD
 
     def session(self, config: SeccConfig, random_bytes: RandomBytes) -> Session:
@@ -158,6 +160,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
             blocked=self.blocked,
             paused=self.paused,
             services=self.services,
+            soc_reading=self.soc_reading,
         )
 
 
@@ -298,16 +301,22 @@ class Connection:
     def _handshake(self, offer: SupportedAppProtocolReq, now: float) -> None:
         """[V2G2-540]"""
         session = self.session
-        supported = sap.supported(session.config, session.transport)
-        response, protocol = sap.choose(offer, tuple(one for one in supported if one in _SPOKEN))
+        reading = _reading(session)
+        supported = tuple(one for one in _supported(session) if one in _SPOKEN)
+        response, protocol = sap.choose(offer, (*supported, *reading))
         self._outputs.append(Write(payloads.HANDSHAKE.encode(response), response))
         if protocol is None:
             names = ", ".join(repr(entry.protocol_namespace) for entry in offer.app_protocol)
             self._session(PeerMisbehaved(f"offered: {names}", no_protocol=True), now)
         else:
             self._phase = _Phase.SESSION
-            dialect, self._payloads = _SPOKEN[protocol](session.config)
-            session.speak(dialect)
+            if protocol in reading:
+                dialect, self._payloads = _READING[protocol]()
+                session.only_read(dialect)
+                self._outputs.append(SocReadingBegun())
+            else:
+                dialect, self._payloads = _SPOKEN[protocol](session.config)
+                session.speak(dialect)
 
     def _session(self, event: Input, now: float) -> None:
         """Pass an input to the session and turn messages into bytes."""
@@ -420,8 +429,43 @@ _SPOKEN: dict[sap.Protocol, Callable[[SessionConfig], _Spoken]] = {
 """The protocols with a session: table and payload types."""
 
 
+def _iso2_soc() -> _Spoken:
+    from secc.session.iso2.soc import ISO2_SOC
+
+    return ISO2_SOC, payloads.ISO2
+
+
+def _din_soc() -> _Spoken:
+    from secc.session.din.soc import DIN_SOC
+
+    return DIN_SOC, payloads.DIN
+
+
+_READING: dict[sap.Protocol, Callable[[], _Spoken]] = {sap.ISO2: _iso2_soc, sap.DIN: _din_soc}
+"""The protocols with a session that only reads the state of charge."""
+
+
+def _supported(session: Session) -> tuple[sap.Protocol, ...]:
+    """The protocols of an ordinary session. Where the state of charge is to be read first, or the EV is not
+    to be read, only ISO 15118-20 stays: an EV reports its state of charge there while it charges."""
+    supported = sap.supported(session.config, session.transport)
+    if session.soc_reading is SocReading.OFF:
+        return supported
+    return tuple(one for one in supported if one not in _READING)
+
+
+def _reading(session: Session) -> tuple[sap.Protocol, ...]:
+    """The protocols of a session that only reads the state of charge."""
+    if session.soc_reading is not SocReading.ASK:
+        return ()
+    return tuple(one for one in sap.supported(session.config.for_soc, session.transport) if one in _READING)
+
+
 def prepare(config: SessionConfig) -> None:
     """Load the protocols of the configuration, so that no connection waits for it."""
+    if config.soc.read:
+        for load in _READING.values():
+            load()
     for transport in (Transport(), Transport(laboratory=True)):
         for protocol in sap.supported(config, transport):
             _SPOKEN[protocol](config)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from secc.records import Record
+from secc.session.battery_events import EvBattery
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
@@ -54,6 +55,7 @@ __all__ = [
     "PricesEnergy",
     "ProvisioningBackend",
     "RecordsContracts",
+    "ReadsBatteries",
     "Reporter",
     "ReportsChanges",
     "ReportsExpiry",
@@ -389,6 +391,16 @@ class FollowsNeeds(Protocol):
     async def vehicle_needs(self, evse_id: str, needs: VehicleNeeds) -> None:
         """The last report of the EV at this outlet. Return soon; a call that raises is reported and changes
         nothing. Change the power with `Station.set_power`, the schedule with `Station.renegotiate`."""
+        ...
+
+
+class ReadsBatteries(Protocol):
+    """Optional ability of a back end: get the state of charge of EVs, in DC, in ISO 15118-20, and at AC
+    outlets with `soc.read`."""
+
+    async def battery_read(self, evse_id: str, battery: EvBattery) -> None:
+        """The battery as the EV reports it, whenever that changes. Return soon; a call that raises is
+        reported and changes nothing."""
         ...
 
 

@@ -11,6 +11,7 @@ from secc.pilot import Drive, PilotState, nominal_duty
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
 from secc.settings.slac import Fallback
+from secc.settings.soc import SocConfig, SocStep, SocThen
 from tests.support.pilot import PilotBench as Bench
 
 
@@ -208,6 +209,34 @@ def test_a_terminated_session_leaves_the_network_and_stops_the_oscillator() -> N
     assert p.Leave("D-LINK_TERMINATE") in told
     assert p.Show(p.STEADY) in told
     assert bench.sequence.state is PilotState.FINISHED
+
+
+@pytest.mark.parametrize("reason", [EndReason.TERMINATED, EndReason.LINK_LOST, EndReason.NO_PROTOCOL])
+def test_after_a_session_that_only_read_basic_charging_begins_through_x1(reason: EndReason) -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.SessionOver(reason, only_read=True))
+    told = bench.take()
+    assert [one for one in told if isinstance(one, (p.Leave, p.StationLink))] == [
+        p.StationLink(up=False, reason="state of charge read"),
+        p.Leave("D-LINK_TERMINATE"),
+    ]
+    assert (bench.sequence.state, bench.sequence.signal) == (PilotState.STEP_X1, p.STEADY)
+    bench.wait(2.9)
+    assert bench.take() == []
+    bench.wait(0.2)
+    assert bench.sequence.state is PilotState.BASIC
+    assert p.BasicCharging(allowed=True) in bench.take()
+
+
+def test_after_a_session_that_only_read_the_ev_may_match_again_through_state_f() -> None:
+    bench = Bench(soc=SocConfig(then=SocThen.DIGITAL, step=SocStep.EF))
+    bench.connect()
+    bench.put(p.SessionOver(EndReason.TERMINATED, only_read=True))
+    assert bench.shown() == ["E/F"]
+    bench.wait(4.1)
+    assert bench.shown() == ["X1", "5 %"]
+    assert bench.sequence.state is PilotState.OFFERING
 
 
 @pytest.mark.req("V2G3-M07-20", "V2G3-M07-24", "V2G2-725")

@@ -100,6 +100,7 @@ BACKEND = _role(
     ports.ReportsExpiry,
     ports.OffersServices,
     ports.FollowsNeeds,
+    ports.ReadsBatteries,
     ports.CertificateSigner,
     ports.WantsRenewal,
 )

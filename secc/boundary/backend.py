@@ -24,12 +24,14 @@ from secc.ports import (
     OffersServices,
     PricesEnergy,
     ProvisioningBackend,
+    ReadsBatteries,
     RecordsContracts,
     ReportsExpiry,
     RevocationBackend,
     VehicleStatusBackend,
     WantsRenewal,
 )
+from secc.session.battery_events import EvBattery
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
@@ -68,6 +70,7 @@ class CheckedBackend:
         self.expiry = adapted(backend, ReportsExpiry, _Expiry)
         self.services = adapted(backend, OffersServices, _Services)
         self.needs = adapted(backend, FollowsNeeds, _Needs)
+        self.batteries = adapted(backend, ReadsBatteries, _Batteries)
         self.signer = adapted(backend, CertificateSigner, _Signer)
         self.renewal = adapted(backend, WantsRenewal, _Renewal)
 
@@ -222,6 +225,16 @@ class _Services:
 
     async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
         await awaited("services_chosen", self._inner.services_chosen(evse_id, chosen))
+
+
+class _Batteries:
+    """A checked `ReadsBatteries`."""
+
+    def __init__(self, inner: ReadsBatteries) -> None:
+        self._inner = inner
+
+    async def battery_read(self, evse_id: str, battery: EvBattery) -> None:
+        await awaited("battery_read", self._inner.battery_read(evse_id, battery))
 
 
 class _Needs:

@@ -206,6 +206,7 @@ RESULTS: dict[str, Check[Any]] = {
     "value_added_services": sequence(SERVICE, 255),
     "services_chosen": ignored,
     "vehicle_needs": ignored,
+    "battery_read": ignored,
     "sign_certificate": sequence(octets(1, _LONGEST_CERTIFICATE), 16),
     "certificate_due": ignored,
     # sources of answers about revocation

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.records.text import detail_of, milliseconds, name_of
+from secc.session.battery_events import state_of_charge
 from secc.session.outputs import SetOutput
 from secc.session.states import Stage
-from secc.trace.readings import quantity, state_of_charge, transferred_power
+from secc.trace.readings import quantity, transferred_power
 from secc.trace.repeats import Repeats
 
 _REPEATS = 2

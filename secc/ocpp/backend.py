@@ -34,11 +34,13 @@ from secc.ports import (
     OcspSource,
     PricesEnergy,
     ProvisioningBackend,
+    ReadsBatteries,
     RevocationBackend,
     VehicleStatusBackend,
     WantsRenewal,
 )
 from secc.records import MessageRecord, OutputRecord, Record
+from secc.session.battery_events import EvBattery
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.grid import GridCode
 from secc.session.identity import EvIdentity
@@ -62,6 +64,7 @@ class OcppBackend(
     InstallationBackend,
     RevocationBackend,
     VehicleStatusBackend,
+    ReadsBatteries,
     OcspSource,
     CertificateSigner,
     WantsRenewal,
@@ -224,6 +227,10 @@ class OcppBackend(
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | DynamicOffer | None:
         """Return the schedules for an EV, negotiated with the CSMS; None without a profile."""
         return await self.needs.schedules(need)
+
+    async def battery_read(self, evse_id: str, battery: EvBattery) -> None:
+        """Keep the state of charge for the meter values, measurand SoC."""
+        self.transactions.soc = battery.soc
 
     async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
         """Return the prices of the charging profile, or of the tariff (2.1); None without either."""

@@ -260,6 +260,8 @@ class Reading(msgspec.Struct, frozen=True):
     """A at the output, if measured; positive to the EV."""
     exported: int | None = None
     """Wh taken from vehicles, if the meter counts them."""
+    soc: int | None = None
+    """State of charge, percent, as the EV reports it."""
 
 
 class TransactionEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -196,6 +196,8 @@ class ReportedOutlet:
         snapshot = self._attached.snapshot
         if snapshot is not None:
             offline = not self._conversation.online
+            if not snapshot.control_pilot.connected:
+                self.transactions.soc = None
             self.record(self.transactions.observe(snapshot, self._conversation.now, offline=offline))
             self._end_reservation(snapshot)
             self._report_aligned(snapshot)

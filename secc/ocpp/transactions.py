@@ -42,6 +42,7 @@ MEASURANDS = (
     "Power.Active.Export",
     "Current.Import",
     "Voltage",
+    "SoC",
 )
 """What a transaction can report."""
 USUAL = (
@@ -49,6 +50,7 @@ USUAL = (
     "Energy.Active.Export.Register",
     "Power.Active.Import",
     "Power.Active.Export",
+    "SoC",
 )
 FLOWING = 0.5
 """Amperes; below this current a DC output counts as idle."""
@@ -86,6 +88,8 @@ class Transactions:
             ("Started", "Updated", "Ended", "Aligned"), USUAL
         )
         """What is reported, by use."""
+        self.soc: int | None = None
+        """State of charge of the EV that is plugged in, percent; None while it is not known."""
         self.open = open_
         self._aligned_at: float | None = None
 
@@ -115,7 +119,7 @@ class Transactions:
             if self.open.token.key == token.key and self.open.stop is None:
                 return self.observe(snapshot, now, offline=offline)
             events = self._end(Trigger.ABNORMAL, StopReason.OTHER, now, offline)
-        reading = reading_of(snapshot)
+        reading = self._reading(snapshot)
         self.open = OpenTransaction(
             id=transaction,
             token=token,
@@ -138,7 +142,7 @@ class Transactions:
         if transaction is None:
             return []
         now = max(now, transaction.told_at)  # a clock that was set back must not change the order of events
-        reading = reading_of(snapshot) or transaction.reading
+        reading = self._reading(snapshot) or transaction.reading
         state = state_of(snapshot, transaction)
         charged = transaction.charged or state is ChargingState.CHARGING
         self.open = msgspec.structs.replace(transaction, reading=reading, charged=charged)
@@ -183,12 +187,13 @@ class Transactions:
             self.open = msgspec.structs.replace(self.open, stop=(trigger, reason))
 
     def session_over(self, end: EndSession, now: float, *, offline: bool) -> list[TransactionEvent]:
-        """End the transaction with its session; a paused session leaves it open."""
-        if self.open is None:
+        """End the transaction with its session; a paused session leaves it open, and one that only read the
+        state of charge is none that a transaction belongs to."""
+        if self.open is None or end.only_read:
             return []
         now = max(now, self.open.told_at)
         if end.meter is not None:
-            self.open = msgspec.structs.replace(self.open, reading=Reading(end.meter.energy))
+            self.open = msgspec.structs.replace(self.open, reading=Reading(end.meter.energy, soc=self.soc))
         if end.reason is EndReason.PAUSED and self.open.stop is None:
             if self.open.state is ChargingState.SUSPENDED_EV:
                 return []
@@ -196,6 +201,10 @@ class Transactions:
             return [self._event(EventKind.UPDATED, Trigger.CHARGING_STATE, now, offline)]
         trigger, reason = self.open.stop or why(end)
         return self._end(trigger, reason, now, offline)
+
+    def _reading(self, snapshot: EvseSnapshot) -> Reading | None:
+        reading = reading_of(snapshot)
+        return None if reading is None else msgspec.structs.replace(reading, soc=self.soc)
 
     # --- events --------------------------------------------------------------------------------------------
 

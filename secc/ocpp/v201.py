@@ -362,12 +362,14 @@ def measured(reading: Reading) -> dict[str, Payload]:
         "Power.Active.Export": (_positive(-reading.power) if reading.power is not None else None, "W"),
         "Current.Import": (_positive(reading.current), "A"),
         "Voltage": (reading.voltage, "V"),
+        "SoC": (reading.soc, "Percent"),
     }
     return {
         name: {
             "value": value if isinstance(value, int) else round(value, 1),
             "measurand": name,
             "unitOfMeasure": {"unit": unit},
+            **({"location": "EV"} if name == "SoC" else {}),
         }
         for name, (value, unit) in values.items()
         if value is not None

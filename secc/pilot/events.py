@@ -74,6 +74,8 @@ class SessionOver:
     reason: EndReason
     spoken: bool = True
     """The EV had established a session; its refusal does not permit charging without one."""
+    only_read: bool = False
+    """The session was for the state of charge alone; charging follows, whatever came of it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
            (X1, until     │  ▲               │   │ ▲
             the modem     │  │ E/F           │   ▼ │                     EV pauses: X1; either side wakes: 5 %
             has its key)  │  └─ X1 ◄── error ┘  PAUSED, WAKING
-                          └──► BASIC (nominal duty cycle, AC only)       no communication
+                          └──► BASIC (nominal duty cycle, AC only)       no communication, or the state of
+                                                                         charge is read (`soc.read`)
 
 In X1 the oscillator is off; 5 % requests digital communication; 10 % and more permits basic charging by IEC
 61851. State A, E or F ends everything from any state. The machine never closes a contactor: in BASIC it
@@ -44,6 +45,7 @@ from secc.pilot.signals import DIGITAL, ERROR, LEAST_CURRENT, STEADY, Drive, Pil
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
 from secc.settings.slac import Fallback, SlacConfig
+from secc.settings.soc import SocConfig, SocStep, SocThen
 from secc.slac import timing
 
 __all__ = ["PilotSequence", "PilotState"]
@@ -73,9 +75,13 @@ _CALM = 5.0  # s for the EV to follow a duty cycle before a higher one
 class PilotSequence:
     """The sequence of one connector: inputs and the time go in, orders come out."""
 
-    def __init__(self, config: SlacConfig, *, dc: bool, max_current: float = 32.0) -> None:
-        """`dc`: no basic charging. `max_current`: A per phase that the nominal duty cycle offers."""
+    def __init__(
+        self, config: SlacConfig, *, dc: bool, max_current: float = 32.0, soc: SocConfig | None = None
+    ) -> None:
+        """`dc`: no basic charging. `max_current`: A per phase that the nominal duty cycle offers. `soc`: what
+        follows a session that only reads the state of charge."""
         self._config = config
+        self._soc = SocConfig() if soc is None else soc
         self._dc = dc
         self._current = max_current
         self._outputs: list[Output] = []
@@ -130,6 +136,8 @@ class PilotSequence:
                 self._link_up()
             case LinkDown(reason, failed):
                 self._link_down(reason, failed=failed)
+            case SessionOver(only_read=True):
+                self._battery_read()
             case SessionOver(reason, spoken):
                 self._session_over(reason, spoken=spoken)
             case SetupOver():
@@ -320,6 +328,19 @@ class PilotSequence:
             self._finish()
         else:
             self._error(reason.value)  # [V2G2-727]
+
+    def _battery_read(self) -> None:
+        """The state of charge is read, or the EV has not reported one: charging follows, by `[soc]`."""
+        self._silences = self._errors = 0
+        had_link = self._link_since is not None
+        self._drop_link("state of charge read")
+        if had_link:
+            self._outputs.append(Leave("D-LINK_TERMINATE"))
+        if self.state is not PilotState.CONNECTED:
+            return
+        after = self._begin_basic if self._soc.then is SocThen.BASIC else self._offer
+        step = self._step_x1 if self._soc.step is SocStep.X1 else self._step_ef
+        step(after)
 
     def _wake(self) -> None:
         """Start the oscillator again [V2G3-M07-24] after its shortest pause [V2G3-M07-33]."""

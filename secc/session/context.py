@@ -22,6 +22,7 @@ from secc.session.agreed import (
     ScheduleQuestion,
     Stop,
 )
+from secc.session.battery_events import SocReading
 from secc.session.contract_events import ContractTerms
 from secc.session.costs import Costs
 from secc.session.facts import ProtocolFacts
@@ -44,6 +45,7 @@ from secc.settings.iso20 import Iso20Config
 from secc.settings.pnc import PncConfig
 from secc.settings.protocols import ProtocolName
 from secc.settings.services import Payment, ServiceConfig, ValueAddedService
+from secc.settings.soc import SocConfig
 from secc.settings.timing import TimingConfig
 
 if TYPE_CHECKING:
@@ -75,6 +77,10 @@ class SessionConfig(Protocol):
     def compat(self) -> CompatConfig: ...
     @property
     def iso20(self) -> Iso20Config: ...
+    @property
+    def soc(self) -> SocConfig: ...
+    @property
+    def for_soc(self) -> SessionConfig: ...
 
 
 class Agreed(Protocol):
@@ -96,6 +102,8 @@ class Agreed(Protocol):
     services: tuple[ValueAddedService, ...]
     """Value-added ones besides those of the configuration."""
     evse: EvseSnapshot
+    soc_reading: SocReading
+    """Whether it only reads the state of charge, where the handshake selects such a protocol."""
     tls: bool
     transport: Transport
     """What the connection proves, of either version of TLS."""

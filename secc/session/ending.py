@@ -6,6 +6,7 @@ import enum
 
 from secc.session import metering, output, pause
 from secc.session.agreed import Purpose, Stop
+from secc.session.battery_events import SocReading
 from secc.session.context import Context
 from secc.session.inputs import ControllerFault, LinkLost, PeerMisbehaved, StopRequested
 from secc.session.outlet import ControlPilot
@@ -185,6 +186,7 @@ def record(session: Context, reason: EndReason, detail: str, code: enum.StrEnum 
         exported=metering.exported(session),
         costs=session.costs,
         paused=pause.kept(session, session.session_id) if reason is EndReason.PAUSED else None,
+        only_read=session.soc_reading is not SocReading.OFF and not session.dialect.energises,
     )
 
 

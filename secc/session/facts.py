@@ -71,6 +71,8 @@ class ProtocolFacts:
     """Id of the rule about requests out of order."""
     foreign: str
     """Id of the rule about a SessionID that was not assigned."""
+    energises: bool = True
+    """False: no output of a session may energise the outlet, see `secc.session.soc`."""
     unpaced: frozenset[type[Any]] = frozenset()
     """Responses that `timing.minimum_pace` does not hold back."""
     interval: Callable[[Any], float] = _no_interval

@@ -38,6 +38,7 @@ HANDSHAKE = Dialect(
     joins=False,
     unexpected="",
     foreign="",
+    energises=False,
     rules=(),
     anywhere=ANYWHERE,
     envelope=_nothing,

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from secc.pki.transport import TlsVersion, Transport
-from secc.session import beside, ending, feedback, limits, metering, output, reply, transition
+from secc.session import beside, ending, feedback, limits, metering, output, reply, soc, transition
 from secc.session.agreed import ContractSide
+from secc.session.battery_events import SocReading
 from secc.session.context import Context, SessionConfig
 from secc.session.contract_events import ContractTerms
 from secc.session.dialect import Dialect, Key, On
@@ -52,7 +53,7 @@ class Session(Context):
     was asked: a contract shown there binds PaymentDetailsReq. `asks_vehicle`: its revocation can be found
     out. `contracts` is what is needed to deal with contracts: without it Plug and Charge is not offered.
     `paused` is the session that this one may continue (`secc.session.pause`), `services` are value-added
-    ones besides those of the configuration.
+    ones besides those of the configuration. `soc_reading`: it only reads the state of charge.
     """
 
     dialect: Dialect
@@ -74,11 +75,12 @@ class Session(Context):
         blocked: bool = False,
         paused: PausedSession | None = None,
         services: tuple[ValueAddedService, ...] = (),
+        soc_reading: SocReading = SocReading.OFF,
     ) -> None:
         """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716]."""
         self.config, self.evse, self.now = config, snapshot, now
         self.tls, self.vehicle, self.contracts, self.services = tls, vehicle, contracts, services
-        self.asks_vehicle = asks_vehicle
+        self.asks_vehicle, self.soc_reading = asks_vehicle, soc_reading
         self.transport = _transport(config, vehicle, tls=tls, tls13=tls13)
         self.pnc = ContractSide()
         self.dialect = HANDSHAKE
@@ -112,6 +114,13 @@ class Session(Context):
         if self.state is not self.dialect.begin:
             raise RuntimeError(f"{dialect.name} is too late")
         self.dialect, self.state, self.room = dialect, dialect.begin, dialect.room()
+
+    def only_read(self, dialect: Dialect) -> None:
+        """Use a protocol that energises nothing and reads the state of charge; as `speak`."""
+        if dialect.energises:
+            raise RuntimeError(f"{dialect.name} energises")
+        self.speak(dialect)
+        self.config, self.services, self.contracts = self.config.for_soc, (), None
 
     def answer_left(self, now: float) -> None:
         """The last response of the main stream was held back and leaves now: the time of the EV for its next
@@ -157,7 +166,9 @@ class Session(Context):
         self._outputs.append(send)
 
     def emit(self, output: Output) -> None:
-        """Add an output."""
+        """Add an output. Raises RuntimeError for one that energises in a protocol that does not."""
+        if not self.dialect.energises and soc.energises(output):
+            raise RuntimeError(f"{type(output).__name__} in {self.dialect.name}")
         self._outputs.append(output)
 
     def notice(self, kind: NoticeKind, text: str) -> None:

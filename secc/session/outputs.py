@@ -8,6 +8,7 @@ import enum
 
 import msgspec
 
+from secc.session.battery_events import BatteryRead, SocReadingBegun
 from secc.session.contract_events import ContractOutput
 from secc.session.costs import Costs
 from secc.session.facts import Message
@@ -219,6 +220,8 @@ class EndSession(msgspec.Struct, frozen=True, kw_only=True):
     end decides what is billed."""
     paused: PausedSession | None = None
     """What a next session needs to continue this one, with PAUSED."""
+    only_read: bool = False
+    """It was for the state of charge alone, and ended with or without it: what follows is charging."""
 
 
 OutletCommand = (
@@ -239,6 +242,8 @@ OutletCommand = (
     | AskVehicleStatus
     | ServicesChosen
     | NeedsReported
+    | SocReadingBegun
+    | BatteryRead
 )
 """What the outlet and the back end carry out, answer or take note of."""
 

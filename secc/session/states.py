@@ -82,6 +82,7 @@ class Timer(enum.Enum):
     DEMAND_AGE = "demand_age"
     SIDE_STREAM = "side_stream"
     METERING_CONFIRMATION = "metering_confirmation"
+    SOC_READING = "soc_reading"
 
     __hash__ = object.__hash__  # see Stage
 

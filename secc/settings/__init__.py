@@ -50,6 +50,7 @@ if typing.TYPE_CHECKING:
         ValueAddedService,
     )
     from secc.settings.slac import Deviation, Fallback, KeyResult, LinkStatus, SlacConfig, Validation
+    from secc.settings.soc import SocConfig, SocStep, SocThen
     from secc.settings.timing import TimingConfig
     from secc.settings.tls import ClientAuth, TlsChain, TlsConfig, TlsPolicy
     from secc.settings.trust import TrustConfig
@@ -96,6 +97,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ValueAddedService",
     ),
     "slac": ("Deviation", "Fallback", "KeyResult", "LinkStatus", "SlacConfig", "Validation"),
+    "soc": ("SocConfig", "SocStep", "SocThen"),
     "timing": ("TimingConfig",),
     "tls": ("ClientAuth", "TlsChain", "TlsConfig", "TlsPolicy"),
     "trust": ("TrustConfig",),
@@ -140,6 +142,9 @@ __all__ = [
     "SiteConfig",
     "SiteIso20Config",
     "SlacConfig",
+    "SocConfig",
+    "SocStep",
+    "SocThen",
     "Sync",
     "TariffPolicy",
     "TimestampUnit",

@@ -11,7 +11,7 @@ import re
 from secc.settings.checks import Settings, check
 from secc.settings.compat import CompatConfig
 from secc.settings.din import DinConfig
-from secc.settings.energy import EnergyConfig
+from secc.settings.energy import DcConfig, EnergyConfig, EnergyMode
 from secc.settings.iso20 import Iso20Config
 from secc.settings.network import NetworkConfig
 from secc.settings.ocpp import OcppConfig
@@ -20,6 +20,7 @@ from secc.settings.pnc import ExpiryConfig, PncConfig
 from secc.settings.protocols import ProtocolName
 from secc.settings.services import Payment, ServiceConfig
 from secc.settings.slac import SlacConfig
+from secc.settings.soc import SocConfig
 from secc.settings.timing import TimingConfig
 from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
@@ -64,6 +65,8 @@ class SeccConfig(Settings, section=""):
     """Journal, metrics, health."""
     slac: SlacConfig = SlacConfig()
     """Matching."""
+    soc: SocConfig = SocConfig()
+    """State of charge at an AC outlet."""
     ocpp: OcppConfig = OcppConfig()
     """Central system."""
 
@@ -78,6 +81,9 @@ class SeccConfig(Settings, section=""):
         if self.tls.policy is TlsPolicy.OFF:
             off = self.iso20.tls.certificate_chain is None
             check(off, "tls.policy", "optional or required, as there is iso20.tls.certificate_chain")
+        if self.soc.read:
+            check(not self.energy.offers_dc, "soc.read", "false at a DC outlet, which reads it in any case")
+            check(not self.slac.nominal_first, "soc.read", "false with slac.nominal_first")
         once = len(self.protocols) == len(set(self.protocols))
         check(self.protocols != () and once, "protocols", "one or more of the names, each once")
         if self.protocols == (ProtocolName.DIN70121,):
@@ -90,3 +96,21 @@ class SeccConfig(Settings, section=""):
         """Whether DIN SPEC 70121 can be selected on a connection without TLS: DC with external payment."""
         external = Payment.EXTERNAL in self.service.payment_options
         return ProtocolName.DIN70121 in self.protocols and self.energy.offers_dc and external
+
+    @property
+    def for_soc(self) -> "SeccConfig":
+        """The settings of a session that only reads the state of charge: DC that is never delivered, in both
+        protocols that have it, with external payment."""
+        service = dataclasses.replace(self.service, payment_options=(Payment.EXTERNAL,), value_added=())
+        return dataclasses.replace(
+            self,
+            protocols=(ProtocolName.ISO15118_2, ProtocolName.DIN70121),
+            energy=dataclasses.replace(self.energy, modes=_READ_MODES, dc=_READ_LIMITS),
+            service=service,
+            soc=dataclasses.replace(self.soc, read=False),
+        )
+
+
+_READ_MODES = (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE)
+_READ_LIMITS = DcConfig(max_voltage=1000.0, max_current=200.0, max_power=150_000.0)
+"""As announced by a common DC outlet, so that no EV refuses it; nothing of it can flow."""

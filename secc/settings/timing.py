@@ -67,6 +67,9 @@ class TimingConfig(Settings, section="timing"):
     """From a stop before energy flows, or a stop that switches off at once (a withdrawn authorization), until
     the EV is refused, at most 60. Until then its requests are answered OK, with EVSE_Shutdown and
     StopCharging in the answer and the output off, so that it can end the session in order."""
+    soc_reading: float = 30.0
+    """From SessionSetupReq to the end of a session that only reads the state of charge (bound of this
+    library), see `soc.read`."""
     close_delay: float = 2.0
     """From the last response to closing TCP, at most 5; the EV should close first [V2G2-025]."""
     lease: float = 0.5

@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from secc.session.battery_events import EvBattery
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -164,6 +165,13 @@ class Journal:
         if session is not None:
             kind, fields = _about_contract(record)
             self._append(kind, session.key, fields, sync=Sync.ALWAYS)  # the end follows a refusal at once
+
+    def battery(self, number: int, battery: EvBattery) -> None:
+        """The state of charge of the EV in this session; the EV as a digest."""
+        session = self._sessions.get(number)
+        if session is not None:
+            fields = {"soc": battery.soc, "capacity": battery.capacity, "who": _digest(battery.evccid)}
+            self._append("battery", session.key, fields, sync=Sync.ALWAYS)
 
     def end(self, number: int, end: EndSession | None) -> None:
         """The session is over; None: by an internal error. A second end of a session is not written."""

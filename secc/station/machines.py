@@ -70,7 +70,10 @@ class Machines:
         self.matching: Matching | None = None
         """None until the modem has been opened."""
         self.sequence = PilotSequence(
-            config.slac, dc=not config.energy.offers_ac, max_current=config.energy.ac.max_current
+            config.slac,
+            dc=not config.energy.offers_ac,
+            max_current=config.energy.ac.max_current,
+            soc=config.soc,
         )
         self.moved = asyncio.Event()
         """Set when a deadline has changed."""

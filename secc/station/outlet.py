@@ -14,6 +14,7 @@ from secc.boundary.backend import checked_backend
 from secc.boundary.calls import Complaints
 from secc.boundary.controller import CheckedController, checked_controller
 from secc.ports import Backend, EvseController
+from secc.session.battery_events import BatteryRead, EvBattery, SocReadingBegun
 from secc.session.contract_events import (
     AskRevocation,
     AuthorizeContract,
@@ -88,10 +89,12 @@ class Outlet:
         contracts: StationContracts | None = None,
         actuator: Actuator | None = None,
         services: ValueAddedServices | None = None,
+        battery: Callable[[EvBattery], None] = lambda _: None,
     ) -> None:
         """`report` takes inputs for the session; `reports` reports failed calls.
 
-        Without `contracts` none is authorized. `actuator` commands the outlet.
+        Without `contracts` none is authorized. `actuator` commands the outlet. `battery` receives what an
+        EV reports in a session that only reads it.
         """
         self._controller = checked_controller(controller)
         self._actuator = actuator or Actuator(
@@ -115,6 +118,8 @@ class Outlet:
         self._authorization: Ticket | None = None
         self._withdrawn = False
         self._released = False
+        self._only_off = False
+        self._battery = battery
 
     @property
     def controller(self) -> CheckedController:
@@ -143,7 +148,13 @@ class Outlet:
         """
         if self._released:
             return
+        if self._only_off and not isinstance(command, (OpenContactor, BatteryRead)):
+            return
         match command:
+            case SocReadingBegun():
+                self._only_off = True
+            case BatteryRead(battery):
+                self._battery(battery)
             case RenewLease(seconds):
                 now = asyncio.get_running_loop().time() if decided is None else decided
                 self._actuator.renew(now + seconds)

@@ -72,7 +72,7 @@ class PilotWatch:
     def _session_over(self) -> None:
         end, self._end = self._end, None
         if end is not None:
-            self._machines.to_sequence(pilot.SessionOver(end.reason, end.established))
+            self._machines.to_sequence(pilot.SessionOver(end.reason, end.established, end.only_read))
 
     def _look(self) -> None:
         now, machines = asyncio.get_running_loop().time(), self._machines

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from secc.boundary.calls import Complaints
 from secc.connection import Beginning, Connection
+from secc.session.battery_events import EvBattery
 from secc.session.contract_events import ContractRecord
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
@@ -85,6 +86,12 @@ class SessionRecording:
         """An event with a contract: a refusal, a grant, a delivery, a signed receipt."""
         if self._journal is not None:
             self._journal.contract(self._number, record)
+            self._look()
+
+    def battery(self, number: int, battery: EvBattery) -> None:
+        """The EV has reported its state of charge in a session that only reads it."""
+        if self._journal is not None:
+            self._journal.battery(number, battery)
             self._look()
 
     def end(self, number: int, end: EndSession | None) -> None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from secc.boundary.backend import CheckedBackend
 from secc.boundary.controller import CheckedController
 from secc.connection import Beginning, ConnectionInput
-from secc.records import LinkEvent, Record
+from secc.records import Direction, LinkEvent, MessageRecord, Record
+from secc.session.battery_events import EvBattery
 from secc.session.inputs import DischargePermitted, PowerLimited, StopRequested
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
@@ -25,6 +26,7 @@ from secc.session.pause import PauseMemory
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.station.admission import Admission
+from secc.station.battery import BatteryWatch
 from secc.station.contracts import StationContracts
 from secc.station.hardware import Hardware
 from secc.station.link import Link, LinkGrant
@@ -68,6 +70,7 @@ class Sessions:
         self._pauses = PauseMemory(parts.config.timing.pause)
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
         self._generation = 0
+        self._battery = BatteryWatch(parts.config, parts.backend, parts.reports)
         self.power_limit: float | None = None
         """W; None for no limit."""
         self.discharge: float | None = None
@@ -125,6 +128,15 @@ class Sessions:
             self._pauses.forget()
         self.post(StopRequested(reason))
 
+    @property
+    def battery(self) -> EvBattery | None:
+        """The last report of the EV that is plugged in."""
+        return self._battery.battery
+
+    def _battery_read(self, battery: EvBattery) -> None:
+        self._parts.recording.battery(self._generation, battery)
+        self._battery.read(battery)
+
     def drop(self, reason: str) -> None:
         """End every connection; a session ends in order."""
         for link in list(self.links):
@@ -134,6 +146,7 @@ class Sessions:
         """Evaluate a snapshot for state beyond a session: fault latch, paused session, journal."""
         self._hardware.observed(snapshot)
         self._pauses.observe(snapshot)
+        self._battery.observe(snapshot)
         self._parts.recording.observe(snapshot)
 
     # --- what links need (LinkOwner) -----------------------------------------------------------------------
@@ -161,6 +174,7 @@ class Sessions:
             self._hardware.session_ended(end)
             self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
+            self._battery.session_ended(end)
         if self.active is link:
             self._parts.recording.end(self._generation, end)
             self.active = None
@@ -177,8 +191,11 @@ class Sessions:
             self._parts.reports.end()
 
     def record(self, record: Record) -> None:
-        """Report it."""
+        """Report it; a message of the EV may have its state of charge."""
         self._parts.reports.record(record)
+        core = self.active.connection if self.active is not None else None
+        if isinstance(record, MessageRecord) and record.direction is Direction.RECEIVED and core is not None:
+            self._battery.heard(record.message, core.session)
 
     # --- a new session -------------------------------------------------------------------------------------
 
@@ -211,6 +228,7 @@ class Sessions:
             contracts=parts.contracts,
             actuator=self._hardware.actuator,
             services=parts.services,
+            battery=self._battery_read,
         )
         return LinkGrant(connection, outlet, snapshot, self.observe, self._early())
 
@@ -235,5 +253,6 @@ class Sessions:
             blocked=self._hardware.latch.blocked,
             paused=self._pauses.paused(now),
             services=self._parts.services.offered(),
+            soc_reading=self._battery.reading(link.peer),
             max_payload=self._config.network.max_payload,
         )

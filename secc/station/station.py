@@ -29,6 +29,7 @@ from secc.connection import prepare
 from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
+from secc.session.battery_events import EvBattery
 from secc.session.grid import GridTargets
 from secc.session.inputs import (
     EnergyTargeted,
@@ -228,6 +229,11 @@ class Station:
     def state(self) -> Stage | None:
         """State of the session in progress, for displays; None without one."""
         return self._sessions.state
+
+    @property
+    def battery(self) -> EvBattery | None:
+        """The battery of the EV that is plugged in, by its last report; None while there is none."""
+        return self._sessions.battery
 
     @property
     def health(self) -> StationHealth:

@@ -1,4 +1,4 @@
-"""Quantities in a message of any protocol: voltages, currents, powers, state of charge.
+"""Quantities in a message of any protocol: voltages, currents, powers.
 
 In ISO 15118-2 and DIN SPEC 70121 they are fields of the body with a unit; in ISO 15118-20 they are in the
 message or one level down, in the element of the control mode.
@@ -12,7 +12,7 @@ import msgspec
 
 from secc.session.quantities import amount, number
 
-__all__ = ["content", "quantity", "state_of_charge", "transferred_power"]
+__all__ = ["content", "quantity", "transferred_power"]
 
 
 def content(message: msgspec.Struct | None) -> msgspec.Struct | None:
@@ -28,15 +28,6 @@ def quantity(message: msgspec.Struct | None, field: str) -> float | None:
         if value is not None:
             return _number(value)
     return None
-
-
-def state_of_charge(message: msgspec.Struct | None) -> float | None:
-    """Percent, where the EV says it."""
-    body = content(message)
-    if (status := getattr(body, "dc_ev_status", None)) is not None:
-        return float(status.ev_ress_soc)
-    shown = getattr(getattr(body, "display_parameters", None), "present_soc", None)
-    return None if shown is None else float(shown)
 
 
 def transferred_power(message: msgspec.Struct | None) -> float | None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
+from secc.session.battery_events import state_of_charge
 from secc.session.iso2.states import State
 from secc.session.outlet import MeterReading
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.trace.capture import CapturedConversation
 from secc.trace.reader import HandshakePhase, TracedMessage, TracedSession, messages
-from secc.trace.readings import content, quantity, state_of_charge, transferred_power
+from secc.trace.readings import content, quantity, transferred_power
 from secc.trace.replay import rerun
 
 __all__ = [

@@ -16,6 +16,7 @@ from secc.ocpp.model import (
     Trigger,
 )
 from secc.ocpp.transactions import Transactions, connector_status, reading_of, state_of, why
+from secc.ocpp.v201 import sampled_values
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, MeterReading
 from secc.session.outputs import EndReason, EndSession
 
@@ -238,3 +239,19 @@ def test_the_power_of_a_reading_is_told_where_it_is_known() -> None:
     reading = reading_of(CHARGING)
     assert reading is not None
     assert reading.power is None
+
+
+def test_the_state_of_charge_of_the_ev_is_among_the_meter_values() -> None:
+    transactions = Transactions(interval=60.0)
+    transactions.soc = 41
+    (event,) = transactions.authorised(CARD, "t1", PLUGGED, 100.0, offline=False)
+    (value,) = [one for one in sampled_values(event) if one["measurand"] == "SoC"]
+    assert value["value"] == 41
+    assert (value["unitOfMeasure"], value["location"]) == ({"unit": "Percent"}, "EV")
+
+
+def test_a_session_that_only_read_ends_no_transaction() -> None:
+    transactions, _ = begun()
+    read = EndSession(reason=EndReason.TERMINATED, only_read=True)
+    assert transactions.session_over(read, 130.0, offline=False) == []
+    assert transactions.open is not None

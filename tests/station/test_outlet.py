@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from secc.session.battery_events import SocReadingBegun
 from secc.session.contract_events import AuthorizeContract, ContractDecided, Verdict
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -410,3 +411,14 @@ async def test_an_answer_that_cannot_be_taken_is_complained_of(monkeypatch: pyte
         monkeypatch.setattr(scene.actuator, "_report", refuse)
         scene.energise(CloseContactor(TICKET))
         await eventually(lambda: scene.complaints == ["RuntimeError: no inbox"])
+
+
+async def test_once_a_session_only_reads_nothing_that_energises_is_passed_on() -> None:
+    scene = Scene()
+    scene.outlet.perform(SocReadingBegun())
+    scene.energise(CloseContactor(Ticket(1, 1)), StartCableCheck(Ticket(1, 2), 400.0), SetOutput(400.0, 10.0))
+    await asyncio.sleep(0.02)
+    assert scene.controller.calls == []
+    assert scene.controller.leases == 0
+    scene.outlet.perform(OpenContactor())
+    await eventually(lambda: scene.controller.calls == ["open_contactor"])

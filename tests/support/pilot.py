@@ -6,16 +6,20 @@ from secc import pilot as p
 from secc.pilot import Drive, PilotSequence
 from secc.session.outlet import ControlPilot
 from secc.settings.slac import SlacConfig
+from secc.settings.soc import SocConfig
 
 
 class PilotBench:
     """A sequence; `told` contains its commands since the last reading."""
 
     def __init__(self, *, dc: bool = False, plugged: bool = True, **settings: object) -> None:
+        """`settings` of SLAC; `soc` among them goes to the sequence."""
         self.now = 100.0
         self.told: list[p.Output] = []
+        soc = settings.pop("soc", None)
+        assert soc is None or isinstance(soc, SocConfig)
         config = SlacConfig(**settings)  # type: ignore[arg-type]  # literal settings of the tests
-        self.sequence = PilotSequence(config, dc=dc, max_current=32.0)
+        self.sequence = PilotSequence(config, dc=dc, max_current=32.0, soc=soc)
         if plugged:
             self.see(ControlPilot.B)
             self.put(p.MatchingChanged(ready=True))

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.pilot import Drive
+from secc.ports import Backend
 from secc.records import PlcRecord, Record
 from secc.session.outlet import ControlPilot
-from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig, SocConfig, TimingConfig
 from secc.settings.slac import SlacConfig
 from secc.sim import (
     EvResult,
@@ -40,6 +41,8 @@ class World:
         *,
         noise: Noise | None = None,
         write: Callable[[str], object] | None = None,
+        soc: SocConfig | None = None,
+        backend: Backend | None = None,
         **settings: object,
     ) -> None:
         """`write` takes the lines of a trace."""
@@ -54,11 +57,12 @@ class World:
             slac=SlacConfig(enabled=True, **settings),  # type: ignore[arg-type]  # literal settings of the tests
             energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE,)),
             timing=TimingConfig(close_delay=0.2),
+            soc=soc or SocConfig(),
         )
         self.plc = PlcStation(
             self.config,
             self.evse,
-            SimulatedBackend(),
+            backend or SimulatedBackend(),
             modem=self.station_plc,
             reporter=self.records.append,
             sdp_port=0,
@@ -73,26 +77,36 @@ class World:
     def told(self, kind: type) -> list[object]:
         return [r.what for r in self.records if isinstance(r, PlcRecord) and isinstance(r.what, kind)]
 
-    async def charge(self, end: ChargingSession = ChargingSession.TERMINATE) -> EvResult:
-        """Plug in, match, charge."""
+    async def match(self) -> None:
+        """Plug in and match."""
         self.cable.plug_in()
         await self.until(lambda: self.evse.pilot_signal.drive is Drive.PWM)
         await SlacEv(self.ev_plc).match()
         await self.until(lambda: self.plc.matching_state is SlacState.MATCHED)
+
+    async def charge(self, end: ChargingSession = ChargingSession.TERMINATE) -> EvResult:
+        """Plug in, match, charge."""
+        await self.match()
         return await self.talk(end=end)
 
     async def talk(
         self, end: ChargingSession = ChargingSession.TERMINATE, session_id: bytes = b"\0"
     ) -> EvResult:
         """One session on a link that is there."""
-        ev = ScriptedEvcc(
+        return await self.follow(
             Plan(
                 mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
                 loops=3,
                 pace=0.01,
                 end=end,
                 session_id=session_id,
-            ),
+            )
+        )
+
+    async def follow(self, plan: Plan) -> EvResult:
+        """A session as the EV plans it, on a link that is there."""
+        ev = ScriptedEvcc(
+            plan,
             cable=self.cable,
             interface="lo",
             sdp_port=self.plc.station.sdp_port or 0,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from secc.messages import din, iso2
+from secc.session.battery_events import SocReading
 from secc.session.contract_events import ContractDecided, RevocationReported, Verdict
+from secc.session.din.soc import DIN_SOC
 from secc.session.din.table import DIN as DIN_DIALECT
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -26,6 +28,7 @@ from secc.session.inputs import (
     SchedulesOffered,
     StopRequested,
 )
+from secc.session.iso2.soc import ISO2_SOC
 from secc.session.iso2.table import ISO2
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
@@ -33,7 +36,7 @@ from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, Isolation
 from secc.session.pause import PauseMemory
 from secc.session.states import Timer
 from secc.session.ticket import Ticket
-from secc.settings import EnergyConfig, EnergyMode, SeccConfig
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig, SocConfig
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes
@@ -42,6 +45,7 @@ from tests.support.din_safety import DinOracle
 from tests.support.pnc import PNC_AC, PNC_DC, with_pnc
 from tests.support.proofs import Car
 from tests.support.safety import SafetyOracle
+from tests.support.soc_safety import SocOracle
 
 if TYPE_CHECKING:
     from tests.support.search import Node
@@ -101,6 +105,8 @@ class World:
     car: Car | None = None
     """With a contract."""
     din: bool = False
+    reads_soc: bool = False
+    """The session only reads the state of charge."""
 
     def plugged(self) -> EvseSnapshot:
         """A car has just been plugged in."""
@@ -126,13 +132,19 @@ class World:
             now=now,
             blocked=latch.blocked,
             paused=pauses.paused(now),
+            soc_reading=SocReading.ASK if self.reads_soc else SocReading.OFF,
             **contract,  # type: ignore[arg-type]
         )
-        made.speak(DIN_DIALECT if self.din else ISO2)
+        if self.reads_soc:
+            made.only_read(DIN_SOC if self.din else ISO2_SOC)
+        else:
+            made.speak(DIN_DIALECT if self.din else ISO2)
         return made
 
     @property
     def oracle(self) -> Callable[..., SafetyOracle]:
+        if self.reads_soc:
+            return SocOracle
         return DinOracle if self.din else SafetyOracle
 
     # --- what can happen ---
@@ -327,6 +339,7 @@ _OF_THE_OUTLET = (
     Timer.CONTACTOR_RELEASE,
     Timer.CONTACTOR_LOST,
 )
+_READS = dataclasses.replace(AC, soc=SocConfig(read=True, patience=1))
 _YES = (True,)
 _SOUND = (IsolationLevel.VALID,)
 _FEW = (*_SETUP[:2], r.payment_selection(), r.authorization())
@@ -477,6 +490,26 @@ WORLDS: dict[str, World] = {
             orders=(),
             decisions=_YES,
             patient=True,
+        ),
+        World(
+            name="state of charge",
+            config=_READS,
+            good=EVERYTHING,
+            bad=BAD,
+            pilots=(ControlPilot.A, ControlPilot.B, ControlPilot.C),
+            faults=(None, _STOP),
+            orders=_ENDS,
+            reads_soc=True,
+        ),
+        World(
+            name="state of charge, DIN",
+            config=_READS,
+            good=_DIN_GOOD,
+            bad=_DIN_BAD,
+            pilots=(ControlPilot.A, ControlPilot.B, ControlPilot.C),
+            orders=_ENDS,
+            din=True,
+            reads_soc=True,
         ),
         World(
             name="resumed, contract",
