@@ -13,7 +13,7 @@ Four barriers keep the outlet off, each sufficient alone:
 from __future__ import annotations
 
 import enum
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 
@@ -65,9 +65,29 @@ def begun(session: Context) -> None:
     session.timers.start(Timer.SOC_READING, session.now)
 
 
-def heard(session: Context, battery: EvBattery) -> Round:
+class _EvStatus(Protocol):
+    @property
+    def ev_ress_soc(self) -> int: ...
+
+
+class EvParameters(Protocol):
+    """DC_EVChargeParameter, of either protocol."""
+
+    @property
+    def dc_ev_status(self) -> _EvStatus: ...
+    @property
+    def ev_energy_capacity(self) -> Physical | None: ...
+    @property
+    def ev_energy_request(self) -> Physical | None: ...
+    @property
+    def full_soc(self) -> int | None: ...
+    @property
+    def bulk_soc(self) -> int | None: ...
+
+
+def heard(session: Context, ev: EvParameters) -> Round:
     """Keep what the EV reports with ChargeParameterDiscoveryReq, and choose the answer."""
-    readings = cast(Readings, session.room)
+    readings, battery = cast(Readings, session.room), _battery(session, ev)
     patience = session.config.soc.patience
     readings.count = min(readings.count + 1, patience + 2)
     if not 0 <= battery.soc <= _MOST:
@@ -81,7 +101,19 @@ def heard(session: Context, battery: EvBattery) -> Round:
     return Round.STOPS if readings.count <= patience + 1 else Round.FINISHED
 
 
-def watt_hours(value: Physical | None) -> float | None:
+def _battery(session: Context, ev: EvParameters) -> EvBattery:
+    return EvBattery(
+        soc=ev.dc_ev_status.ev_ress_soc,
+        evccid="" if session.ev is None else session.ev.evccid,
+        protocol=session.dialect.name,
+        capacity=_watt_hours(ev.ev_energy_capacity),
+        energy_request=_watt_hours(ev.ev_energy_request),
+        full_soc=ev.full_soc,
+        bulk_soc=ev.bulk_soc,
+    )
+
+
+def _watt_hours(value: Physical | None) -> float | None:
     """An energy of the EV; None when it does not report one, and for what cannot be an energy."""
     if value is None or value.unit not in (None, "Wh") or value.value < 0:
         return None

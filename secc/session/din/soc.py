@@ -7,7 +7,6 @@ import dataclasses
 from secc.messages import din
 from secc.messages.din import EVSEProcessing, ResponseCode
 from secc.session import ending, output, soc
-from secc.session.battery_events import EvBattery
 from secc.session.context import Context
 from secc.session.dialect import On, at, each
 from secc.session.din import handlers, status
@@ -36,16 +35,7 @@ def charge_parameters(session: Context, request: din.ChargeParameterDiscoveryReq
     ev = request.ev_charge_parameter
     if not isinstance(ev, din.DCEVChargeParameter):
         raise DinRefused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE, "AC parameters")
-    battery = EvBattery(
-        soc=ev.dc_ev_status.ev_ress_soc,
-        evccid="" if session.ev is None else session.ev.evccid,
-        protocol=session.dialect.name,
-        capacity=soc.watt_hours(ev.ev_energy_capacity),
-        energy_request=soc.watt_hours(ev.ev_energy_request),
-        full_soc=ev.full_soc,
-        bulk_soc=ev.bulk_soc,
-    )
-    finished = soc.heard(session, battery) is soc.Round.FINISHED
+    finished = soc.heard(session, ev) is soc.Round.FINISHED
     session.answer(
         din.ChargeParameterDiscoveryRes(
             response_code=ResponseCode.OK,

@@ -7,7 +7,6 @@ import dataclasses
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, EVSEProcessing, ResponseCode
 from secc.session import ending, output, soc
-from secc.session.battery_events import EvBattery
 from secc.session.context import Context
 from secc.session.dialect import On, at, each
 from secc.session.iso2 import status
@@ -37,16 +36,7 @@ def charge_parameters(session: Context, request: iso2.ChargeParameterDiscoveryRe
     ev = request.ev_charge_parameter
     if not isinstance(ev, iso2.DCEVChargeParameter):
         raise Iso2Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, "AC parameters [V2G2-476]")
-    battery = EvBattery(
-        soc=ev.dc_ev_status.ev_ress_soc,
-        evccid="" if session.ev is None else session.ev.evccid,
-        protocol=session.dialect.name,
-        capacity=soc.watt_hours(ev.ev_energy_capacity),
-        energy_request=soc.watt_hours(ev.ev_energy_request),
-        full_soc=ev.full_soc,
-        bulk_soc=ev.bulk_soc,
-    )
-    finished = soc.heard(session, battery) is soc.Round.FINISHED
+    finished = soc.heard(session, ev) is soc.Round.FINISHED
     session.answer(
         iso2.ChargeParameterDiscoveryRes(
             response_code=ResponseCode.OK,
