@@ -37,6 +37,7 @@ from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
 from secc.station.reporting import ReportLink
 from secc.station.tls import TlsKeeper
+from secc.tls.credentials import is_in_token
 
 Clock = Callable[[], datetime.datetime]
 
@@ -46,8 +47,9 @@ def renewals_for(
 ) -> list[LeafRenewal]:
     """Renewals of the station's certificates: of `[tls]`, and of `[iso20.tls]` where that has a chain.
 
-    Empty where TLS is off or `backend` is no signer. `keeper` reports handshakes with new certificates to
-    them. Raises ConfigError, which names the file.
+    Empty where TLS is off or `backend` is no signer. A key in a token is not renewed, and that is reported:
+    a new key would have to be made in the token. `keeper` reports handshakes with new certificates to them.
+    Raises ConfigError, which names the file.
     """
     signer = backend.signer
     if config.tls.policy is TlsPolicy.OFF or signer is None:
@@ -56,6 +58,10 @@ def renewals_for(
     made: list[LeafRenewal] = []
     for section, prefix in ((config.tls, ""), (config.iso20.tls, "ISO 15118-20: ")):
         if section.certificate_chain is None or section.private_key is None:
+            continue
+        if is_in_token(section.private_key):
+            text = f"{section.private_key}: a key in a token, the station does not renew its certificate"
+            report(LinkEvent.TLS_ALARM, f"{prefix}{text}")
             continue
         try:
             password = (

@@ -30,6 +30,7 @@ __all__ = [
     "CredentialFiles",
     "Credentials",
     "choose",
+    "is_in_token",
     "choose_named",
     "common_name",
     "domains",
@@ -233,11 +234,20 @@ def domains(certificate: x509.Certificate) -> list[str | bytes]:
     return [part.value for part in certificate.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)]
 
 
-_TOKEN_KEY = b"-----BEGIN PKCS#11 PROVIDER URI-----"
+def is_in_token(key_file: Path) -> bool:
+    """Whether a key file only says where the key is: a URI of PKCS#11, or a key that only its TPM can load.
+
+    Raises ConfigError for an unreadable file.
+    """
+    content = read(key_file)
+    return any(form in content for form in _TOKEN_KEYS)
+
+
+_TOKEN_KEYS = (b"-----BEGIN PKCS#11 PROVIDER URI-----", b"-----BEGIN TSS2 PRIVATE KEY-----")
 
 
 def _read_key(path: Path, password_file: Path | None, generation: Generation) -> PrivateKey | None:
-    if _TOKEN_KEY in read(path):
+    if is_in_token(path):
         return None
     password = read(password_file).strip() if password_file else None
     try:

@@ -6,6 +6,7 @@ P-256 and a P-521 leaf need two [V2G20-2064].
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +26,7 @@ from secc.tls.credentials import CredentialFiles, Credentials, choose, choose_na
 from secc.tls.engine import TlsOffer
 from secc.tls.hello import ClientHello
 from secc.tls.peers import contract_judge, vehicle_judge
-from secc.tls.profile import iso2_context, iso20_context
+from secc.tls.profile import client_context, iso2_context, iso20_context
 from secc.tls.verdict import complain_about_all, judge_in_callback, verdict_of
 
 __all__ = ["ClientPolicy", "Iso20Policy", "Tls13Side", "Iso2Side", "Report"]
@@ -124,7 +125,7 @@ class Tls13Side:
         self._contexts = []
         for one in self.credentials:
             context = iso20_context(key_log, laboratory=policy.laboratory)
-            _present(context, one, clock)
+            _present(context, one, clock, iso20=True)
             _require_vehicle(context, anchors)
             self._contexts.append(context)
 
@@ -170,7 +171,7 @@ def _title(chosen: Credentials, hello: ClientHello | None, at: datetime.datetime
     return chosen.title + (" with OCSP response" if stapled else "")
 
 
-def _present(context: SSL.Context, credentials: Credentials, clock: Clock) -> None:
+def _present(context: SSL.Context, credentials: Credentials, clock: Clock, *, iso20: bool = False) -> None:
     """Chain, key and staple; OpenSSL staples for the leaf only."""
     staple = credentials.staple
     context.set_ocsp_server_callback(lambda _connection, _data: staple.bytes_at(clock()))
@@ -181,6 +182,7 @@ def _present(context: SSL.Context, credentials: Credentials, clock: Clock) -> No
         context.use_privatekey(credentials.key)
     else:
         _use_token(context, credentials.files)
+        _try_token(context, credentials.files, iso20=iso20)
 
 
 def _use_token(context: SSL.Context, files: CredentialFiles) -> None:
@@ -193,6 +195,31 @@ def _use_token(context: SSL.Context, files: CredentialFiles) -> None:
             f"{files.key}: OpenSSL cannot use the key in the token ({reason}); is the provider in "
             "OPENSSL_CONF, the token there, and the key that of the leaf?"
         ) from error
+
+
+def _try_token(context: SSL.Context, files: CredentialFiles, *, iso20: bool) -> None:
+    """Sign one handshake in memory: a provider may find a key that it cannot use, and that must be known
+    before the first EV. The client sends no certificate, and the station's side ends there."""
+    station = SSL.Connection(context)
+    station.set_accept_state()
+    client = SSL.Connection(client_context(None, iso2=not iso20, iso20=iso20))
+    client.set_connect_state()
+    for _ in range(_FLIGHTS):
+        try:
+            with contextlib.suppress(SSL.WantReadError):
+                client.do_handshake()
+                return
+            station.bio_write(client.bio_read(_FLIGHT))
+            with contextlib.suppress(SSL.WantReadError):
+                station.do_handshake()
+            client.bio_write(station.bio_read(_FLIGHT))
+        except SSL.Error as error:
+            reason = error.args[0][0][-1] if error.args and error.args[0] else "no answer"
+            raise ConfigError(
+                f"{files.key}: OpenSSL finds the key in the token and cannot sign with it ({reason}); "
+                "docs/how-to/tls.md says which providers were tried"
+            ) from error
+    raise ConfigError(f"{files.key}: a handshake with the key in the token does not end")
 
 
 def _ask_for_contract(context: SSL.Context, client: ClientPolicy) -> None:
@@ -238,4 +265,6 @@ def _vehicle_anchors(policy: Iso20Policy) -> list[Anchor]:
     return found
 
 
+_FLIGHT = 65_536  # bytes, more than a flight of the handshake has
+_FLIGHTS = 8  # more than a handshake has, with a HelloRetryRequest
 _MAX_DEPTH = 8  # above what any chain of the standard needs; the judge is stricter

@@ -449,6 +449,18 @@ def test_without_a_signer_or_without_tls_nothing_is_renewed(tmp_path: Path) -> N
     assert renewals_for(wire_config(), checked_backend(signer), tell) == []
 
 
+def test_a_key_in_a_token_is_not_replaced_by_one_in_a_file(tmp_path: Path) -> None:
+    made = station_config(tmp_path)
+    assert made.tls.private_key is not None
+    made.tls.private_key.write_text("-----BEGIN TSS2 PRIVATE KEY-----\n")
+    signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
+    alarms: list[tuple[LinkEvent, str]] = []
+    assert renewals_for(made, checked_backend(signer), lambda *told: alarms.append(told)) == []
+    ((event, text),) = alarms
+    assert event is LinkEvent.TLS_ALARM
+    assert "the station does not renew its certificate" in text
+
+
 def test_a_root_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     made = station_config(tmp_path)
     (tmp_path / "root.pem").unlink()

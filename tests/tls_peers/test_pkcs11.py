@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from secc.errors import ConfigError
 from secc.tls import TlsContext
@@ -38,7 +39,8 @@ activate = 1
     PROVIDER is None or MODULE is None or not TOOLS,
     reason="needs the packages pkcs11-provider, softhsm2 and opensc",
 )
-def test_a_key_in_a_token_serves_handshakes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("curve", "program"), [("prime256v1", "token"), ("secp521r1", "token20")])
+def test_a_key_in_a_token_serves_handshakes(tmp_path: Path, curve: str, program: str) -> None:
     (tmp_path / "tokens").mkdir()
     (tmp_path / "pin").write_text("1234")
     (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tmp_path / 'tokens'}\n")
@@ -46,7 +48,7 @@ def test_a_key_in_a_token_serves_handshakes(tmp_path: Path) -> None:
     (tmp_path / "openssl.cnf").write_text(text)
     environment = {**os.environ, "SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")}
     tool = ["pkcs11-tool", "--module", str(MODULE), "--token-label", "secc"]
-    make_key = ["--login", "--pin", "1234", "--keypairgen", "--key-type", "EC:prime256v1", "--id", "01"]
+    make_key = ["--login", "--pin", "1234", "--keypairgen", "--key-type", f"EC:{curve}", "--id", "01"]
 
     def run(*command: str, **more: str) -> bytes:
         return subprocess.run(
@@ -57,10 +59,13 @@ def test_a_key_in_a_token_serves_handshakes(tmp_path: Path) -> None:
     run(*tool, *make_key)
     public = run(*tool, "--read-object", "--type", "pubkey", "--id", "01")
     (tmp_path / "public.der").write_bytes(public)
+    pem = load_der_public_key(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "public.pem").write_bytes(pem)
+    (tmp_path / "token.pem").write_bytes(key_file())
     said = run(
         sys.executable,
         "-m",
-        "tests.tls_peers.token",
+        f"tests.tls_peers.{program}",
         str(tmp_path),
         OPENSSL_CONF=str(tmp_path / "openssl.cnf"),
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +16,22 @@ from fastapi.testclient import TestClient
 from secc.errors import CertificateError, ConfigError
 from secc.operator.cpo import keys
 from secc.operator.cpo.access import new_token
-from secc.operator.cpo.keys import Hsm, HsmKey, KeyPlace
+from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.settings import Access, StationNames, Token, check
 from secc.operator.opcp.client import read_enrolled
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, verify_chain
 from secc.pki.issuing import make_request, new_key
+from secc.pki.keys import PrivateKey
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role
 from tests.operator.cpo.support import Clock, client_of, make_service, settings
 from tests.support.contracts import DAY, NOW, hierarchy, identity, trusted
 
 
-def request_of(seed: bytes = b"station 1", name: str = "DEABCS1") -> bytes:
-    return make_request(new_key(seed), Kind.SECC_LEAF, common_name=name, organization="Us", country="DE")
+def request_of(seed: bytes = b"station 1", name: str = "DEABCS1", key: PrivateKey | None = None) -> bytes:
+    key = key or new_key(seed)
+    return make_request(key, Kind.SECC_LEAF, common_name=name, organization="Us", country="DE")
 
 
 def sign(client: TestClient, request: bytes, station: str = "DEPOT-1", **more: Any) -> Any:
@@ -239,8 +238,8 @@ def ocsp_request(der: bytes, issuer: Certificate) -> bytes:
     return made.build().public_bytes(Encoding.DER)
 
 
-def ocsp_status(client: TestClient, der: bytes) -> ocsp.OCSPCertStatus:
-    asked = ocsp_request(der, identity(Kind.CPO_SUB_CA_2).certificate)
+def ocsp_status(client: TestClient, der: bytes, issuer: Certificate | None = None) -> ocsp.OCSPCertStatus:
+    asked = ocsp_request(der, issuer or identity(Kind.CPO_SUB_CA_2).certificate)
     answer = client.post("/ocsp", content=asked)
     return ocsp.load_der_ocsp_response(answer.content).certificate_status
 
@@ -302,54 +301,6 @@ def test_a_serial_that_was_never_issued_is_unknown(tmp_path: Path) -> None:
 
 
 # --- where keys are ---
-
-SOFTHSM = next(
-    (path for path in Path("/usr/lib").glob("**/libsofthsm2.so") if shutil.which("softhsm2-util")), None
-)
-
-
-@pytest.fixture
-def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hsm:
-    """A token of SoftHSM with the key of the CPO Sub-CA 2."""
-    if SOFTHSM is None:
-        pytest.skip("no SoftHSM on this machine (apt install softhsm2)")
-    (tmp_path / "tokens").mkdir()
-    (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tmp_path}/tokens\nlog.level = ERROR\n")
-    monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm2.conf"))
-    pem = tmp_path / "key.pem"
-    pem.write_bytes(identity(Kind.CPO_SUB_CA_2).key_pem)
-    (tmp_path / "pin").write_text("1234\n")
-    token = f"t{os.getpid()}"
-    init = ["--init-token", "--free", "--label", token, "--pin", "1234", "--so-pin", "1234"]
-    move = ["--import", str(pem), "--token", token, "--label", "sub-ca", "--id", "01", "--pin", "1234"]
-    for command in (init, move):
-        subprocess.run(["softhsm2-util", *command], check=True, capture_output=True, timeout=30)
-    return Hsm(module=SOFTHSM, token=token, label="sub-ca", pin_file=tmp_path / "pin")
-
-
-def test_a_key_in_hardware_signs_certificates_lists_and_answers(tmp_path: Path, hsm: Hsm) -> None:
-    chain = settings(tmp_path).cpo
-    assert chain is not None
-    place = KeyPlace(chain=chain.chain, hsm=hsm)
-    service = make_service(tmp_path, cpo=place)
-    with client_of(service) as client:
-        made = chain_of(sign(client, request_of()))
-        verify_chain(made, Role.SECC, trusted(), NOW)
-        assert ocsp_status(client, made[0]) is ocsp.OCSPCertStatus.GOOD
-        issuer = identity(Kind.CPO_SUB_CA_2).certificate
-        crl = x509.load_der_x509_crl(client.get(f"/crl/{issuer.fingerprint}").content)
-        assert crl.is_signature_valid(issuer.to_cryptography().public_key())  # type: ignore[arg-type]
-    found = keys.load(place)[0].key
-    assert isinstance(found, HsmKey)
-    with pytest.raises(CertificateError, match="exported"):
-        found.private_numbers()
-    with pytest.raises(ConfigError, match="nowhere"):
-        keys.load(
-            KeyPlace(
-                chain=chain.chain,
-                hsm=Hsm(module=hsm.module, token="nowhere", label="x", pin_file=hsm.pin_file),
-            )
-        )
 
 
 def test_a_key_has_one_place_and_belongs_to_its_certificate(tmp_path: Path) -> None:
