@@ -6,8 +6,21 @@ one takes about 0.1 ms, the dearest input about 3 ms.
 
 from __future__ import annotations
 
+import time
+
+from secc.messages import iso2
 from secc.pki.contract import Evidence, present, weigh
-from tests.support.contracts import NOW, trusted, wallet
+from secc.pki.trust import Role
+from tests.support.bench import code
+from tests.support.contracts import (
+    NOW,
+    chain,
+    trusted,
+    wallet,
+)
+from tests.support.pnc import (
+    PncBench,
+)
 from tools.bench.pnc import LENIENT, inputs, inputs20, long_list, measure, operations, operations20
 
 DEAREST = 150  # ECDSA verifications
@@ -51,3 +64,18 @@ def test_the_longest_list_that_is_taken_is_cheap() -> None:
     shown = present(car.chain_message(), car.emaid, trusted(), NOW)
     evidence = Evidence(crls=(long_list(),))
     assert measure(lambda: weigh(shown, evidence, NOW, LENIENT), 5) < DEAREST * one_verification()
+
+
+def test_the_largest_hostile_chain_is_refused_within_its_time() -> None:  # PNC-12
+    leaf, sub_2, sub_1 = (one.der for one in chain(Role.CONTRACT))
+    loop = iso2.SubCertificates(certificate=(sub_2, sub_1, sub_2, sub_1))
+    garbage = iso2.SubCertificates(certificate=(bytes(800),) * 4)
+    for subs in (loop, garbage):
+        bench = PncBench().select()
+        request = bench.car.payment_details(
+            contract_signature_cert_chain=iso2.CertificateChain(certificate=leaf, sub_certificates=subs)
+        )
+        begun = time.thread_time()
+        response = bench.request(request)
+        assert time.thread_time() - begun < 0.05  # seconds of CPU
+        assert code(response).startswith("FAILED")

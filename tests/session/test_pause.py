@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from secc.messages.iso2 import ChargingSession
+from secc.messages import iso2
+from secc.messages.iso2 import ChargingSession, PaymentOption
 from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.session.outputs import AskSchedules, EndReason, EndSession, SetOutput
 from secc.session.pause import PauseMemory
@@ -12,8 +13,12 @@ from secc.session.paused import PausedSession
 from secc.session.schedules import Offer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig
 from tests.session.iso2.handlers.test_parameters import schedule
+from tests.support import requests
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, code
+from tests.support.pnc import (
+    PncBench,
+)
 
 OLD_ID = b"old-one!"
 SCHEDULE = PowerSchedule(5, (PowerStep(0, 20_000), PowerStep(600, 5_000), PowerStep(1200, 8_000)), 3600)
@@ -136,3 +141,22 @@ def test_a_connection_that_never_became_a_session_does_not_forget() -> None:
     memory.session_ended(ended(EndReason.PAUSED, PAUSED), 1000.0)
     memory.session_ended(EndSession(reason=EndReason.PROTOCOL_ERROR, session_id=b"another!"), 1001.0)
     assert memory.paused(1002.0) == PAUSED
+
+
+@pytest.mark.req("V2G2-754")
+@pytest.mark.parametrize(("emaid", "expected"), [("DEABC000000001G", "OK"), ("DEABC000000002", "FAILED_")])
+def test_who_continues_a_paused_session_shows_the_same_contract(emaid: str, expected: str) -> None:
+    paused = PausedSession(b"12345678", None, emaid)
+    bench = PncBench(paused=paused)
+    bench.request(requests.session_setup(), b"12345678")
+    bench.request(requests.service_discovery())
+    bench.request(requests.payment_selection(PaymentOption.CONTRACT))
+    assert code(bench.show()).startswith(expected)
+
+
+def test_a_paused_session_remembers_who_paid() -> None:
+    bench = PncBench().to_granted()
+    bench.request(requests.session_stop(iso2.ChargingSession.PAUSE))
+    assert bench.end is not None
+    assert bench.end.paused is not None
+    assert bench.end.paused.emaid == "DEABC000000001G"

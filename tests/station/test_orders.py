@@ -9,6 +9,14 @@ import pytest
 from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
 from secc.session.ticket import Ticket
 from secc.station.orders import Command, Orders, switches_off
+from tests.support.wire import (
+    Car,
+    config,
+    eventually,
+    running,
+    to_charge_loop,
+    to_session,
+)
 
 OFF = SetOutput(0.0, 0.0)
 OPEN = OpenContactor()
@@ -397,3 +405,50 @@ def test_after_a_failed_change_of_direction_either_may_be_in_effect() -> None:
         made.add(less, 10.2)
         made.want(10.8)
         assert made.lease_due(10.2) is None
+
+
+async def test_the_owner_can_stop_a_charge() -> None:
+    async with running(config(stop_delay=0.2)) as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_charge_loop(car, bed.outlet)
+        bed.station.stop_charging("operator")
+        await bed.until("close_contactor", "open_contactor")
+        car.close()
+
+
+async def test_the_owner_can_withdraw_the_authorization() -> None:
+    async with running(config(stop_delay=0.2)) as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_charge_loop(car, bed.outlet)
+        bed.station.withdraw_authorization()
+        await eventually(lambda: "open_contactor" in bed.outlet.calls)
+        car.close()
+
+
+async def test_a_power_limit_holds_for_later_sessions() -> None:
+    async with running() as bed:
+        bed.station.limit_power(3000.0)
+        car = await Car.connect(bed.plain_port)
+        await to_session(car)
+        core = next(iter(bed.station._sessions.links)).connection
+        assert core is not None
+        assert core.session.external_limit == 3000.0
+        bed.station.permit_discharge(2000.0)
+        await eventually(lambda: core.session.discharge_permitted == 2000.0)
+        bed.station.limit_power(None)
+        bed.station.renegotiate()
+        await eventually(lambda: core.session.external_limit is None)
+        car.close()
+
+
+async def test_orders_without_a_session_do_nothing() -> None:
+    async with running() as bed:
+        bed.station.stop_charging()
+        bed.station.renegotiate()
+        bed.station.renegotiate_service()
+        bed.station.request_pause()
+        bed.station.set_power(-1000.0)
+        bed.station.permit_discharge(None)
+        bed.station.withdraw_authorization()
+        bed.station.reset_fault()
+        assert bed.station.health.serving

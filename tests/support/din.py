@@ -16,7 +16,7 @@ from secc.session.din.states import DinState
 from secc.session.din.table import DIN as DIALECT
 from secc.session.inputs import Received
 from secc.session.outlet import ControlPilot
-from secc.session.outputs import Output, Send
+from secc.session.outputs import Output, Send, SetOutput
 from secc.session.states import Stage
 from secc.settings import CompatConfig, DinConfig, EnergyConfig, SeccConfig
 from tests.support.bench import DC_MODES, Bench
@@ -317,3 +317,7 @@ def status_code(response: BodyElement | None) -> str:
     """EVSEStatusCode of a response."""
     status = getattr(response, "dc_evse_status", None) or getattr(response, "evse_status", None)
     return str(status.evse_status_code) if isinstance(status, din.DCEVSEStatus) else "no DC status"
+
+
+def points(outputs: tuple[Output, ...]) -> list[tuple[float, float]]:
+    return [(output.voltage, output.current) for output in outputs if isinstance(output, SetOutput)]

@@ -25,7 +25,14 @@ from secc.session.iso2.status import meter_info_of
 from secc.session.outlet import ControlPilot, MeterReading
 from secc.session.outputs import Output
 from secc.session.ticket import Ticket
-from secc.settings import CompatConfig, EnergyConfig, Payment, PncConfig, SeccConfig, ServiceConfig
+from secc.settings import (
+    CompatConfig,
+    EnergyConfig,
+    Payment,
+    PncConfig,
+    SeccConfig,
+    ServiceConfig,
+)
 from tests.support import requests
 from tests.support.bench import DC_MODES, Bench
 from tests.support.contracts import (
@@ -182,3 +189,7 @@ def bundle(action: Action = Action.INSTALL, car: CarWallet | None = None) -> byt
     receiver = car.oem if action is Action.INSTALL else car.contract
     contract = mobility_operator().issue(car.emaid, NOW)
     return provisioning_service().bundle(action, contract, receiver.key.public_key()).payload
+
+
+def outputs_of(bench: PncBench, kind: type) -> list[object]:
+    return [output for output in bench.outputs if isinstance(output, kind)]

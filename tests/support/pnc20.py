@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from secc.messages import iso20_common as m
+from secc.messages.iso20_common import Processing
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
@@ -35,12 +36,13 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.session.inputs import Received
+from secc.session.iso20.states import Iso20State as S
 from secc.session.outlet import MeterReading
 from secc.session.outputs import Output
-from secc.settings import Payment, SeccConfig, ServiceConfig
+from secc.settings import Payment, PncConfig, SeccConfig, ServiceConfig
 from tests.support import iso20 as r
 from tests.support.contracts import DAY, NOW, UTC
-from tests.support.iso20 import AC, DC, Bench20, addressed, said
+from tests.support.iso20 import AC, DC, Bench20, addressed, code, said
 
 BOTH = ServiceConfig(payment_options=(Payment.CONTRACT, Payment.EXTERNAL))
 PNC_DC = dataclasses.replace(DC, service=BOTH)
@@ -235,3 +237,36 @@ class PncBench20(Bench20):
     @property
     def grants(self) -> list[ContractGranted]:
         return [output for output in self.outputs if isinstance(output, ContractGranted)]
+
+
+REQUIRING = ContractPolicy()
+"""Nothing known about revocation is a refusal."""
+
+
+def with_pnc(config: SeccConfig = PNC_DC, **pnc: object) -> SeccConfig:
+    return dataclasses.replace(config, pnc=PncConfig(**pnc))  # type: ignore[arg-type]
+
+
+def asked(bench: Bench20) -> m.AuthorizationSetupRes:
+    """The offer."""
+    bench.ask(r.session_setup(), bytes(8))
+    response = bench.ask(r.authorization_setup())
+    assert isinstance(response, m.AuthorizationSetupRes)
+    return response
+
+
+def at_authorization(**extra: object) -> PncBench20:
+    bench = PncBench20(**extra)  # type: ignore[arg-type]
+    bench.to_authorization()
+    return bench
+
+
+def one_refusal(bench: PncBench20, request: m.AuthorizationReq | None = None) -> tuple[str, str]:
+    """Code and rule; nothing has reached the back end, and the state is that of another try."""
+    response = bench.prove(request)
+    assert bench.count(AuthorizeContract) == 0
+    assert response.evse_processing is Processing.FINISHED
+    assert bench.session.state is (S.ENDED if bench.ended else S.WAIT_AUTHORIZATION)
+    (refusal,) = bench.refusals
+    assert refusal.code == code(response)
+    return code(response), refusal.rule

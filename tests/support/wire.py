@@ -14,9 +14,10 @@ from secc import exi
 from secc.messages import app_protocol
 from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.ports import EvseController, ReportsChanges
-from secc.records import LinkEvent, LinkRecord, MessageRecord, Record
+from secc.records import LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
 from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.outputs import EndReason, EndSession
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import SeccConfig, TimingConfig, TlsConfig, TlsPolicy
 from secc.station.journal import Journal
@@ -366,3 +367,8 @@ def client_tls() -> TlsContext:
 
 
 LOOPBACK = ipaddress.IPv6Address("::1")
+
+
+def ends(bed: Bed) -> list[EndReason]:
+    outputs = [record.output for record in bed.records if isinstance(record, OutputRecord)]
+    return [output.reason for output in outputs if isinstance(output, EndSession)]

@@ -15,7 +15,8 @@ from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.settings import SeccConfig, TimingConfig
 from secc.testing import ControllerReport, Rig, RowState, check_controller
 from tests.support.fasttime import play_fast
-from tests.support.outlets import AcOutlet, DcOutlet, MakeSafeLeavesOn, NoWatchdog
+from tests.support.outlets import AcOutlet, DcOutlet
+from tests.support.wrong_outlets import MakeSafeLeavesOn, NoWatchdog
 
 
 def play(scenario: Coroutine[Any, Any, ControllerReport]) -> ControllerReport:

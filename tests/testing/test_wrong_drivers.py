@@ -8,9 +8,10 @@ import pytest
 
 from secc.settings import SeccConfig, TimingConfig
 from secc.testing import ROWS, ControllerReport, Rig, RowState, check_controller
-from tests.support import outlets
 from tests.support.fasttime import play_fast
-from tests.support.outlets import WRONG, AcOutlet, DcOutlet
+from tests.support.outlets import AcOutlet, DcOutlet
+from tests.support.wrong_dc_outlets import CheckSaysValid
+from tests.support.wrong_drivers import WRONG
 
 Outlet = Callable[[], AcOutlet | DcOutlet]
 CONFIG = SeccConfig(timing=TimingConfig(cable_check=5.0))
@@ -56,7 +57,7 @@ def test_a_driver_that_keeps_the_contract_passes_every_row(make: Outlet) -> None
 
 @pytest.mark.parametrize(
     ("make", "row"),
-    [(outlets.CheckSaysValid, "check-lease"), (outlets.CheckSaysValid, "check-overtaken")],
+    [(CheckSaysValid, "check-lease"), (CheckSaysValid, "check-overtaken")],
 )
 def test_a_test_that_was_broken_off_has_no_result(make: Outlet, row: str) -> None:
     assert row in failed(report_of(make))

@@ -31,9 +31,21 @@ class Sanitizer:
     tests: tuple[str, ...]
 
 
+CODEC = tuple(
+    f"tests/exi/test_{subject}.py"
+    for subject in (
+        "any_element",
+        "codec",
+        "explanation",
+        "lists",
+        "objects",
+        "random_messages",
+        "vectors",
+    )
+)
 SANITIZERS = {
     # Python leaves much to the end of the process, so what is not freed says nothing.
-    "address": Sanitizer("libasan.so", "ASAN_OPTIONS", "detect_leaks=0", (), ("tests/exi/test_codec.py",)),
+    "address": Sanitizer("libasan.so", "ASAN_OPTIONS", "detect_leaks=0", (), CODEC),
     # The standard library must be built for it as well.
     "thread": Sanitizer(
         "libtsan.so",

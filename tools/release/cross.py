@@ -169,7 +169,14 @@ def main(arguments: list[str] | None = None) -> int:
     return emulated(packages, processor, wheel, options.tests or CORE)
 
 
-CORE = ["tests/exi/test_codec.py", "tests/test_connection.py", "tests/session", "tests/slac", "tests/pki"]
+CORE = [
+    "tests/exi/test_codec.py",
+    "tests/exi/test_vectors.py",
+    "tests/test_connection.py",
+    "tests/session",
+    "tests/slac",
+    "tests/pki",
+]
 """What `--try` without names runs: the codec and everything that decides."""
 
 

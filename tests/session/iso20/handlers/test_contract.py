@@ -1,4 +1,4 @@
-"""Authorization by contract: the offer, the order of the checks, attempts, and who decides."""
+"""Authorization by contract: the offer, revocation, central validation, and a back end that is away."""
 
 from __future__ import annotations
 
@@ -11,44 +11,37 @@ import pytest
 
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import Processing
-from secc.pki.contract import ContractPolicy, Evidence, ForwardedContract, VerifiedContract
-from secc.pki.keys import KeyType, new_private_key
-from secc.pki.profiles import Kind
+from secc.pki.contract import ContractPolicy, ForwardedContract, VerifiedContract
+from secc.pki.keys import KeyType
 from secc.pki.revocation import RevocationMode, RevocationPolicy
 from secc.pki.trust import TrustStore, trust
 from secc.session.contract_events import (
     AskRevocation,
     AuthorizeContract,
-    ContractDecided,
-    ContractJudged,
     GrantSource,
-    JudgeContract,
     Verdict,
 )
 from secc.session.inputs import StopRequested
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outlet import MeterReading
-from secc.session.outputs import Authorize, EndReason
-from secc.session.ticket import Ticket
-from secc.settings import OfflinePolicy, Payment, PncConfig, SeccConfig, ServiceConfig, TlsConfig, TlsPolicy
+from secc.session.outputs import Authorize
+from secc.settings import OfflinePolicy, Payment, SeccConfig, ServiceConfig, TlsConfig, TlsPolicy
 from tests.support import iso20 as r
 from tests.support.contracts import DAY, NOW
-from tests.support.iso20 import Bench20, code, said
+from tests.support.iso20 import code, said
 from tests.support.iso20_config import with_iso20
 from tests.support.pnc20 import (
     PNC_DC,
+    REQUIRING,
     PncBench20,
+    asked,
+    at_authorization,
     car,
-    crls,
-    hierarchy,
     leaf,
-    signed,
+    one_refusal,
     terms,
+    with_pnc,
 )
-
-REQUIRING = ContractPolicy()
-"""Nothing known about revocation is a refusal."""
-
 
 ONLY_CONTRACTS = dataclasses.replace(
     PNC_DC,
@@ -56,26 +49,7 @@ ONLY_CONTRACTS = dataclasses.replace(
     tls=TlsConfig(policy=TlsPolicy.REQUIRED, certificate_chain=Path("a"), private_key=Path("b")),
 )
 
-
-def with_pnc(config: SeccConfig = PNC_DC, **pnc: object) -> SeccConfig:
-    return dataclasses.replace(config, pnc=PncConfig(**pnc))  # type: ignore[arg-type]
-
-
-def asked(bench: Bench20) -> m.AuthorizationSetupRes:
-    """The offer."""
-    bench.ask(r.session_setup(), bytes(8))
-    response = bench.ask(r.authorization_setup())
-    assert isinstance(response, m.AuthorizationSetupRes)
-    return response
-
-
-def at_authorization(**extra: object) -> PncBench20:
-    bench = PncBench20(**extra)  # type: ignore[arg-type]
-    bench.to_authorization()
-    return bench
-
-
-# --- the offer --------------------------------------------------------------------------------------------
+# --- the offer ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("V2G20-1219", "V2G20-2108", "V2G20-2566", "V2G20-2568")
@@ -141,7 +115,7 @@ def test_each_session_has_another_challenge() -> None:
     assert first.challenge != second.challenge
 
 
-# --- a contract that is accepted --------------------------------------------------------------------------
+# --- a contract that is accepted ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keys", [KeyType.SECP521R1, KeyType.ED448])
@@ -222,309 +196,7 @@ def test_a_request_while_the_first_is_judged_is_refused() -> None:
     assert bench.ended
 
 
-# --- each cause has its code ------------------------------------------------------------------------------
-
-
-def one_refusal(bench: PncBench20, request: m.AuthorizationReq | None = None) -> tuple[str, str]:
-    """Code and rule; nothing has reached the back end, and the state is that of another try."""
-    response = bench.prove(request)
-    assert bench.count(AuthorizeContract) == 0
-    assert response.evse_processing is Processing.FINISHED
-    assert bench.session.state is (S.ENDED if bench.ended else S.WAIT_AUTHORIZATION)
-    (refusal,) = bench.refusals
-    assert refusal.code == code(response)
-    return code(response), refusal.rule
-
-
-@pytest.mark.req("V2G20-461", "V2G20-2564")
-def test_a_signature_by_another_key_ends_the_session() -> None:
-    bench = at_authorization()
-    mode = bench.car.mode(bench.challenge)
-    other = bench.car.sign(mode, new_private_key(KeyType.SECP521R1, b"another"))
-    assert one_refusal(bench, signed(mode, bench.car, other)) == ("FAILED_SignatureError", "signature")
-    assert bench.ended
-
-
-@pytest.mark.req("V2G20-2564")
-def test_no_signature_ends_the_session() -> None:
-    bench = at_authorization()
-    request = msgspec.structs.replace(bench.car.request(bench.challenge), header=r.HEAD)
-    assert one_refusal(bench, request) == ("FAILED_SignatureError", "missing")
-
-
-@pytest.mark.req("V2G20-2564")
-def test_an_altered_element_ends_the_session() -> None:
-    bench = at_authorization()
-    signature = bench.car.sign(bench.car.mode(bytes(16)))
-    request = signed(bench.car.mode(bench.challenge), bench.car, signature)
-    assert one_refusal(bench, request) == ("FAILED_SignatureError", "digest")
-
-
-@pytest.mark.req("V2G20-2216", "V2G20-2565")
-def test_another_challenge_is_a_warning() -> None:
-    bench = at_authorization()
-    expected = ("WARNING_ChallengeInvalid", "challenge")
-    assert one_refusal(bench, bench.car.request(b"\x55" * 16)) == expected
-
-
-@pytest.mark.inv("INV-23")
-def test_what_another_session_has_signed_is_a_warning() -> None:
-    before = PncBench20().to_authorization()
-    assert isinstance(before, PncBench20)
-    bench = PncBench20(random_bytes=lambda size: b"\x77" * size)
-    bench.to_authorization()
-    replayed = before.car.request(before.challenge)
-    assert one_refusal(bench, replayed) == ("WARNING_ChallengeInvalid", "challenge")
-
-
-@pytest.mark.req("V2G20-2212")
-def test_an_expired_contract_is_a_warning() -> None:
-    bench = at_authorization(car=car(contract=leaf(not_before=NOW - 20 * DAY, not_after=NOW - DAY)))
-    assert one_refusal(bench) == ("WARNING_CertificateExpired", "leaf_expired")
-
-
-@pytest.mark.req("V2G20-2213")
-def test_a_contract_of_tomorrow_is_a_warning() -> None:
-    bench = at_authorization(car=car(contract=leaf(not_before=NOW + DAY)))
-    assert one_refusal(bench) == ("WARNING_CertificateNotYetValid", "leaf_not_yet_valid")
-
-
-@pytest.mark.req("V2G20-2214")
-@pytest.mark.parametrize("position", [0, 1])
-def test_a_revoked_certificate_is_a_warning(position: int) -> None:
-    bench = at_authorization(contracts=terms(finds_revocation=True))
-    assert bench.prove().evse_processing is Processing.ONGOING
-    revoked = [bench.car.contract.certificate, *bench.car.subs][position]
-    bench.report_revocation(Evidence(crls=crls(revoked)))
-    assert code(bench.prove()) == "WARNING_CertificateRevoked"
-    assert [one.rule for one in bench.refusals] == [("leaf_revoked", "ca_revoked")[position]]
-    assert bench.count(AuthorizeContract) == 0
-
-
-@pytest.mark.req("V2G20-2215")
-def test_a_chain_of_another_root_is_a_warning() -> None:
-    bench = at_authorization(car=car(seed=b"another"))
-    assert one_refusal(bench)[0] == "WARNING_CertificateValidationError"
-
-
-@pytest.mark.req("V2G20-2215")
-def test_a_vehicle_chain_is_no_contract() -> None:
-    pki = hierarchy()
-    vehicle = dataclasses.replace(
-        car(contract=pki[Kind.VEHICLE_LEAF]),
-        subs=(pki[Kind.VEHICLE_SUB_CA_2].certificate, pki[Kind.VEHICLE_SUB_CA_1].certificate),
-    )
-    assert one_refusal(at_authorization(car=vehicle))[0] == "WARNING_CertificateValidationError"
-
-
-@pytest.mark.req("V2G20-2674")
-def test_a_contract_of_iso_15118_2_is_a_warning_outside_the_laboratory() -> None:
-    expected = ("WARNING_CertificateValidationError", "curve")
-    assert one_refusal(at_authorization(car=car(KeyType.SECP256R1))) == expected
-
-
-@pytest.mark.req("V2G20-2215")
-def test_bytes_that_are_no_certificate_are_a_warning() -> None:
-    bench = at_authorization()
-    chain = m.ContractCertificateChain(
-        certificate=b"\x30\x00", sub_certificates=m.SubCertificates(certificate=(b"\x30\x00",))
-    )
-    request = bench.car.request(bench.challenge, contract_certificate_chain=chain)
-    assert one_refusal(bench, request) == ("WARNING_CertificateValidationError", "malformed")
-
-
-@pytest.mark.req("V2G20-2211", "V2G20-2224")
-def test_an_operator_that_is_not_accepted_is_a_warning() -> None:
-    policy = dataclasses.replace(terms().policy, providers=frozenset({"NLXYZ"}))
-    bench = at_authorization(contracts=terms(policy=policy))
-    assert one_refusal(bench) == ("WARNING_eMSPUnknown", "provider")
-
-
-def test_an_unknown_revocation_status_is_a_warning_where_it_is_required() -> None:
-    bench = at_authorization(contracts=terms(policy=REQUIRING))
-    assert one_refusal(bench) == ("WARNING_CertificateValidationError", "revocation_unknown")
-
-
-@pytest.mark.req("V2G20-2209", "V2G20-2226")
-def test_a_selection_that_is_not_what_the_request_contains_is_a_warning() -> None:
-    for selected, other in ((m.Authorization.EIM, True), (m.Authorization.PNC, False)):
-        bench = at_authorization()
-        request = bench.car.request(bench.challenge) if other else r.authorization()
-        wrong = msgspec.structs.replace(request, selected_authorization_service=selected)
-        assert code(bench.prove(wrong)) == "WARNING_AuthorizationSelectionInvalid"
-        assert bench.count(JudgeContract) == bench.count(Authorize) == 0
-
-
-@pytest.mark.parametrize(
-    ("verdict", "expected"),
-    [
-        (Verdict.UNKNOWN, "WARNING_eMSPUnknown"),
-        (Verdict.BLOCKED, "WARNING_GeneralPnCAuthorizationError"),
-        (Verdict.EXPIRED, "WARNING_CertificateExpired"),
-        (Verdict.REVOKED, "WARNING_CertificateRevoked"),
-        (Verdict.UNTRUSTED, "WARNING_CertificateValidationError"),
-        (Verdict.TOO_OFTEN, "WARNING_GeneralPnCAuthorizationError"),
-        (Verdict.WITHDRAWN, "WARNING_GeneralPnCAuthorizationError"),
-        (Verdict.UNREACHABLE, "WARNING_GeneralPnCAuthorizationError"),
-    ],
-)
-@pytest.mark.req("V2G20-2211", "V2G20-2224")
-def test_a_refusal_of_the_back_end_is_a_warning(verdict: Verdict, expected: str) -> None:
-    bench = at_authorization()
-    bench.prove()
-    bench.decide(verdict)
-    assert code(bench.prove()) == expected
-    (refusal,) = bench.refusals
-    assert (refusal.code, refusal.rule) == (expected, verdict.value)
-    assert bench.session.state is S.WAIT_AUTHORIZATION
-    assert not bench.ended
-
-
-# --- the contract does not change while an attempt lasts --------------------------------------------------
-
-
-@pytest.mark.req("V2G20-1582", "V2G20-2702")
-def test_another_contract_while_the_back_end_thinks_ends_the_session() -> None:
-    bench = at_authorization()
-    bench.prove()
-    other = car(contract=leaf())
-    assert code(bench.prove(other.request(bench.challenge))) == "FAILED_SequenceError"
-    assert bench.ended
-    assert bench.count(AuthorizeContract) == 1
-
-
-@pytest.mark.req("V2G20-1582", "V2G20-2702")
-def test_another_contract_after_a_grant_that_was_not_reported_ends_the_session() -> None:
-    bench = at_authorization()
-    bench.prove()
-    bench.decide()
-    other = car(contract=leaf())
-    assert code(bench.prove(other.request(bench.challenge))) == "FAILED_SequenceError"
-
-
-@pytest.mark.req("V2G20-1582")
-def test_external_identification_while_a_contract_is_decided_ends_the_session() -> None:
-    bench = at_authorization()
-    bench.prove()
-    assert code(bench.ask(r.authorization())) == "FAILED_SequenceError"
-
-
-@pytest.mark.req("V2G20-1582")
-def test_a_contract_while_external_identification_is_decided_ends_the_session() -> None:
-    bench = at_authorization()
-    bench.ask(r.authorization())
-    assert code(bench.prove()) == "FAILED_SequenceError"
-    assert bench.count(JudgeContract) == 0
-
-
-@pytest.mark.req("V2G20-1582")
-def test_the_same_request_may_be_signed_again() -> None:
-    bench = at_authorization()
-    bench.prove()
-    again = signed(bench.car.mode(bench.challenge), bench.car)
-    assert bench.prove(again).evse_processing is Processing.ONGOING
-    assert bench.count(JudgeContract) == bench.count(AuthorizeContract) == 1
-
-
-# --- another try ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.req("V2G20-1583", "V2G20-1978")
-def test_after_a_warning_another_contract_may_be_shown() -> None:
-    bench = at_authorization()
-    bench.prove()
-    first = bench.asked(AuthorizeContract).ticket
-    bench.decide(Verdict.UNKNOWN)
-    bench.prove()
-    other = car(contract=leaf())
-    assert bench.prove(other.request(bench.challenge)).evse_processing is Processing.ONGOING
-    assert str(bench.asked(AuthorizeContract).contract.emaid) == "DEABC000000002E"
-    assert bench.asked(AuthorizeContract).ticket != first
-    bench.decide()
-    assert bench.prove(other.request(bench.challenge)).evse_processing is Processing.FINISHED
-
-
-@pytest.mark.inv("INV-20")
-def test_a_decision_about_the_first_contract_grants_nothing_to_the_second() -> None:
-    bench = at_authorization()
-    bench.prove()
-    first = bench.asked(AuthorizeContract).ticket
-    bench.decide(Verdict.UNKNOWN)
-    bench.prove()
-    other = car(contract=leaf()).request(bench.challenge)
-    bench.prove(other)
-    bench.feed(ContractDecided(first, Verdict.ACCEPTED))
-    assert bench.prove(other).evse_processing is Processing.ONGOING
-    assert not bench.session.granted
-
-
-@pytest.mark.req("V2G20-1583")
-def test_after_a_warning_external_identification_is_possible() -> None:
-    bench = at_authorization()
-    bench.prove(bench.car.request(bytes(16)))
-    assert code(bench.ask(r.authorization())) == "OK"
-    bench.authorize()
-    assert bench.ask(r.authorization()).evse_processing is Processing.FINISHED
-    assert bench.session.payment is Payment.EXTERNAL
-    assert bench.session.pnc.payer is None
-
-
-@pytest.mark.req("V2G20-1583")
-def test_after_external_identification_has_failed_a_contract_is_possible() -> None:
-    bench = at_authorization()
-    bench.ask(r.authorization())
-    bench.authorize(granted=False)
-    assert code(bench.ask(r.authorization())) == "WARNING_EIMAuthorizationFailure"
-    bench.prove()
-    bench.decide()
-    assert bench.prove().evse_processing is Processing.FINISHED
-    assert bench.session.payment is Payment.CONTRACT
-
-
-@pytest.mark.req("V2G20-2102")
-def test_the_last_attempt_ends_the_session_whatever_was_tried() -> None:
-    bench = at_authorization()
-    answers = [code(bench.prove(bench.car.request(bytes(16)))) for _ in range(3)]
-    bench.ask(r.authorization())
-    bench.authorize(granted=False)
-    answers.append(code(bench.ask(r.authorization())))
-    answers.append(code(bench.prove(bench.car.request(bytes(16)))))
-    assert answers == ["WARNING_ChallengeInvalid"] * 3 + ["WARNING_EIMAuthorizationFailure", "FAILED"]
-    assert bench.end is not None
-    assert bench.end.reason is EndReason.REFUSED
-
-
-@pytest.mark.req("V2G20-2102")
-def test_an_attempt_whose_judgement_never_comes_is_over_after_its_time() -> None:
-    bench = at_authorization(config=with_iso20(PNC_DC, authorization=50.0))
-    bench.send(bench.car.request(bench.challenge))
-    bench.tick(40.0)
-    assert bench.prove().evse_processing is Processing.ONGOING
-    bench.tick(11.0)
-    assert code(bench.prove()) == "WARNING_GeneralPnCAuthorizationError"
-    bench.judge()
-    assert bench.count(AuthorizeContract) == 0
-
-
-@pytest.mark.inv("INV-20")
-def test_a_judgement_for_another_question_changes_nothing() -> None:
-    bench = at_authorization()
-    bench.send(bench.car.request(bench.challenge))
-    bench.feed(ContractJudged(Ticket(99, 99)))
-    assert bench.session.state is S.JUDGING_CONTRACT
-    bench.judge()
-    ticket = bench.asked(JudgeContract).ticket
-    bench.feed(ContractJudged(ticket))
-    assert bench.count(AuthorizeContract) == 1
-
-
-def test_the_challenge_is_void_after_the_grant() -> None:
-    bench = PncBench20().to_granted()
-    assert bench.side.challenge is None
-    assert bench.side.attempt is None
-
-
-# --- revocation -------------------------------------------------------------------------------------------
+# --- revocation --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("V2G20-2214")
@@ -568,7 +240,7 @@ def test_evidence_for_an_attempt_that_is_over_changes_nothing() -> None:
     assert bench.count(AuthorizeContract) == 0
 
 
-# --- central validation, and a back end that is away ------------------------------------------------------
+# --- central validation, and a back end that is away -------------------------------------------------------
 
 
 def test_a_chain_of_an_unknown_root_is_forwarded_where_the_back_end_validates() -> None:
@@ -618,7 +290,7 @@ def test_a_good_chain_may_charge_up_to_a_limit_while_the_back_end_is_away() -> N
     assert bench.session.stop is not None
 
 
-# --- withdrawal -------------------------------------------------------------------------------------------
+# --- withdrawal --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.inv("INV-11")
