@@ -13,7 +13,17 @@ from secc.errors import CertificateError, ChainError
 from secc.pki.certificates import Certificate, read_chain
 from secc.pki.chains import KINDS, ChainPolicy, VerifiedChain, verify_chain
 from secc.pki.identifiers import EMAID, EVCCID
-from secc.pki.profiles import FIELD, PROFILES, STRICT, Finding, Generation, Kind, check, generation_of
+from secc.pki.profiles import (
+    FIELD,
+    PROFILES,
+    STRICT,
+    Finding,
+    Generation,
+    Kind,
+    Leniency,
+    check,
+    generation_of,
+)
 from secc.pki.revocation import RevocationMode, RevocationPolicy, check_revocation
 from secc.pki.rules import Rule
 from secc.pki.trust import ROOT_KINDS, Role, TrustStore
@@ -54,6 +64,13 @@ def configure_verify(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--at", metavar="DATE", help="time of the check; default: now")
     parser.add_argument("--strict", action="store_true", help="tolerate nothing")
+    parser.add_argument(
+        "--tolerate",
+        choices=sorted(frozenset(Leniency) - FIELD),
+        action="append",
+        default=[],
+        help="tolerate this deviation of test hierarchies as well; other_pcid: a car without a PCID",
+    )
     parser.add_argument("--cross", type=int, default=0, help="cross certificates allowed on the path")
     parser.add_argument("--ocsp", type=Path, action="append", default=[], help="an OCSP response (DER)")
     parser.add_argument("--crl", type=Path, action="append", default=[], help="a CRL (DER)")
@@ -92,7 +109,7 @@ def verify(arguments: argparse.Namespace) -> int:
     guessed = Generation.ISO20 if role is Role.VEHICLE else generation_of(chain[0])
     policy = ChainPolicy(
         generation=Generation(arguments.generation) if arguments.generation else guessed,
-        leniencies=STRICT if arguments.strict else FIELD,
+        leniencies=(STRICT if arguments.strict else FIELD) | set(map(Leniency, arguments.tolerate)),
         cross_certificates=arguments.cross,
     )
     if KINDS[role][0] not in PROFILES[policy.generation]:

@@ -98,7 +98,8 @@ class _Path:
     @property
     def pcid(self) -> PCID:
         """The PCID in the certificate [V2G2-933]; raises IdentifierError for other roles."""
-        return PCID.parse(self.leaf.subject.common_name)
+        another = any(one.leniency is Leniency.OTHER_PCID for one in self.tolerated)
+        return (PCID.lenient if another else PCID.parse)(self.leaf.subject.common_name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -176,6 +176,11 @@ class PCID(_Identifier):
             )
         return cls(text, text.upper())
 
+    @classmethod
+    def lenient(cls, text: str) -> Self:
+        """Any name of a car, as test hierarchies have it; only where `Leniency.OTHER_PCID` tolerates it."""
+        return cls(text, text.upper())
+
     @property
     def manufacturer(self) -> str:
         """World manufacturer identifier: the first three characters."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from secc.errors import ChainError, IdentifierError
 from secc.pki.certificates import ANY_EXTENDED_USAGE, CLIENT_AUTH, SERVER_AUTH, Certificate
+from secc.pki.identifiers import PCID
 from secc.pki.keys import KeyType
 from secc.pki.kinds import PROFILES, Generation, Kind, Profile, profile_of
 from secc.pki.names import COMMON_NAME, COUNTRY, DOMAIN_COMPONENT, ORGANIZATION
@@ -72,12 +73,15 @@ class Leniency(enum.StrEnum):
     OTHER_EVCCID = "other_evccid"
     """ISO 15118-20: the common name of a vehicle is not an EVCCID; domain component or purpose define the
     role."""
+    OTHER_PCID = "other_pcid"
+    """The common name of a provisioning certificate is not a PCID, as in test hierarchies of other stacks;
+    DC=OEM defines the role."""
 
 
 STRICT: frozenset[Leniency] = frozenset()
 """Exactly as specified: for issuing, and for conformance tests."""
 
-FIELD = frozenset(Leniency)
+FIELD = frozenset(Leniency) - {Leniency.OTHER_PCID}
 """Tolerates what is in service: the default for certificates of others."""
 
 
@@ -263,6 +267,9 @@ def _check_subject(certificate: Certificate, profile: Profile) -> Iterator[_Fact
 
 def _other_sign_of_role(certificate: Certificate, profile: Profile) -> Leniency | None:
     """Accept a name in another format if domain component or purpose define the role."""
+    if profile.name_form == PCID.parse:
+        named = profile.domain in certificate.subject.domain_components
+        return Leniency.OTHER_PCID if named else None
     if not profile.domain_is_ending:
         return None
     purpose = bool(profile.purposes & set(certificate.extended_key_usage or ()))

@@ -25,7 +25,7 @@ from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_anchored_or_n
 from secc.pki.contract import ContractPolicy
 from secc.pki.delivery import DeliveredKey, check_delivery
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.profiles import Kind, describe, require
+from secc.pki.profiles import Kind, Leniency, describe, require
 from secc.pki.rules import Request, Rule, broken, response_code
 from secc.pki.trust import Role, TrustStore
 from secc.pki.xmldsig import Compat, SignedPart, VerifiedSignature, verify
@@ -180,13 +180,19 @@ def verify_request(
         action=Action.INSTALL if chain is None else Action.UPDATE,
         payload=payload,
         leaf=leaf,
-        pcid=PCID.parse(leaf.subject.common_name) if chain is None else None,
+        pcid=_pcid(leaf, policy) if chain is None else None,
         emaid=None if chain is None else chain.emaid,
         chain=chain,
         roots=tuple((one.x509_issuer_name, one.x509_serial_number) for one in identifiers),
         proof=proof,
         seal=_SEAL,
     )
+
+
+def _pcid(leaf: Certificate, policy: ContractPolicy) -> PCID:
+    """The car that a checked provisioning certificate names."""
+    another = Leniency.OTHER_PCID in policy.chain.leniencies
+    return (PCID.lenient if another else PCID.parse)(leaf.subject.common_name)
 
 
 def _oem_leaf(

@@ -34,6 +34,9 @@ class CompatConfig(Settings, section="compat"):
     contract_country: bool = True
     """Accept a country in the subject of a contract certificate: excluded by the standard and by conformance
     tests, but issuers write it."""
+    other_pcid: bool = False
+    """Accept an installation request with a provisioning certificate whose common name is not a PCID, as in
+    test hierarchies of other stacks. DC=OEM must still define its role; for a laboratory."""
 
     selection_without_detail: bool = True
     """ISO 15118-20: accept ServiceSelectionReq without a ServiceDetailReq before it, if the set exists."""
@@ -62,6 +65,7 @@ class CompatConfig(Settings, section="compat"):
             ev_not_ready=False,
             impossible_profile=False,
             metering_on_main=False,
+            other_pcid=False,
             selection_without_detail=False,
             start_in_pre_charge=False,
             stop_without_welding=False,

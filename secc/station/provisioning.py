@@ -157,6 +157,7 @@ def contract_policy(config: SeccConfig) -> ContractPolicy:
     """The settings of `[pnc]` as the verifier takes them."""
     stray = config.compat.stray_signature_attributes
     let_pass = pki.FIELD if config.compat.contract_country else pki.FIELD - {pki.Leniency.CONTRACT_COUNTRY}
+    let_pass |= {pki.Leniency.OTHER_PCID} if config.compat.other_pcid else pki.STRICT
     return pki.contract.ContractPolicy(
         chain=pki.ChainPolicy(leniencies=let_pass),
         revocation=pki.RevocationPolicy(mode=pki.RevocationMode(config.pnc.revocation.value)),

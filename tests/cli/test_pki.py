@@ -17,11 +17,12 @@ from cryptography.x509 import ocsp
 
 from secc.cli import main
 from secc.pki.authority import Authority, IssuingPolicy
-from secc.pki.certificates import read_chain
+from secc.pki.certificates import read_certificate, read_chain
 from secc.pki.issuing import Order, issue, key_pem, make_request, new_key, read_request, request_pem
 from secc.pki.keys import KeyType, new_private_key
 from secc.pki.profiles import Kind
 from secc.pki.revocation import RevocationStatus, read_ocsp
+from tests.support import defects_of_role
 
 Output = pytest.CaptureFixture[str]
 STATION = "DEABCS" + "7" * 33
@@ -359,3 +360,19 @@ def test_verify_at_another_day_names_the_rule(
     capsys.readouterr()
     assert main([*verify, "--at", day]) == 1
     assert rule in capsys.readouterr().err
+
+
+def test_verify_names_what_it_may_tolerate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A provisioning certificate without a PCID, as in test hierarchies of other stacks."""
+    row = next(row for row in defects_of_role.ROWS if row.title.startswith("car of a test hierarchy"))
+    chain, root = tmp_path / "chain.pem", tmp_path / "root.pem"
+    chain.write_bytes(b"".join(read_certificate(der).pem for der in row.chain))
+    root.write_bytes(read_certificate(row.roots[0][1]).pem)
+    verify = ["pki", "verify", str(chain), "--role", "oem", "--root", str(root), "--root-kind", "oem_root"]
+    at = ["--at", f"{row.now:%Y-%m-%d}"]
+    assert main([*verify, *at]) == 1
+    assert "is not a PCID" in capsys.readouterr().err
+    assert main([*verify, *at, "--tolerate", "other_pcid"]) == 0
+    assert "other_pcid" in capsys.readouterr().out
+    assert main(["pki", "verify", "--help"]) == 0
+    assert "--at DATE" in capsys.readouterr().out

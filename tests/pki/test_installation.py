@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secc import exi
 from secc.errors import CertificateError, ChainError
 from secc.messages import iso20_common as m
-from secc.pki.chains import UnanchoredChain, VerifiedChain
+from secc.pki.chains import ChainPolicy, UnanchoredChain, VerifiedChain
 from secc.pki.contract import ContractPolicy
 from secc.pki.identifiers import EMAID
 from secc.pki.installation import (
@@ -22,6 +23,7 @@ from secc.pki.installation import (
     VerifiedInstallation,
     iso20_policy,
     read_installation,
+    signed_request,
     splice_header,
     verify_installation,
     verify_installation_request,
@@ -30,6 +32,7 @@ from secc.pki.installation import (
 from secc.pki.iso20_delivery import unwrap_key
 from secc.pki.keys import new_private_key
 from secc.pki.kinds import Generation, Kind
+from secc.pki.profiles import FIELD, Leniency
 from secc.pki.trust import TrustStore
 from tests.support.contracts import DAY, NOW
 from tests.support.installation import (
@@ -52,6 +55,7 @@ from tests.support.installation import (
     unsigned,
     with_fields,
 )
+from tests.support.vectors import lines
 
 BOTH = pytest.mark.parametrize("keys", [P521, ED448])
 
@@ -290,3 +294,23 @@ def test_the_octets_after_the_header_are_those_of_the_back_end() -> None:
 def test_any_octets_are_spliced_or_refused(data: bytes) -> None:
     with contextlib.suppress(CertificateError):
         assert splice_header(b"\x80\x20" + data, bytes(8), 7)[:2] == b"\x80\x20"
+
+
+def test_the_request_of_another_ev_is_verified_in_a_laboratory_that_tolerates_its_hierarchy() -> None:
+    """Its keys are on P-256 and its provisioning certificate has no PCID: each is a switch."""
+    recorded = {
+        one["name"]: bytes.fromhex(one["exi_hex"])
+        for one in lines("iso20_vectors.jsonl")
+        if one["session"] == "dc_certinstall_tls13"
+    }
+    payload = recorded["CertificateInstallationReq"]
+    message: m.CertificateInstallationReq = exi.codec("iso20-common").decode(payload)
+    assert signed_request(message).fragment() == recorded["OEMProvisioningCertificateChain"]
+    now = datetime.datetime.fromtimestamp(message.header.time_stamp, datetime.UTC)
+    tolerant = ContractPolicy(chain=ChainPolicy(leniencies=FIELD | {Leniency.OTHER_PCID}))
+    policy = iso20_policy(tolerant, laboratory=True)
+    found = verify_installation_request(message, payload, TrustStore(), now, policy)
+    assert (found.pcid.text, found.proof.tolerated) == ("OEMProvCert", ())
+    for other in (iso20_policy(tolerant), iso20_policy(ContractPolicy(), laboratory=True)):
+        with pytest.raises(ChainError):
+            verify_installation_request(message, payload, TrustStore(), now, other)

@@ -6,7 +6,7 @@ from secc.pki.chains import ChainPolicy
 from secc.pki.names import COMMON_NAME as CN
 from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.names import DOMAIN_COMPONENT as DC
-from secc.pki.profiles import Kind, Leniency
+from secc.pki.profiles import FIELD, Kind, Leniency
 from secc.pki.rules import Rule
 from secc.pki.trust import Role
 from tests.support.defects import (
@@ -305,6 +305,21 @@ ROLES = (
         NOT_ALLOWED,
         role=Role.OEM,
         leaf=named((CN, "ZZZ-TEST-CAR-00001"), (ORGANIZATION, "Test"), (DC, "OEM")),
+    ),
+    good(
+        "car of a test hierarchy without a PCID, by policy",
+        L.OTHER_PCID,
+        role=Role.OEM,
+        leaf=named((CN, "OEMProvCert"), (ORGANIZATION, "Test"), (DC, "OEM")),
+        policy=ChainPolicy(leniencies=FIELD | {L.OTHER_PCID}),
+    ),
+    bad(
+        "car without a PCID and without DC=OEM, by the same policy",
+        Rule.COMMON_NAME,
+        NOT_ALLOWED,
+        role=Role.OEM,
+        leaf=named((CN, "OEMProvCert"), (ORGANIZATION, "Test")),
+        policy=ChainPolicy(leniencies=FIELD | {L.OTHER_PCID}),
     ),
     bad(
         "car that may not agree on keys",
