@@ -30,6 +30,11 @@ class ControlledStation(Protocol):
         """Limit the power to this value in W; None removes the limit."""
         ...
 
+    @property
+    def power_limit(self) -> float | None:
+        """W that may flow now; 0 while the charge is held, None for no limit."""
+        ...
+
     def set_power(self, power: float | None) -> None:
         """Set the power in W, positive to the EV, in Dynamic mode; None: as much as the EV takes."""
         ...

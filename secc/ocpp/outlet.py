@@ -198,6 +198,8 @@ class ReportedOutlet:
             offline = not self._conversation.online
             if not snapshot.control_pilot.connected:
                 self.transactions.soc = None
+            station = self._attached.station
+            self.transactions.held = station is not None and station.power_limit == 0
             self.record(self.transactions.observe(snapshot, self._conversation.now, offline=offline))
             self._end_reservation(snapshot)
             self._report_aligned(snapshot)
@@ -310,7 +312,11 @@ class ReportedOutlet:
     def _status(self, snapshot: EvseSnapshot) -> ConnectorStatus:
         settings = self._settings
         return connector_status(
-            snapshot, self.transactions.open, operative=settings.operative, reserved=settings.reserved
+            snapshot,
+            self.transactions.open,
+            operative=settings.operative,
+            reserved=settings.reserved,
+            held=self.transactions.held,
         )
 
     def report_status(self) -> None:

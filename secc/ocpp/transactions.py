@@ -90,6 +90,8 @@ class Transactions:
         """What is reported, by use."""
         self.soc: int | None = None
         """State of charge of the EV that is plugged in, percent; None while it is not known."""
+        self.held = False
+        """The station permits no energy now."""
         self.open = open_
         self._aligned_at: float | None = None
 
@@ -128,7 +130,7 @@ class Transactions:
             meter_start=None if reading is None else reading.energy,
             reading=reading,
             told_at=now,
-            state=state_of(snapshot, self.open),
+            state=self._state(snapshot, self.open),
             remote_start_id=remote_start_id,
             group=group,
         )
@@ -143,7 +145,7 @@ class Transactions:
             return []
         now = max(now, transaction.told_at)  # a clock that was set back must not change the order of events
         reading = self._reading(snapshot) or transaction.reading
-        state = state_of(snapshot, transaction)
+        state = self._state(snapshot, transaction)
         charged = transaction.charged or state is ChargingState.CHARGING
         self.open = msgspec.structs.replace(transaction, reading=reading, charged=charged)
         if not snapshot.control_pilot.connected and snapshot.control_pilot is ControlPilot.A:
@@ -201,6 +203,9 @@ class Transactions:
             return [self._event(EventKind.UPDATED, Trigger.CHARGING_STATE, now, offline)]
         trigger, reason = self.open.stop or why(end)
         return self._end(trigger, reason, now, offline)
+
+    def _state(self, snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> ChargingState:
+        return state_of(snapshot, transaction, held=self.held)
 
     def _reading(self, snapshot: EvseSnapshot) -> Reading | None:
         reading = reading_of(snapshot)
@@ -262,11 +267,15 @@ def reading_of(snapshot: EvseSnapshot) -> Reading | None:
     )
 
 
-def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> ChargingState:
-    """Return the state of the outlet in terms of OCPP."""
+def state_of(
+    snapshot: EvseSnapshot, transaction: OpenTransaction | None, *, held: bool = False
+) -> ChargingState:
+    """Return the state of the outlet in terms of OCPP; `held`: the station permits no energy now."""
     pilot = snapshot.control_pilot
     if not pilot.connected:
         return ChargingState.IDLE
+    if held and transaction is not None and abs(snapshot.present_current) <= FLOWING:
+        return ChargingState.SUSPENDED_EVSE
     if snapshot.contactor_closed or snapshot.present_current > FLOWING:
         return ChargingState.CHARGING
     if transaction is None or not transaction.charged:
@@ -275,7 +284,12 @@ def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> Cha
 
 
 def connector_status(
-    snapshot: EvseSnapshot, transaction: OpenTransaction | None, *, operative: bool, reserved: bool = False
+    snapshot: EvseSnapshot,
+    transaction: OpenTransaction | None,
+    *,
+    operative: bool,
+    reserved: bool = False,
+    held: bool = False,
 ) -> ConnectorStatus:
     """Return the status for StatusNotification."""
     if snapshot.fault is not None or snapshot.control_pilot in (ControlPilot.E, ControlPilot.F):
@@ -285,7 +299,7 @@ def connector_status(
         return free if operative else ConnectorStatus.UNAVAILABLE
     if transaction is None:
         return ConnectorStatus.PREPARING if operative else ConnectorStatus.UNAVAILABLE
-    match state_of(snapshot, transaction):
+    match state_of(snapshot, transaction, held=held):
         case ChargingState.CHARGING:
             return ConnectorStatus.CHARGING
         case ChargingState.SUSPENDED_EV:

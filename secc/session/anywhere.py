@@ -9,6 +9,7 @@ from secc.session.dialect import Anywhere, Key
 from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
+    ChargingHeld,
     ContactorReported,
     ControllerFault,
     DischargePermitted,
@@ -44,6 +45,7 @@ ANYWHERE: dict[Key, Anywhere] = {
     StandbyExitRequested: Anywhere(ending.not_in_this_protocol, ""),
     EnergyTargeted: Anywhere(ending.not_in_this_protocol, ""),
     PowerLimited: Anywhere(offering.power_limited, "INV-08"),
+    ChargingHeld: Anywhere(offering.charging_held, "INV-08"),
     DischargePermitted: Anywhere(offering.discharge_permitted, "INV-08"),
     StopRequested: Anywhere(ending.stop_requested, "INV-29"),
     ControllerFault: Anywhere(ending.controller_fault, "INV-03"),

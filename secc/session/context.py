@@ -158,6 +158,8 @@ class Agreed(Protocol):
     offer_outdated: bool = False
     """What was offered is no longer what can be had; looked at in each round of the charge loop."""
     external_limit: float | None = None
+    held: bool = False
+    """The operator holds the charge: no energy in either direction, and the session goes on."""
     discharge_permitted: float | None = None
     """W that the operator permits to flow back, by the last input; None: by the configuration."""
     may_discharge: DischargeLimit = NO_DISCHARGE

@@ -26,6 +26,7 @@ from secc.session.vehicle_events import VehicleStatusReported
 __all__ = [
     "AuthorizationDecided",
     "CableCheckReported",
+    "ChargingHeld",
     "ContactorReported",
     "ControllerFault",
     "DischargePermitted",
@@ -137,6 +138,12 @@ class ServiceRenegotiationRequested(msgspec.Struct, frozen=True):
     """The station offers other services: the EV is asked to choose again, ISO 15118-20; it may decline."""
 
 
+class ChargingHeld(msgspec.Struct, frozen=True):
+    """The station or its operator holds the charge at no energy, or lets it go on."""
+
+    held: bool
+
+
 class PauseRequested(msgspec.Struct, frozen=True):
     """The station wants the EV to pause, ISO 15118-20."""
 
@@ -204,6 +211,7 @@ StationInput = (
     | GridTargeted
     | DischargePermitted
     | PowerLimited
+    | ChargingHeld
     | LinkLost
     | PeerMisbehaved
     | ControllerFault

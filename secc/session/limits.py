@@ -45,7 +45,8 @@ def dc(session: Agreed) -> DcLimits:
     """What the outlet can deliver now; computed when something that it depends on has changed."""
     evse, scheduled = session.evse, scheduled_power(session)
     back = session.may_discharge
-    seen = (evse.max_voltage, evse.max_current, evse.max_power, session.external_limit, scheduled, back)
+    limited = (session.external_limit, session.held)
+    seen = (evse.max_voltage, evse.max_current, evse.max_power, *limited, scheduled, back)
     known = session.dc_limits
     if known is not None and known.seen == seen:
         return known
@@ -67,7 +68,7 @@ def _from_car(session: Agreed) -> tuple[DischargeLimit, DischargeLimit]:
     """Current and power that the outlet takes from a car: none without a permission. Its momentary limits
     hold in both directions."""
     config, power, evse = session.config.energy.dc, session.may_discharge, session.evse
-    if power <= 0:
+    if power <= 0 or session.held:
         return NO_DISCHARGE, NO_DISCHARGE
     most = min(power, milli(config.max_discharge_power))
     current = least(milli(config.max_discharge_current), _momentary(evse.max_current))
@@ -226,13 +227,15 @@ def hardware_power(session: Agreed, *, dc: bool) -> Milli:
 
 
 def offerable(session: Agreed, *, dc: bool) -> Milli:
-    """mW that can be offered now: what the outlet has, its momentary limits, load management."""
+    """mW that can be offered now: what the outlet has, its momentary limits, load management; in AC nothing
+    while the charge is held."""
     evse = session.evse
     by_current = _momentary(evse.max_current)
     return least(
         hardware_power(session, dc=dc),
         _momentary(evse.max_power),
         _momentary(session.external_limit),
+        ZERO if session.held and not dc else None,
         None if dc or by_current is None else _ac_power(session, by_current),
     )
 
@@ -260,6 +263,7 @@ def _shared_power(session: Agreed) -> Milli | None:
         _momentary(session.evse.max_power),
         _momentary(session.external_limit),
         scheduled_power(session),
+        ZERO if session.held else None,
     )
     return min((limit for limit in limits if limit is not None), default=None)
 

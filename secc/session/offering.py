@@ -11,7 +11,13 @@ import msgspec
 from secc.session import limits
 from secc.session.agreed import ChargeParameters, ScheduleQuestion
 from secc.session.context import Context
-from secc.session.inputs import DischargePermitted, PowerLimited, RenegotiationRequested, SchedulesOffered
+from secc.session.inputs import (
+    ChargingHeld,
+    DischargePermitted,
+    PowerLimited,
+    RenegotiationRequested,
+    SchedulesOffered,
+)
 from secc.session.outputs import AskSchedules, NoticeKind
 from secc.session.quantities import milli, number
 from secc.session.schedules import EnergyNeed, Offer, PowerSchedule, PowerStep, ScheduleOffer
@@ -155,6 +161,15 @@ def renegotiated(session: Context) -> None:
 def power_limited(session: Context, event: PowerLimited) -> None:
     """Load management: acts at the next response, or when the lease is renewed [INV-08]."""
     session.external_limit = event.max_power
+
+
+def charging_held(session: Context, event: ChargingHeld) -> None:
+    """No energy, or as before. DC: each response has the limits, and the schedule stays. AC: the offer
+    follows (`watch`), and the EV is asked for a new one when the hold ends."""
+    ends = session.held and not event.held
+    session.held = event.held
+    if ends and not session.is_dc and session.state.in_charge_loop:
+        session.renegotiation_wanted = True
 
 
 def discharge_permitted(session: Context, event: DischargePermitted) -> None:

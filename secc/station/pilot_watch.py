@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
 
 from secc import pilot
 from secc.boundary.controller import CheckedController
@@ -12,6 +13,7 @@ from secc.records import LinkEvent, LinkRecord, OutputRecord, Record
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyMode
 from secc.slac import events as slac
 from secc.station.machines import Machines
 
@@ -19,10 +21,20 @@ from secc.station.machines import Machines
 class PilotWatch:
     """One per station with SLAC; give it a task for `run`, and every record of the station."""
 
-    def __init__(self, config: SeccConfig, controller: CheckedController, machines: Machines) -> None:
+    def __init__(
+        self,
+        config: SeccConfig,
+        controller: CheckedController,
+        machines: Machines,
+        power_limit: Callable[[], float | None],
+    ) -> None:
+        """`power_limit`: W that may flow now, None for no limit."""
         self._config = config
         self._controller = controller
         self._machines = machines
+        self._power_limit = power_limit
+        ac, three = config.energy.ac, EnergyMode.AC_THREE_PHASE_CORE in config.energy.modes
+        self._volts = ac.nominal_voltage * (3 if three else 1)
         self._seen = ControlPilot.A
         self._current = config.energy.ac.max_current
         self._end: EndSession | None = None
@@ -90,8 +102,11 @@ class PilotWatch:
             self._session_over()
 
     def _follow_limit(self, momentary: float | None) -> None:
-        """A nominal duty cycle shows the configured current, or less when the outlet may give less."""
+        """A nominal duty cycle shows the configured current, or less when the outlet may give less, or load
+        management and operator permit less. Of the phases only those of the outlet are known."""
         limit = self._config.energy.ac.max_current
+        if (watts := self._power_limit()) is not None:
+            limit = min(limit, watts / self._volts)
         if momentary is not None:
             limit = min(limit, momentary) if math.isfinite(momentary) else 0.0
         if limit != self._current:

@@ -78,7 +78,7 @@ class PlcStation:
         self._modem = ModemLine(checked_modem(modem if modem is not None else RawModem(config.interface)))
         self._commands = _Commands(self._modem, controller.pilot, controller.basic)
         self._machines = Machines(config, self._commands, PowerLineLog(recorder), random_bytes)
-        self._watch = PilotWatch(config, controller, self._machines)
+        self._watch = PilotWatch(config, controller, self._machines, lambda: self.station.power_limit)
         self._tasks: list[asyncio.Task[None]] = []
         self.station = Station(
             config,
@@ -141,6 +141,17 @@ class PlcStation:
         """Wake an EV whose session is paused or finished."""
         self.station.thread.check("wake_up")
         self._machines.to_sequence(pilot.WakeUp())
+
+    def pause_charging(self) -> None:
+        """As `Station.pause_charging`; in basic charging the oscillator stops (X1), and the outlet switches
+        off after that."""
+        self.station.pause_charging()
+
+    def resume_charging(self) -> None:
+        """As `Station.resume_charging`, and wake an EV whose session is paused."""
+        self.station.resume_charging()
+        if self.pilot_state is pilot.PilotState.PAUSED:
+            self.wake_up()
 
     def charge_basically(self) -> None:
         """AC: the EV is authorized without a message, offer the nominal duty cycle now."""
@@ -214,6 +225,10 @@ class ThreadsafePlcStation(ThreadsafeStation):
     def wake_up(self) -> Answer:
         """As `PlcStation.wake_up`."""
         return self._thread.submit("wake_up", self._plc.wake_up)
+
+    def resume_charging(self) -> Answer:
+        """As `PlcStation.resume_charging`."""
+        return self._thread.submit("resume_charging", self._plc.resume_charging)
 
     def charge_basically(self) -> Answer:
         """As `PlcStation.charge_basically`."""

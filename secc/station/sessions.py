@@ -19,8 +19,8 @@ from secc.boundary.controller import CheckedController
 from secc.connection import Beginning, ConnectionInput
 from secc.records import Direction, LinkEvent, MessageRecord, Record
 from secc.session.battery_events import EvBattery
-from secc.session.inputs import DischargePermitted, PowerLimited, StopRequested
-from secc.session.outlet import EvseSnapshot
+from secc.session.inputs import ChargingHeld, DischargePermitted, PowerLimited, StopRequested
+from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.session.pause import PauseMemory
 from secc.session.states import Stage
@@ -73,6 +73,8 @@ class Sessions:
         self._battery = BatteryWatch(parts.config, parts.backend, parts.reports)
         self.power_limit: float | None = None
         """W; None for no limit."""
+        self.held = False
+        """The operator holds the charge of the EV that is plugged in."""
         self.discharge: float | None = None
         """W that may flow back, by the last permission; None: by the configuration."""
         self.active: Link | None = None
@@ -109,6 +111,16 @@ class Sessions:
         """Limit the session in progress and later ones; None lifts the limit."""
         self.power_limit = max_power
         self.post(PowerLimited(max_power))
+
+    @property
+    def limit(self) -> float | None:
+        """W that may flow now by load management and operator; None for no limit."""
+        return 0.0 if self.held else self.power_limit
+
+    def hold(self, held: bool) -> None:
+        """Hold the charge at no energy, also in a session that begins now; or let it go on."""
+        self.held = held
+        self.post(ChargingHeld(held))
 
     def permit_discharge(self, max_power: float | None) -> None:
         """Permit discharge in the session in progress and later ones; None leaves it to the configuration."""
@@ -147,6 +159,8 @@ class Sessions:
         self._hardware.observed(snapshot)
         self._pauses.observe(snapshot)
         self._battery.observe(snapshot)
+        if self.held and snapshot.control_pilot is ControlPilot.A:
+            self.hold(held=False)
         self._parts.recording.observe(snapshot)
 
     # --- what links need (LinkOwner) -----------------------------------------------------------------------
@@ -235,8 +249,9 @@ class Sessions:
     def _early(self) -> tuple[ConnectionInput, ...]:
         """What was ordered before the session, and holds in it."""
         limited = () if self.power_limit is None else (PowerLimited(self.power_limit),)
+        held = (ChargingHeld(held=True),) if self.held else ()
         permitted = () if self.discharge is None else (DischargePermitted(self.discharge),)
-        return (*limited, *permitted)
+        return (*limited, *held, *permitted)
 
     def _beginning(self, link: Link, snapshot: EvseSnapshot) -> Beginning:
         now = asyncio.get_running_loop().time()

@@ -277,6 +277,23 @@ class Station:
         self.thread.check("renegotiate_service")
         self._sessions.post(ServiceRenegotiationRequested())
 
+    def pause_charging(self) -> None:
+        """Hold the charge of the EV that is plugged in at no energy, until `resume_charging` or until it is
+        unplugged. An EV of ISO 15118-20 is asked to pause as well; the others have no such request, and go on
+        with limits of zero or pause by themselves."""
+        self.thread.check("pause_charging")
+        self._sessions.hold(held=True)
+
+    def resume_charging(self) -> None:
+        """Let a charge go on that `pause_charging` holds. `PlcStation` also wakes an EV that has paused."""
+        self.thread.check("resume_charging")
+        self._sessions.hold(held=False)
+
+    @property
+    def power_limit(self) -> float | None:
+        """W that may flow now, by `limit_power` and `pause_charging`; None for no limit."""
+        return self._sessions.limit
+
     def request_pause(self) -> None:
         """Ask the EV to pause, ISO 15118-20; it is stopped when it does not."""
         self.thread.check("request_pause")

@@ -90,6 +90,8 @@ class _Callable(Protocol):
     def renegotiate_service(self) -> None: ...
 
     def request_pause(self) -> None: ...
+    def pause_charging(self) -> None: ...
+    def resume_charging(self) -> None: ...
 
     def leave_standby(self) -> None: ...
 
@@ -145,6 +147,14 @@ class ThreadsafeStation:
     def renegotiate_service(self) -> Answer:
         """As `Station.renegotiate_service`."""
         return self._thread.submit("renegotiate_service", self._station.renegotiate_service)
+
+    def pause_charging(self) -> Answer:
+        """As `Station.pause_charging`."""
+        return self._thread.submit("pause_charging", self._station.pause_charging)
+
+    def resume_charging(self) -> Answer:
+        """As `Station.resume_charging`."""
+        return self._thread.submit("resume_charging", self._station.resume_charging)
 
     def request_pause(self) -> Answer:
         """As `Station.request_pause`."""

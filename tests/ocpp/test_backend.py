@@ -121,6 +121,8 @@ async def test_an_outlet_that_cannot_say_how_it_is_stops_nothing() -> None:
 class Deaf:
     """A station that does nothing."""
 
+    power_limit: float | None = None
+
     def stop_charging(self, reason: str = "") -> None:
         pass
 

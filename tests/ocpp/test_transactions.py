@@ -255,3 +255,13 @@ def test_a_session_that_only_read_ends_no_transaction() -> None:
     read = EndSession(reason=EndReason.TERMINATED, only_read=True)
     assert transactions.session_over(read, 130.0, offline=False) == []
     assert transactions.open is not None
+
+
+def test_a_station_that_permits_no_energy_is_suspended_by_the_evse() -> None:
+    transactions, _ = begun()
+    transactions.observe(CHARGING, 110.0, offline=False)
+    transactions.held = True
+    (event,) = transactions.observe(CHARGING, 120.0, offline=False)
+    assert event.state is ChargingState.SUSPENDED_EVSE
+    status = connector_status(CHARGING, transactions.open, operative=True, held=True)
+    assert status is ConnectorStatus.SUSPENDED_EVSE

@@ -310,6 +310,22 @@ async def test_a_paused_session_is_joined_by_the_same_vehicle() -> None:
         assert bench.ends == [EndReason.PAUSED, EndReason.TERMINATED]
 
 
+async def test_a_hold_asks_the_ev_to_pause_and_its_end_asks_no_longer() -> None:
+    async with on_bench(Service.DC, tls=True) as bench:
+        task = asyncio.ensure_future(bench.charge(dataclasses.replace(PLAN, loops=10_000)))
+        await eventually(
+            lambda: (bench.station.state is not None and bench.station.state.in_charge_loop) or task.done()
+        )
+        bench.station.pause_charging()
+        paused = await task
+        assert paused.completed, paused.error
+        await eventually(lambda: bench.ends == [EndReason.PAUSED])
+        bench.station.resume_charging()
+        again = await bench.charge(dataclasses.replace(PLAN, session_id=paused.session_id))
+        assert again.completed, again.error
+        assert bench.ends == [EndReason.PAUSED, EndReason.TERMINATED]
+
+
 @pytest.mark.inv("INV-11")
 async def test_an_authorization_withdrawn_in_the_continued_session_ends_it() -> None:
     async with on_bench(Service.DC, tls=True) as bench:

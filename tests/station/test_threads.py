@@ -26,6 +26,8 @@ CALLS: dict[str, tuple[object, ...]] = {
     "renegotiate": (),
     "renegotiate_service": (),
     "request_pause": (),
+    "pause_charging": (),
+    "resume_charging": (),
     "leave_standby": (),
     "set_power": (-5000.0,),
     "permit_discharge": (5000.0,),

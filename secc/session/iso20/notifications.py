@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 
 from secc.messages.iso20_common import EvseNotification, EVSEStatus
-from secc.session import ending
+from secc.session import ending, offering
 from secc.session.context import Agreed, Context
 from secc.session.inputs import (
+    ChargingHeld,
     PauseRequested,
     RenegotiationRequested,
     ServiceRenegotiationRequested,
@@ -70,6 +71,18 @@ def watch(session: Context) -> None:
 
 
 # --- what the operator asks for ----------------------------------------------------------------------------
+
+
+def charging_held(session: Context, event: ChargingHeld) -> None:
+    """Hold the charge at no energy and ask the EV to pause; or let it go on, and ask no longer."""
+    offering.charging_held(session, event)
+    session.renegotiation_wanted = False
+    if event.held:
+        pause_requested(session, PauseRequested())
+        return
+    followed(session, Wish.PAUSE)
+    if session.offer is not None and session.offer.held is not None:
+        schedule_renegotiation_requested(session, RenegotiationRequested())
 
 
 def pause_requested(session: Context, _: PauseRequested) -> None:

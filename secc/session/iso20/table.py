@@ -49,6 +49,7 @@ from secc.session.dialect import Anywhere, Dialect, Key, On, at, each
 from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
+    ChargingHeld,
     ContactorReported,
     DischargePermitted,
     EnergyTargeted,
@@ -328,6 +329,7 @@ _MORE: dict[Key, Anywhere] = {
         notifications.service_renegotiation_requested, "V2G20-1931 V2G20-1964"
     ),
     PauseRequested: Anywhere(notifications.pause_requested, "V2G20-1850"),
+    ChargingHeld: Anywhere(notifications.charging_held, "INV-08 V2G20-1850"),
     StandbyExitRequested: Anywhere(notifications.standby_exit_requested, "V2G20-1386"),
     DischargePermitted: Anywhere(discharge.permission_changed, "INV-07"),
     EnergyTargeted: Anywhere(dc_loop.target_changed, "INV-07"),
