@@ -12,6 +12,17 @@ from enum import StrEnum
 
 import msgspec
 
+__all__ = [
+    "AppProtocol",
+    "ENUMS",
+    "MESSAGES",
+    "PAIRS",
+    "ResponseCode",
+    "SupportedAppProtocolReq",
+    "SupportedAppProtocolRes",
+    "TYPES",
+]
+
 
 class ResponseCode(StrEnum):
     """The result of the protocol handshake."""

@@ -63,6 +63,29 @@ from secc.messages.xmldsig import (
     X509IssuerSerial,
 )
 
+__all__ = [
+    "ACCPDReqEnergyTransferMode",
+    "ACCPDResEnergyTransferMode",
+    "ACChargeLoopReq",
+    "ACChargeLoopRes",
+    "ACChargeParameterDiscoveryReq",
+    "ACChargeParameterDiscoveryRes",
+    "BPTACCPDReqEnergyTransferMode",
+    "BPTACCPDResEnergyTransferMode",
+    "BPTDynamicACCLReqControlMode",
+    "BPTDynamicACCLResControlMode",
+    "BPTScheduledACCLReqControlMode",
+    "BPTScheduledACCLResControlMode",
+    "DynamicACCLReqControlMode",
+    "DynamicACCLResControlMode",
+    "ENUMS",
+    "MESSAGES",
+    "PAIRS",
+    "ScheduledACCLReqControlMode",
+    "ScheduledACCLResControlMode",
+    "TYPES",
+]
+
 
 class ACChargeParameterDiscoveryReq(
     msgspec.Struct,

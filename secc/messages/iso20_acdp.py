@@ -64,6 +64,25 @@ from secc.messages.xmldsig import (
     X509IssuerSerial,
 )
 
+__all__ = [
+    "ACDPConnectReq",
+    "ACDPConnectRes",
+    "ACDPSystemStatusReq",
+    "ACDPSystemStatusRes",
+    "ACDPVehiclePositioningReq",
+    "ACDPVehiclePositioningRes",
+    "CpStatus",
+    "ENUMS",
+    "EVTechnicalStatus",
+    "ElectricalChargingDeviceStatus",
+    "ErrorCode",
+    "IsolationStatus",
+    "MESSAGES",
+    "MechanicalChargingDeviceStatus",
+    "PAIRS",
+    "TYPES",
+]
+
 
 class CpStatus(StrEnum):
     """States of the control pilot."""

@@ -64,6 +64,35 @@ from secc.messages.xmldsig import (
     X509IssuerSerial,
 )
 
+__all__ = [
+    "BPTDCCPDReqEnergyTransferMode",
+    "BPTDCCPDResEnergyTransferMode",
+    "BPTDynamicDCCLReqControlMode",
+    "BPTDynamicDCCLResControlMode",
+    "BPTScheduledDCCLReqControlMode",
+    "BPTScheduledDCCLResControlMode",
+    "DCCPDReqEnergyTransferMode",
+    "DCCPDResEnergyTransferMode",
+    "DCCableCheckReq",
+    "DCCableCheckRes",
+    "DCChargeLoopReq",
+    "DCChargeLoopRes",
+    "DCChargeParameterDiscoveryReq",
+    "DCChargeParameterDiscoveryRes",
+    "DCPreChargeReq",
+    "DCPreChargeRes",
+    "DCWeldingDetectionReq",
+    "DCWeldingDetectionRes",
+    "DynamicDCCLReqControlMode",
+    "DynamicDCCLResControlMode",
+    "ENUMS",
+    "MESSAGES",
+    "PAIRS",
+    "ScheduledDCCLReqControlMode",
+    "ScheduledDCCLResControlMode",
+    "TYPES",
+]
+
 
 class DCChargeParameterDiscoveryReq(
     msgspec.Struct,

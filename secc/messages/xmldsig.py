@@ -14,6 +14,34 @@ import msgspec
 
 from secc.messages._base import Item
 
+__all__ = [
+    "CanonicalizationMethod",
+    "DSAKeyValue",
+    "DigestMethod",
+    "ENUMS",
+    "KeyInfo",
+    "KeyValue",
+    "MESSAGES",
+    "Manifest",
+    "Object",
+    "PGPData",
+    "RSAKeyValue",
+    "Reference",
+    "RetrievalMethod",
+    "SPKIData",
+    "Signature",
+    "SignatureMethod",
+    "SignatureProperties",
+    "SignatureProperty",
+    "SignatureValue",
+    "SignedInfo",
+    "TYPES",
+    "Transform",
+    "Transforms",
+    "X509Data",
+    "X509IssuerSerial",
+]
+
 
 class Signature(
     msgspec.Struct,

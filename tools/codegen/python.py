@@ -47,7 +47,7 @@ class Module:
         body += [self.structure(t) for t in self.ordered_types() if self.own(t.name) and not t.flat]
         self.check_names()
         tail = self.tail()
-        return "\n".join([*self.head(), *body, *tail])
+        return "\n".join([*self.head(), *self.public(), *body, *tail])
 
     def check_names(self) -> None:
         names = [class_name(e.name.local) for e in self.enumerations()]
@@ -71,6 +71,14 @@ class Module:
             for module, names in sorted(self.imports.items())
         ]
         return [*out, ""]
+
+    def public(self) -> list[str]:
+        """`__all__`: the classes of this module, the unions of their elements, and the tables at its end."""
+        entries = [t for t in self.tables.types if t.flat or self.own(t.name)]
+        names = {class_name(t.name.local) + ("Element" if t.flat else "") for t in entries}
+        names |= {class_name(simple.name.local) for simple in self.enumerations()}
+        names |= {"ENUMS", "MESSAGES", "TYPES"} | ({"PAIRS"} if self.pairs() else set())
+        return ["__all__ = [", *(f'    "{name}",' for name in sorted(names)), "]", ""]
 
     def uses_items(self) -> bool:
         return any(s.kind == ITEMS for t in self.tables.types if self.own(t.name) for s in t.slots)
