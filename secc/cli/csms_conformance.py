@@ -24,6 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--car", action="store_true", help="a car is connected, and charges when authorised")
     group.add_argument(
+        "--car20", action="store_true", help="a car of ISO 15118-20 in Dynamic mode is connected, for 2.1"
+    )
+    group.add_argument(
         "--wait", type=float, default=60.0, help="seconds to wait for the station to connect (60)"
     )
     group.add_argument(
@@ -67,7 +70,8 @@ async def _report(arguments: argparse.Namespace) -> CsmsReport | None:
         except CaseFailed:
             return None
         csms.patience = arguments.patience
-        have = frozenset({Needed.CAR} if arguments.car else ())
+        cars = {Needed.CAR: arguments.car or arguments.car20, Needed.CAR20: arguments.car20}
+        have = frozenset(need for need, there in cars.items() if there)
         progress = (lambda _result: None) if quiet else _show
         return await run_cases(csms, CATALOGUE[version], have=have, progress=progress)
 

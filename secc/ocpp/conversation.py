@@ -182,6 +182,8 @@ class CsmsConversation:
     async def _opened(self, version: OcppVersion) -> None:
         """Use a connection until it ends."""
         self.dialect = DIALECTS[version]
+        if self._boot_reason is None:  # accepted before: the CSMS may call at once (OCPP B04)
+            self._registration = Registration.ACCEPTED
         try:
             away, booting = self.offline_for, self._boot_reason is not None
             await self._boot()
@@ -205,7 +207,6 @@ class CsmsConversation:
         if self._boot_reason is None:
             with contextlib.suppress(CallFailed):
                 await self._heartbeat()
-                self._registration = Registration.ACCEPTED
                 return
         while not await self._boot_once(self._boot_reason or "Unknown"):
             self._boot_now.clear()

@@ -72,7 +72,7 @@ class DriverAuthorization:
             presented=presented,
             group=self._authorizer.group_of(token) if group is None else group,
             discharge=discharge,
-            evccid=self._needs.evccid if discharge else "",  # Q01.FR.02: only with V2X
+            evccid=self._needs.evccid,
         )
 
     def unless_reserved(self, emaid: EMAID, verdict: Verdict) -> Verdict:

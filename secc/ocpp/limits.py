@@ -55,6 +55,8 @@ class ChargingLimits:
         self.negotiated = False
         """The EV has its schedule: profiles decide how much it may give, before that whether it may."""
         self._hardware = discharge_of(config)
+        self.can_discharge = config.iso20.discharge and self._hardware > 0.0
+        """The outlet takes energy from EVs: V2XChargingCtrlr.Enabled."""
         self.renegotiation_wanted = False
         """The EV is asked to renegotiate because the CSMS has changed the profiles (K16)."""
         self.profile_added = asyncio.Event()

@@ -88,7 +88,8 @@ class ReportedOutlet:
     ) -> None:
         """Begin the transaction of an authorized token; other waiting tokens are dropped.
 
-        `discharge`: the CSMS permits energy from the EV. `evccid` of an EV of ISO 15118-20 is reported.
+        `discharge`: the CSMS permits energy from the EV. `evccid` of an EV of ISO 15118-20 is reported by an
+        outlet that can take energy from EVs, before it is permitted [Q01.FR.02].
         """
         self._tokens.clear()
         snapshot = self._attached.snapshot
@@ -105,7 +106,7 @@ class ReportedOutlet:
             remote_start_id=None if presented is None else presented.remote_start_id,
             group=group,
             reservation=reservation,
-            evccid=evccid,
+            evccid=evccid if self._limits.can_discharge else "",
         )
         if presented is not None and presented.profile is not None:
             self._limits.add_at_start(presented.profile)

@@ -8,7 +8,6 @@ from secc.ocpp import der_rules
 from secc.ocpp.limits import discharge_of
 from secc.ocpp.variable_rows import decimal, said
 from secc.ocpp.variables import Variable, VariableContext
-from secc.settings.config import SeccConfig
 from secc.settings.protocols import ProtocolName
 
 _BALANCE = {
@@ -27,18 +26,14 @@ def _iso20(context: VariableContext) -> bool:
     return ProtocolName.ISO15118_20 in context.config.protocols
 
 
-def _discharges(config: SeccConfig) -> bool:
-    return config.iso20.discharge and discharge_of(config) > 0.0
-
-
 def _transfer_modes(context: VariableContext) -> str:
     """SupportedEnergyTransferModes: the services of ISO 15118-20 that the outlet has."""
     config = context.config
     if config.energy.offers_dc:
-        return "DC,DC_BPT" if _discharges(config) else "DC"
+        return "DC,DC_BPT" if context.limits.can_discharge else "DC"
     plain = "AC_three_phase" if context.limits.supply.phases == 3 else "AC_single_phase"
     der = ("AC_DER",) if _der(context) else ()
-    return ",".join((plain, *(("AC_BPT",) if _discharges(config) else ()), *der))
+    return ",".join((plain, *(("AC_BPT",) if context.limits.can_discharge else ()), *der))
 
 
 def _balances(context: VariableContext) -> bool:
@@ -65,7 +60,7 @@ VARIABLES_21: tuple[Variable, ...] = (
     Variable(
         component="V2XChargingCtrlr",
         name="Enabled",
-        read=lambda one: said(_discharges(one.config)),
+        read=lambda one: said(one.limits.can_discharge),
         kind="boolean",
         evse=1,
         exists=_iso20,

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from secc.cli import main
-from secc.ocpp.conformance import schemas
+from secc.ocpp.conformance import cases21, cases21_der, schemas
 from secc.ocpp.conformance.case import CsmsCaseVerdict, Needed
 from secc.ocpp.conformance.catalogue import CATALOGUE
 from secc.ocpp.conformance.runner import CsmsReport, run_cases
@@ -22,6 +22,8 @@ from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import eim_config, station
 
 VERSIONS = ("2.1", "2.0.1", "1.6")
+LATER = {one.id for one in (*cases21.CASES, *cases21_der.CASES)}
+"""Cases of 2.1 alone; see `test_conformance21`."""
 
 
 def test_every_case_has_an_id_of_its_own() -> None:
@@ -43,7 +45,8 @@ async def test_the_station_passes_every_case_that_can_be_run(version: str, car: 
             running.cable.unplug()
         driving = asyncio.create_task(_drive(running)) if car else None
         have = frozenset({Needed.CAR} if car else ())
-        report = await run_cases(csms, CATALOGUE[version], have=have)
+        cases = [one for one in CATALOGUE[version] if one.id not in LATER]
+        report = await run_cases(csms, cases, have=have)
         if driving is not None:
             driving.cancel()
     assert [one for one in report.results if one.outcome is CsmsCaseVerdict.FAILED] == []

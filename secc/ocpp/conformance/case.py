@@ -16,6 +16,7 @@ class Needed(enum.StrEnum):
 
     NOTHING = ""
     CAR = "a car that charges when it is authorised (--car)"
+    CAR20 = "a car of ISO 15118-20 in Dynamic mode that charges when it is authorised (--car20)"
     FREE = "a connector without a cable"
 
 
@@ -31,6 +32,10 @@ class CsmsCase:
     use_case: str = ""
     """Use case of OCPP 2.0.1."""
     needs: Needed = Needed.NOTHING
+
+
+class NotApplicable(Exception):
+    """The station does not have what the case is about; it says so by its device model or its offer."""
 
 
 class CsmsCaseVerdict(enum.StrEnum):

@@ -37,14 +37,16 @@ async def _set(csms: StrictCsms, profile: Body, evse: int = 1) -> Body:
     return await csms.call("SetChargingProfile", {"evseId": evse, "chargingProfile": profile})
 
 
-async def _clear(csms: StrictCsms) -> None:
+async def clear_profiles(csms: StrictCsms) -> None:
+    """Remove all profiles of the usual purposes."""
     for purpose in ("TxDefaultProfile", "ChargingStationMaxProfile", "TxProfile"):
         await csms.call(
             "ClearChargingProfile", {"chargingProfileCriteria": {"chargingProfilePurpose": purpose}}
         )
 
 
-async def _composite(csms: StrictCsms, evse: int = 1) -> list[float]:
+async def composite(csms: StrictCsms, evse: int = 1) -> list[float]:
+    """Return the limits of the composite schedule for the next five minutes, W."""
     answer = await csms.call(
         "GetCompositeSchedule", {"evseId": evse, "duration": 300, "chargingRateUnit": "W"}
     )
@@ -54,11 +56,11 @@ async def _composite(csms: StrictCsms, evse: int = 1) -> list[float]:
 
 @case("TC_K_01_CS", "a default profile for the EVSE limits its schedule", "K01")
 async def default_profile(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(1)), "Accepted")
-    limits = await _composite(csms)
+    limits = await composite(csms)
     require(limits == [6000], f"limits {limits}, expected 6000")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_02_CS", "a profile for a transaction without a transaction", "K01")
@@ -68,21 +70,21 @@ async def no_transaction(csms: StrictCsms) -> None:
 
 @case("TC_K_03_CS", "a limit of the whole station", "K01")
 async def station_limit(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(3, "ChargingStationMaxProfile", limit=5000), 0), "Accepted")
-    limits = await _composite(csms)
+    limits = await composite(csms)
     require(limits == [5000], f"limits {limits}, expected 5000")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_04_CS", "a profile with the same id replaces the first", "K01")
 async def same_id(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(4)), "Accepted")
     status_is(await _set(csms, _profile(4, limit=4000)), "Accepted")
-    limits = await _composite(csms)
+    limits = await composite(csms)
     require(limits == [4000], f"limits {limits}, expected 4000")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_05_CS", "clear a profile by its id", "K10")
@@ -94,7 +96,7 @@ async def clear_by_id(csms: StrictCsms) -> None:
 
 @case("TC_K_06_CS", "clear profiles by stack level and purpose", "K10")
 async def clear_by_stack(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(6, stack=3)), "Accepted")
     which = {"chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 3}
     status_is(await csms.call("ClearChargingProfile", {"chargingProfileCriteria": which}), "Accepted")
@@ -112,33 +114,33 @@ async def unknown_evse(csms: StrictCsms) -> None:
 
 @case("TC_K_22_CS", "a profile that has ended has no effect", "K01")
 async def ended_profile(csms: StrictCsms) -> None:
-    await _clear(csms)
-    before = await _composite(csms)
+    await clear_profiles(csms)
+    before = await composite(csms)
     answer = await _set(csms, _profile(9, limit=1234, validTo=now_text(-3600)))
     status_is(answer, "Accepted", "Rejected")
-    after = await _composite(csms)
+    after = await composite(csms)
     require(after == before, f"limits {after}, expected {before}")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_40_CS", "the highest stack level applies", "K08")
 async def stacking(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(10, stack=0, limit=3000)), "Accepted")
     status_is(await _set(csms, _profile(11, stack=2, limit=7000)), "Accepted")
-    limits = await _composite(csms)
+    limits = await composite(csms)
     require(limits == [7000], f"limits {limits}, expected 7000")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_41_CS", "purposes are combined to the lowest limit", "K08")
 async def combining(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(12, limit=7000)), "Accepted")
     status_is(await _set(csms, _profile(13, "ChargingStationMaxProfile", limit=4500), 0), "Accepted")
-    limits = await _composite(csms)
+    limits = await composite(csms)
     require(limits == [4500], f"limits {limits}, expected 4500")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_47_CS", "no schedule for an EVSE that does not exist", "K08")
@@ -160,38 +162,38 @@ async def _profiles(csms: StrictCsms, number: int, which: Body, evse: int | None
 
 @case("TC_K_31_CS", "report all profiles", "K09")
 async def report_profiles(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(20)), "Accepted")
     status_is(await _set(csms, _profile(21, "ChargingStationMaxProfile"), 0), "Accepted")
     ids = await _profiles(csms, 201, {})
     require(ids == [20, 21], f"profiles {ids}, expected 20 and 21")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_32_CS", "report a profile by its id", "K09")
 async def report_by_id(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(22)), "Accepted")
     status_is(await _set(csms, _profile(23, stack=1)), "Accepted")
     ids = await _profiles(csms, 202, {"chargingProfileId": [23]})
     require(ids == [23], f"profiles {ids}, expected 23")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_36_CS", "report profiles by purpose and stack level", "K09")
 async def report_by_purpose(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     status_is(await _set(csms, _profile(24)), "Accepted")
     status_is(await _set(csms, _profile(25, stack=4)), "Accepted")
     which = {"chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 4}
     ids = await _profiles(csms, 203, which, 1)
     require(ids == [25], f"profiles {ids}, expected 25")
-    await _clear(csms)
+    await clear_profiles(csms)
 
 
 @case("TC_K_08_CS", "nothing to report, nothing to clear", "K10")
 async def none(csms: StrictCsms) -> None:
-    await _clear(csms)
+    await clear_profiles(csms)
     answer = await csms.call("GetChargingProfiles", {"requestId": 204, "chargingProfile": {"stackLevel": 9}})
     status_is(answer, "NoProfiles")
     which = {"chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 9}
@@ -207,7 +209,7 @@ async def running_transaction(csms: StrictCsms) -> None:
     transaction = started["transactionInfo"]["transactionId"]
     answer = await _set(csms, _profile(30, "TxProfile", limit=3000, transactionId=transaction))
     status_is(answer, "Accepted")
-    limits = await _composite(csms)
+    limits = await composite(csms)
     require(limits == [3000], f"limits {limits}, expected 3000")
     status_is(await csms.call("RequestStopTransaction", {"transactionId": transaction}), "Accepted")
     await csms.expect("TransactionEvent", is_event("Ended"), since=since)

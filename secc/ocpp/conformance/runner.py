@@ -9,7 +9,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from secc.ocpp.conformance import schemas
-from secc.ocpp.conformance.case import CsmsCase, CsmsCaseResult, CsmsCaseVerdict, Needed, require
+from secc.ocpp.conformance.case import (
+    CsmsCase,
+    CsmsCaseResult,
+    CsmsCaseVerdict,
+    Needed,
+    NotApplicable,
+    require,
+)
 from secc.ocpp.conformance.strict import CallRefused, CaseFailed, StrictCsms
 
 
@@ -89,6 +96,8 @@ async def _run(csms: StrictCsms, case: CsmsCase) -> CsmsCaseResult:
     before, why = len(csms.violations), ""
     try:
         await case.run(csms)
+    except NotApplicable as error:
+        return CsmsCaseResult(case.id, case.title, case.use_case, CsmsCaseVerdict.SKIPPED, str(error))
     except (CaseFailed, CallRefused) as error:
         why = str(error)
     except (KeyError, TypeError, IndexError) as error:  # a member that the schema leaves optional is missing

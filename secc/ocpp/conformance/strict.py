@@ -10,7 +10,7 @@ import hmac
 import json
 import urllib.parse
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +50,8 @@ class StrictCsms:
         """Every call of the station."""
         self.replies: dict[str, Callable[[Body], Body]] = {}
         """Answers that a case wants instead of the usual ones, by action."""
+        self.offered: tuple[str, ...] = ()
+        """Sub-protocols that the station has offered last, in its order."""
         self.connections = 0
         self._password = password
         self._line: ServerConnection | None = None
@@ -62,12 +64,11 @@ class StrictCsms:
     @contextlib.asynccontextmanager
     async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Serve while the block runs; returns the URL for stations."""
-        protocol = Subprotocol(f"ocpp{self.version}")
         server = await serve(
             self._serve,
             host,
             port,
-            subprotocols=[protocol],
+            select_subprotocol=self._select,
             process_request=self._admit,
             compression=None,
             max_size=1_048_576,
@@ -78,6 +79,11 @@ class StrictCsms:
         finally:
             server.close()
             await server.wait_closed()
+
+    def _select(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        self.offered = tuple(str(one) for one in offered)
+        wanted = Subprotocol(f"ocpp{self.version}")
+        return wanted if wanted in offered else None
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         name = _name(request.path)
@@ -166,12 +172,16 @@ class StrictCsms:
                 return {"transactionId": self._number, "idTagInfo": {"status": "Accepted"}}
             case "DataTransfer":
                 return {"status": "UnknownVendorId"}
-            case "SignCertificate" | "NotifyEVChargingNeeds":
+            case "NotifyEVChargingNeeds":
+                return {"status": "NoChargingProfile" if self.version == "2.1" else "Rejected"}
+            case "SignCertificate":
                 return {"status": "Rejected"}
             case "NotifyEVChargingSchedule":
                 return {"status": "Accepted"}
             case "GetCertificateStatus":
                 return {"status": "Failed"}
+            case "PullDynamicScheduleUpdate":
+                return {"status": "Rejected"}
             case "Get15118EVCertificate":
                 return {"status": "Failed", "exiResponse": ""}
         return {}
@@ -234,6 +244,16 @@ class StrictCsms:
                     await self._changed.wait()
         except TimeoutError:
             raise CaseFailed(f"{otherwise} within {self.patience:g} s") from None
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass at the station."""
+        await asyncio.sleep(seconds)
+
+    async def reconnected(self) -> None:
+        """Close the connection, and wait for the next one."""
+        before = self.connections
+        await self.drop()
+        await self.until(lambda: self.connections > before, "the station does not return")
 
     async def drop(self) -> None:
         """Close the connection; a station connects again."""
