@@ -34,7 +34,7 @@ class CsmsCase:
     needs: Needed = Needed.NOTHING
 
 
-class NotApplicable(Exception):
+class CaseNotApplicable(Exception):
     """The station does not have what the case is about; it says so by its device model or its offer."""
 
 

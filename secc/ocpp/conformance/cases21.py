@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from secc.ocpp.conformance.case import CsmsCase, Needed, NotApplicable, registered, require, status_is
+from secc.ocpp.conformance.case import CaseNotApplicable, CsmsCase, Needed, registered, require, status_is
 from secc.ocpp.conformance.cases_energy import clear_profiles, composite
 from secc.ocpp.conformance.cases_station import TOKEN, is_event
 from secc.ocpp.conformance.schemas import Body
@@ -60,7 +60,7 @@ async def _update(csms: StrictCsms, id_: int, **values: float) -> Body:
 @case("SECC_B_21", "without 2.1 the station falls back to 2.0.1, and returns", "B01")
 async def fall_back(csms: StrictCsms) -> None:
     if "ocpp2.0.1" not in csms.offered:
-        raise NotApplicable(f"the station offers {', '.join(csms.offered)}, without ocpp2.0.1")
+        raise CaseNotApplicable(f"the station offers {', '.join(csms.offered)}, without ocpp2.0.1")
     require(csms.offered.index("ocpp2.1") < csms.offered.index("ocpp2.0.1"), f"order {csms.offered}")
     try:
         csms.version = "2.0.1"
@@ -77,7 +77,7 @@ async def sign_20(csms: StrictCsms) -> None:
     since = len(csms.received)
     answer = await csms.call("TriggerMessage", {"requestedMessage": "SignV2G20Certificate"})
     if answer["status"] != "Accepted":
-        raise NotApplicable(f"TriggerMessage SignV2G20Certificate is answered with {answer['status']}")
+        raise CaseNotApplicable(f"TriggerMessage SignV2G20Certificate is answered with {answer['status']}")
     kinds = ("V2G20Certificate", "V2GCertificate")
     body = await csms.expect("SignCertificate", since=since)
     require(body.get("certificateType") in kinds, f"certificateType {body.get('certificateType')}")
@@ -155,7 +155,7 @@ async def no_priority(csms: StrictCsms) -> None:
 async def unknown_mode(csms: StrictCsms) -> None:
     known = await modes_of(csms, "V2XChargingCtrlr", "SupportedOperationModes")
     if not known:
-        raise NotApplicable("the station has no V2XChargingCtrlr.SupportedOperationModes")
+        raise CaseNotApplicable("the station has no V2XChargingCtrlr.SupportedOperationModes")
     require("ChargingOnly" in known, f"modes {', '.join(known)}, expected ChargingOnly too")
     every = ("CentralFrequency", "ExternalSetpoint", "ExternalLimits", "LocalFrequency", "LocalLoadBalancing")
     for number, mode in enumerate(every):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from secc.ocpp.conformance.case import CsmsCase, NotApplicable, registered, require, status_is
+from secc.ocpp.conformance.case import CaseNotApplicable, CsmsCase, registered, require, status_is
 from secc.ocpp.conformance.cases21 import modes_of
 from secc.ocpp.conformance.schemas import Body
 from secc.ocpp.conformance.strict import StrictCsms, now_text
@@ -21,13 +21,13 @@ async def _modes(csms: StrictCsms) -> list[str]:
         for mode in await modes_of(csms, component, "ModesSupported")
     ]
     if not found:
-        raise NotApplicable("the station has neither ACDERCtrlr nor DCDERCtrlr")
+        raise CaseNotApplicable("the station has neither ACDERCtrlr nor DCDERCtrlr")
     return found
 
 
 async def _limit(csms: StrictCsms) -> None:
     if "LimitMaxDischarge" not in await _modes(csms):
-        raise NotApplicable("the station does not support LimitMaxDischarge")
+        raise CaseNotApplicable("the station does not support LimitMaxDischarge")
     for default in (True, False):
         await csms.call("ClearDERControl", {"isDefault": default})
 
@@ -69,7 +69,7 @@ async def unsupported(csms: StrictCsms) -> None:
     known = await _modes(csms)
     missing = [one for one in _EVERY if one not in known]
     if not missing:
-        raise NotApplicable("the station supports every type that the case knows")
+        raise CaseNotApplicable("the station supports every type that the case knows")
     which = {"requestId": 1, "controlType": missing[0]}
     status_is(await csms.call("GetDERControl", which), "NotSupported")  # R04.FR.36
     body = {"isDefault": True, "controlType": missing[0]}

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 
 from secc.ocpp.conformance import schemas
 from secc.ocpp.conformance.case import (
+    CaseNotApplicable,
     CsmsCase,
     CsmsCaseResult,
     CsmsCaseVerdict,
     Needed,
-    NotApplicable,
     require,
 )
 from secc.ocpp.conformance.strict import CallRefused, CaseFailed, StrictCsms
@@ -96,7 +96,7 @@ async def _run(csms: StrictCsms, case: CsmsCase) -> CsmsCaseResult:
     before, why = len(csms.violations), ""
     try:
         await case.run(csms)
-    except NotApplicable as error:
+    except CaseNotApplicable as error:
         return CsmsCaseResult(case.id, case.title, case.use_case, CsmsCaseVerdict.SKIPPED, str(error))
     except (CaseFailed, CallRefused) as error:
         why = str(error)
