@@ -153,7 +153,7 @@ fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
 PLUG_INS ?= 400
 
 soak: setup  ## PLUG_INS cars one after the other on a bad power line
-	SOAK=$(PLUG_INS) $(PY) -m pytest -q -s tests/station/test_plc_soak.py --timeout=3600
+	SOAK=$(PLUG_INS) SOAK_SEED=$(SEED) $(PY) -m pytest -q -s tests/station/test_plc_soak.py --timeout=36000
 
 SECONDS_EACH ?= 600
 SEED ?= 0
