@@ -10,7 +10,7 @@ from secc import pilot as p
 from secc.pilot import Drive, PilotState, nominal_duty
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
-from secc.settings.slac import Fallback
+from secc.settings.slac import AuthorizedDuty, Fallback
 from secc.settings.soc import SocConfig, SocStep, SocThen
 from tests.support.pilot import PilotBench as Bench
 
@@ -384,6 +384,9 @@ EVENTS: tuple[p.Input, ...] = (
     p.LinkDown("lost"),
     p.LinkDown("wanted", failed=False),
     *(p.SessionOver(reason) for reason in (EndReason.TERMINATED, EndReason.PAUSED, EndReason.REFUSED)),
+    p.SessionOver(EndReason.SEQUENCE_TIMEOUT),
+    p.Authorized(),
+    p.ResponseFailed(),
     p.SetupOver(),
     p.WakeUp(),
     p.BasicWanted(),
@@ -401,7 +404,7 @@ EVENTS: tuple[p.Input, ...] = (
 def test_random_histories_keep_the_promises_of_the_pilot(
     history: list[tuple[p.Input, float]], dc: bool
 ) -> None:
-    bench = Bench(dc=dc, plugged=False)
+    bench = Bench(dc=dc, plugged=False, authorized_duty=AuthorizedDuty.NOMINAL)
     link = basic = False
     limit = 32.0
     for event, seconds in history:
@@ -419,6 +422,8 @@ def test_random_histories_keep_the_promises_of_the_pilot(
         if bench.sequence.state in (PilotState.UNPLUGGED, PilotState.FAULT, PilotState.FINISHED):
             assert bench.sequence.signal.drive is Drive.STEADY
             assert not link
+            assert not basic
+        if bench.sequence.state is PilotState.CONNECTED:
             assert not basic
         shown = bench.sequence.signal
         if shown.drive is Drive.PWM and shown.duty >= 0.1:

@@ -1,6 +1,7 @@
 """The control pilot around matching and session: a pure machine, its events and its signals."""
 
 from secc.pilot.events import (
+    Authorized,
     BasicCharging,
     BasicWanted,
     Expect,
@@ -16,6 +17,7 @@ from secc.pilot.events import (
     Pause,
     PilotSeen,
     PilotTick,
+    ResponseFailed,
     Resume,
     SessionOver,
     SetupOver,
@@ -31,6 +33,7 @@ __all__ = [
     "ERROR",
     "LEAST_CURRENT",
     "STEADY",
+    "Authorized",
     "BasicCharging",
     "BasicWanted",
     "Drive",
@@ -49,6 +52,7 @@ __all__ = [
     "PilotSequence",
     "PilotSignal",
     "PilotState",
+    "ResponseFailed",
     "Resume",
     "SessionOver",
     "SetupOver",

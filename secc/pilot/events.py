@@ -7,6 +7,7 @@ from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
 
 __all__ = [
+    "Authorized",
     "BasicCharging",
     "BasicWanted",
     "Expect",
@@ -21,6 +22,7 @@ __all__ = [
     "Output",
     "Pause",
     "PilotSeen",
+    "ResponseFailed",
     "Resume",
     "SessionOver",
     "SetupOver",
@@ -89,6 +91,16 @@ class WakeUp:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Authorized:
+    """AC: external identification (EIM) is positive in the session: show `slac.authorized_duty`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResponseFailed:
+    """DIN SPEC 70121: the session ends with a FAILED response: the oscillator goes off [V2G-DC-942]."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class BasicWanted:
     """AC: authorized without messages (EIM); offer the nominal duty cycle now [V2G3-M06-08]."""
 
@@ -115,6 +127,8 @@ Input = (
     | SessionOver
     | SetupOver
     | WakeUp
+    | Authorized
+    | ResponseFailed
     | BasicWanted
     | LimitChanged
     | PilotTick

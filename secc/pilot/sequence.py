@@ -19,6 +19,7 @@ import enum
 from collections.abc import Callable
 
 from secc.pilot.events import (
+    Authorized,
     BasicCharging,
     BasicWanted,
     Expect,
@@ -34,6 +35,7 @@ from secc.pilot.events import (
     Pause,
     PilotSeen,
     PilotTick,
+    ResponseFailed,
     Resume,
     SessionOver,
     SetupOver,
@@ -44,7 +46,7 @@ from secc.pilot.events import (
 from secc.pilot.signals import DIGITAL, ERROR, LEAST_CURRENT, STEADY, Drive, PilotSignal, nominal_duty
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
-from secc.settings.slac import Fallback, SlacConfig
+from secc.settings.slac import AuthorizedDuty, Fallback, SlacConfig
 from secc.settings.soc import SocConfig, SocStep, SocThen
 from secc.slac import timing
 
@@ -103,6 +105,8 @@ class PilotSequence:
         self._errors = 0
         self._spoken = False
         self._first_offer: float | None = None
+        self._nominal = False
+        """The session continues at the nominal duty cycle."""
         self.state = PilotState.UNPLUGGED
 
     @property
@@ -144,6 +148,11 @@ class PilotSequence:
                 self._error("communication setup time over")
             case WakeUp():
                 self._wake()
+            case Authorized():
+                self._authorized()
+            case ResponseFailed():
+                if self.state is PilotState.CONNECTED:
+                    self._show(STEADY)
             case BasicWanted():
                 self._basic_wanted()
             case LimitChanged(current):
@@ -183,7 +192,7 @@ class PilotSequence:
     def _stop_all(self, reason: str) -> None:
         self._deadline = None
         self._silences = self._errors = 0
-        self._spoken = self._waking = False
+        self._spoken = self._waking = self._nominal = False
         self._first_offer = None
         self._drop_link(reason)
         self._basic(allowed=False)
@@ -223,11 +232,16 @@ class PilotSequence:
             self._finish()
 
     def _basic_wanted(self) -> None:
-        if self._dc or self.state not in (
-            PilotState.PREPARING,
-            PilotState.OFFERING,
-            PilotState.CONNECTED,
-            PilotState.FINISHED,
+        if (
+            self._dc
+            or self._nominal
+            or self.state
+            not in (
+                PilotState.PREPARING,
+                PilotState.OFFERING,
+                PilotState.CONNECTED,
+                PilotState.FINISHED,
+            )
         ):
             return
         if self._running or self.state is PilotState.CONNECTED:
@@ -258,13 +272,20 @@ class PilotSequence:
         if self._ready and not self._running:
             self._outputs.append(Expect(digital=False))
 
+    def _continue_basic(self) -> None:
+        """Keep the nominal duty cycle: an error interrupts no authorized charging [V2G3-M07-10]."""
+        self.state = PilotState.BASIC
+        in_x1 = self.signal.drive is Drive.STEADY
+        self._hold_until = self._shown_at + timing.T_STEP_X1 if in_x1 else self._now
+        self._follow_limit()
+
     def _follow_limit(self) -> None:
         """Show a lower limit at once, a higher one at the earliest `_CALM` after the last change.
 
         No current at all is X1: the EV has T_step_X1 to stop before the outlet switches off, and X1 lasts at
         least as long before the oscillator runs again [V2G3-M07-33].
         """
-        if self.state is not PilotState.BASIC:
+        if self.state is not PilotState.BASIC and not self._nominal:
             return
         self._deadline = None
         enough = self._current >= LEAST_CURRENT
@@ -282,6 +303,7 @@ class PilotSequence:
             self._basic(allowed=enough)
 
     def _basic(self, *, allowed: bool) -> None:
+        allowed = allowed and not self._nominal  # the session operates the contactor
         if allowed is not self._allowed:
             self._allowed = allowed
             self._outputs.append(BasicCharging(allowed))
@@ -298,6 +320,27 @@ class PilotSequence:
             self._link_since = self._now
             self._outputs.append(StationLink(up=True))
 
+    def _authorized(self) -> None:
+        """Show the nominal duty cycle for the rest of the session, if configured [V2G2-853] [V2G2-931].
+
+        It changes through X1, as matching is done [V2G3-M06-06].
+        """
+        wanted = self._config.authorized_duty is AuthorizedDuty.NOMINAL and not self._dc
+        if wanted and self.state is PilotState.CONNECTED and not self._nominal:
+            self._nominal = True
+            self._show(STEADY)
+            self._later(self._now + timing.T_STEP_X1, self._begin_nominal)
+
+    def _begin_nominal(self) -> None:
+        self._hold_until = self._now
+        self._follow_limit()
+
+    def _end_nominal(self) -> None:
+        """The session at the nominal duty cycle is over."""
+        if self._nominal:
+            self._nominal = False
+            self._deadline = None
+
     def _link_down(self, reason: str, *, failed: bool) -> None:
         if failed:
             self._error(reason, leave=False)  # the matching has left already [V2G3-M09-18]
@@ -312,6 +355,8 @@ class PilotSequence:
             self._outputs.append(StationLink(up=False, reason=reason))
 
     def _session_over(self, reason: EndReason, *, spoken: bool) -> None:
+        if reason in (EndReason.TERMINATED, EndReason.PAUSED):
+            self._end_nominal()
         self._spoken = self._spoken or spoken
         if self.state is not PilotState.CONNECTED:
             if self._link_since is not None:
@@ -327,10 +372,12 @@ class PilotSequence:
             self._outputs.append(Leave("D-LINK_TERMINATE"))  # [V2G3-M09-17]
             self._finish()
         else:
-            self._error(reason.value)  # [V2G2-727]
+            lost = reason in (EndReason.SEQUENCE_TIMEOUT, EndReason.LINK_LOST)
+            self._error(reason.value, refused=not lost)  # [V2G2-727]
 
     def _battery_read(self) -> None:
         """The state of charge is read, or the EV has not reported one: charging follows, by `[soc]`."""
+        self._end_nominal()
         self._silences = self._errors = 0
         had_link = self._link_since is not None
         self._drop_link("state of charge read")
@@ -358,14 +405,21 @@ class PilotSequence:
             self._silences = self._errors = 0
             self._offer()
 
-    def _error(self, reason: str, *, leave: bool = True) -> None:
-        """D-LINK_ERROR: show X1, E/F, X1 and start again, C_conn_max_match times [V2G3-M07-05]."""
+    def _error(self, reason: str, *, leave: bool = True, refused: bool = False) -> None:
+        """D-LINK_ERROR: show X1, E/F, X1 and start again, C_conn_max_match times [V2G3-M07-05].
+
+        `refused`: more than the communication failed; the EV must not charge without messages.
+        """
         if self._link_since is not None and self._now >= self._link_since + _LASTING:
             self._errors, self._first_offer = 0, None
         had_link = self._link_since is not None
+        authorized = self._nominal and not refused
+        self._end_nominal()
         self._drop_link(reason)
         if leave and had_link:
             self._outputs.append(Leave("D-LINK_ERROR", failed=True))
+        if authorized and self._config.fallback is Fallback.BASIC:
+            self._continue_basic()
         if self.state not in (PilotState.OFFERING, PilotState.CONNECTED, PilotState.WAKING):
             return  # with a nominal duty cycle nothing is interrupted [V2G3-M07-12]
         self._errors += 1

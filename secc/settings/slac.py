@@ -6,7 +6,15 @@ import re
 
 from secc.settings.checks import Settings, check, check_range
 
-__all__ = ["Deviation", "Fallback", "KeyResult", "LinkStatus", "SlacConfig", "Validation"]
+__all__ = [
+    "AuthorizedDuty",
+    "Deviation",
+    "Fallback",
+    "KeyResult",
+    "LinkStatus",
+    "SlacConfig",
+    "Validation",
+]
 
 
 class Deviation(enum.StrEnum):
@@ -48,6 +56,15 @@ class Validation(enum.StrEnum):
     NOT_REQUIRED = "not required"
     ON = "on"
     """Toggles are counted; the outlet must report the pilot within 100 ms."""
+
+
+class AuthorizedDuty(enum.StrEnum):
+    """Duty cycle of an AC outlet after external identification (EIM) in a session."""
+
+    DIGITAL = "digital"
+    """5 %: the limits are in the messages alone."""
+    NOMINAL = "nominal"
+    """That of the current limit, through X1; the limits in the messages hold as well."""
 
 
 class Fallback(enum.StrEnum):
@@ -103,6 +120,12 @@ class SlacConfig(Settings, section="slac"):
     sent to the broadcast address)."""
     nominal_first: bool = False
     """AC: start with the nominal duty cycle, permit basic charging, and match when the EV starts."""
+    authorized_duty: AuthorizedDuty = AuthorizedDuty.DIGITAL
+    """AC, external payment: duty cycle after a positive authorization, `digital` (5 %) or `nominal`
+    [V2G2-853] [V2G2-931]. Without a session `PlcStation.charge_basically` shows the nominal one."""
+    oscillator_retain: float = 1.5
+    """DIN SPEC 70121: V2G_SECC_CPOscillator_Retain_Time, from SessionStopRes until the oscillator goes off
+    [V2G-DC-968]."""
     fallback: Fallback = Fallback.BASIC
     """AC: `basic` charging or `none` for an EV without communication; DC has no fallback."""
     fallback_within: float = 0.0
@@ -118,6 +141,7 @@ class SlacConfig(Settings, section="slac"):
         check_range(self.attenuation_offset, "slac.attenuation_offset", 0.0, 100.0)
         check_range(self.slac_init, "slac.slac_init", 1.0, 50.0)
         check_range(self.link_delay, "slac.link_delay", 0.0, 12.0)
+        check_range(self.oscillator_retain, "slac.oscillator_retain", 0.0, 4.5)
         check_range(self.step_ef, "slac.step_ef", 0.001, 60.0)
         check_range(self.key_check, "slac.key_check", 0.0, 3600.0)
         check_range(self.reset_after, "slac.reset_after", 0, 100)

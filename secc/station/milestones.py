@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secc.messages import din, iso2
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.session.outputs import EndReason, EndSession
+
+if TYPE_CHECKING:
+    from secc.messages import din, iso2
 
 __all__ = [
     "Authorised",

@@ -9,13 +9,18 @@ from collections.abc import Callable
 
 from secc import pilot
 from secc.boundary.controller import CheckedController
-from secc.records import LinkEvent, LinkRecord, OutputRecord, Record
+from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
 from secc.session.outlet import ControlPilot
-from secc.session.outputs import EndSession
+from secc.session.outputs import Authorize, EndReason, EndSession
 from secc.settings.config import SeccConfig
+<<<<<<< HEAD
 from secc.settings.energy import EnergyMode
+=======
+from secc.settings.slac import AuthorizedDuty
+>>>>>>> 94e00a3 (The pilot after external identification, and after the last response of DIN SPEC 70121: nominal duty cycle, oscillator off at once or after its retain time)
 from secc.slac import events as slac
 from secc.station.machines import Machines
+from secc.station.milestones import Authorised, Milestone, Milestones
 
 
 class PilotWatch:
@@ -39,6 +44,9 @@ class PilotWatch:
         self._current = config.energy.ac.max_current
         self._end: EndSession | None = None
         self._end_limit = 0.0
+        self._speaks_din = self._external = False
+        self._milestones = Milestones(self._reached)
+        self._retain_until = 0.0
         self._connections = 0
 
     async def run(self) -> None:
@@ -64,17 +72,39 @@ class PilotWatch:
         [V2G-DC-940]."""
         loop = asyncio.get_running_loop()
         match record:
+            case MessageRecord(direction=Direction.SENT):
+                self._speaks_din = type(record.message).__module__ == "secc.messages.din"
+            case OutputRecord(output=Authorize()):
+                self._external = True
             case OutputRecord(output=EndSession() as end):
-                self._end = end
-                self._end_limit = loop.time() + self._config.timing.close_delay + _FAREWELL
+                self._ended(end)
             case LinkRecord(event=LinkEvent.OPENED):
                 self._connected(1)
             case LinkRecord(event=LinkEvent.CLOSED):
                 self._connected(-1)
                 if self._end is not None:
-                    loop.call_soon(self._session_over)
+                    loop.call_at(self._retain_until, self._session_over)
             case LinkRecord(event=LinkEvent.SETUP_EXPIRED):
                 loop.call_soon(self._machines.to_sequence, pilot.SetupOver())
+        if self._config.slac.authorized_duty is AuthorizedDuty.NOMINAL:
+            self._milestones(record)
+
+    def _reached(self, milestone: Milestone) -> None:
+        """The answer that completes the authorization has been sent [V2G2-931]."""
+        if isinstance(milestone, Authorised) and self._external:
+            asyncio.get_running_loop().call_soon(self._machines.to_sequence, pilot.Authorized())
+
+    def _ended(self, end: EndSession) -> None:
+        """The last response is sent. In DIN SPEC 70121 the oscillator goes off at once after a FAILED one
+        [V2G-DC-942], and stays on for a while after SessionStopRes [V2G-DC-968]."""
+        loop = asyncio.get_running_loop()
+        self._end, self._external = end, False
+        self._retain_until = loop.time()
+        self._end_limit = loop.time() + self._config.timing.close_delay + _FAREWELL
+        if self._speaks_din and end.reason is EndReason.TERMINATED:
+            self._retain_until += self._config.slac.oscillator_retain
+        elif self._speaks_din and end.reason is EndReason.REFUSED:
+            loop.call_soon(self._machines.to_sequence, pilot.ResponseFailed())
 
     def _connected(self, change: int) -> None:
         self._connections += change
@@ -98,7 +128,7 @@ class PilotWatch:
         machines.to_sequence(pilot.PilotSeen(seen))
         if machines.matching is not None and (machines.matching.deadline or now + 1.0) <= now:
             machines.to_matching(slac.SlacTick())
-        if self._end is not None and now >= self._end_limit:
+        if self._end is not None and now >= max(self._end_limit, self._retain_until):
             self._session_over()
 
     def _follow_limit(self, momentary: float | None) -> None:

@@ -1,7 +1,7 @@
 """Plug-in after plug-in on a bad line: every car is served, and nothing is left behind.
 
-`SOAK=500` in the environment makes it long (`make soak`), `SOAK_SEED` makes another one; what it has shown is in
-docs/explanation/slac.md.
+`SOAK=500` in the environment makes it long (`make soak`), `SOAK_SEED` makes another one; what it has shown is
+in docs/explanation/slac.md.
 """
 
 from __future__ import annotations
