@@ -13,11 +13,8 @@ from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, Output
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import Authorize, EndReason, EndSession
 from secc.settings.config import SeccConfig
-<<<<<<< HEAD
 from secc.settings.energy import EnergyMode
-=======
 from secc.settings.slac import AuthorizedDuty
->>>>>>> 94e00a3 (The pilot after external identification, and after the last response of DIN SPEC 70121: nominal duty cycle, oscillator off at once or after its retain time)
 from secc.slac import events as slac
 from secc.station.machines import Machines
 from secc.station.milestones import Authorised, Milestone, Milestones

@@ -45,7 +45,7 @@ def watch(**settings: object) -> tuple[PilotWatch, Inputs]:
     inputs = Inputs()
     inputs.begun = asyncio.get_running_loop().time()
     controller = checked_controller(SimulatedAcEvse(SimulatedCable()))
-    return PilotWatch(config, controller, cast(Machines, inputs)), inputs
+    return PilotWatch(config, controller, cast(Machines, inputs), lambda: None), inputs
 
 
 def sent(body: object) -> Record:
