@@ -10,9 +10,9 @@ from secc.bench.case import CaseOutcome
 from secc.bench.runner import BenchReport
 from secc.bench.verdict import BenchVerdict
 
-__all__ = ["html"]
+__all__ = ["SIGNS", "STYLE", "html"]
 
-_STYLE = """
+STYLE = """
 :root {
   color-scheme: light dark; --line: #8886;
   --pass: #1a7f37; --fail: #cf222e; --open: #9a6700; --none: #59636e;
@@ -37,7 +37,7 @@ summary { cursor: pointer; } :focus-visible { outline: 3px solid currentColor; o
 @media print { details > * { display: block; } }
 """
 
-_SIGNS = {
+SIGNS = {
     BenchVerdict.PASS: "✓ pass",
     BenchVerdict.FAIL: "✗ fail",
     BenchVerdict.INCONCLUSIVE: "? inconclusive",
@@ -53,7 +53,7 @@ def html(report: BenchReport) -> str:
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}: {escape(count)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+        f"<title>{escape(title)}: {escape(count)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
         f'<main>\n<h1>{escape(title)}</h1>\n<p class="verdict {state}">{escape(count)}</p>',
         _conditions(report),
         _summary(report),
@@ -80,7 +80,7 @@ def _summary(report: BenchReport) -> str:
         )
         rows.append(f'<tr><th scope="row"><a href="#g{number}">{escape(group)}</a></th>{cells}</tr>')
     heads = "".join(
-        f'<th scope="col" class="number">{escape(_SIGNS[verdict])}</th>' for verdict in BenchVerdict
+        f'<th scope="col" class="number">{escape(SIGNS[verdict])}</th>' for verdict in BenchVerdict
     )
     return (
         "<table>\n<caption>Cases by group</caption>\n"
@@ -113,5 +113,5 @@ def _row(outcome: CaseOutcome) -> str:
     ids = f"<br><small>{escape(case.ids)}</small>" if case.ids else ""
     return (
         f'<tr><th scope="row"><code>{escape(case.id)}</code>{ids}</th>'
-        f'<td class="verdict {state}">{_SIGNS[outcome.verdict]}</td><td>{"".join(lines)}</td></tr>'
+        f'<td class="verdict {state}">{SIGNS[outcome.verdict]}</td><td>{"".join(lines)}</td></tr>'
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from secc.bench import requests
 from secc.bench.car import BenchCar, Phase
 from secc.bench.car20 import Iso20Car, Point
@@ -69,6 +71,31 @@ async def find_out(target: Target) -> Facts:
         problem=problem,
         can_update=update,
     )
+
+
+async def unanswered(target: Target) -> str:
+    """Why there is no station to test; empty when one answers: the positive control of the whole run.
+
+    A station that answers discovery for one kind of security only is one; so the requests alternate.
+    """
+    if target.host is not None:
+        return ""
+    trial = Trial(target, Facts(), tls=False)
+    limit, end = target.timers.reach, trial.now + target.timers.reach
+    try:
+        while trial.now < end:
+            for security in (Security.NONE, Security.TLS):
+                with contextlib.suppress(Inconclusive):
+                    await trial.discover(security, limit=min(_CONTROL, limit))
+                    return ""
+    except (LinkError, OSError) as error:
+        return f"{target.interface}: {error}"
+    finally:
+        await trial.clean_up()
+    return f"no station answered discovery on {target.interface} in {limit:g} s"
+
+
+_CONTROL = 1.0  # s for each kind of security
 
 
 def _kinds(target: Target) -> tuple[bool, ...]:

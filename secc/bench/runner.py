@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Callable, Sequence
 
 from secc.bench.case import Case, CaseOutcome, Need
-from secc.bench.probe import find_out
+from secc.bench.probe import find_out, unanswered
 from secc.bench.selection import missing, runs_over_tls
 from secc.bench.target import Facts, Target
 from secc.bench.trial import Trial
@@ -57,9 +57,11 @@ Progress = Callable[[int, int, CaseOutcome | Case], None]
 async def run(
     cases: Sequence[Case], target: Target, *, name: str = "", progress: Progress | None = None
 ) -> BenchReport:
-    """Explore the station, then run each applicable case."""
+    """Explore the station, then run each applicable case; without a station nothing is tried."""
     began, loop = datetime.datetime.now(datetime.UTC), asyncio.get_running_loop()
     start = loop.time()
+    if problem := await unanswered(target):
+        return _not_found(cases, target, name, began, problem, duration=loop.time() - start)
     facts = await find_out(target)
     outcomes: list[CaseOutcome] = []
     lost = 0
@@ -81,6 +83,24 @@ async def run(
         began=began,
         duration=loop.time() - start,
         name=name,
+    )
+
+
+def _not_found(
+    cases: Sequence[Case],
+    target: Target,
+    name: str,
+    began: datetime.datetime,
+    problem: str,
+    *,
+    duration: float,
+) -> BenchReport:
+    """The report of a run that has found no station."""
+    verdict, reason = BenchVerdict.INCONCLUSIVE, f"not tried: {problem}"
+    outcomes = tuple(CaseOutcome(case=case, verdict=verdict, reason=reason) for case in cases)
+    facts = Facts(problem=problem)
+    return BenchReport(
+        target=target, facts=facts, outcomes=outcomes, began=began, duration=duration, name=name
     )
 
 

@@ -23,6 +23,7 @@ from secc.bench import (
     page,
     reports,
 )
+from secc.bench.compare import compare
 from secc.bench.pki import CarPki
 from secc.bench.stand import StationCommand
 from secc.bench.target import DECLARATIONS
@@ -99,6 +100,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--long", action="store_true", help="also wait for timers of a minute")
     output = parser.add_argument_group("output")
     output.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    output.add_argument(
+        "--compare", type=Path, nargs="+", metavar="RUN", help="print runs (files of --json) side by side"
+    )
     output.add_argument("--html", type=Path, metavar="FILE", help="write an HTML page")
     output.add_argument("--json", action="store_true", help="print everything as one JSON object")
     output.add_argument("--verbose", "-v", action="store_true", help="print the messages of each case")
@@ -109,6 +113,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Test the station."""
+    if arguments.compare:
+        return _compare(arguments.compare, arguments.html)
     if (arguments.host is None) != (arguments.port is None):
         return misused("expected --host and --port together")
     cases = _chosen(arguments.only, arguments.skip)
@@ -132,6 +138,18 @@ def run(arguments: argparse.Namespace) -> int:
         return misused(f"{error.filename}: {error.strerror}")
     printer.report(report)
     return 0 if report.good else 1
+
+
+def _compare(files: Sequence[Path], html: Path | None) -> int:
+    """Print runs side by side as Markdown, and write the HTML page."""
+    try:
+        found = compare([(file.name, file.read_text(encoding="utf-8")) for file in files])
+        if html is not None:
+            html.write_text(found.html(), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        return misused(str(error))
+    output.say(found.markdown().rstrip())
+    return 0
 
 
 def _declared(text: str) -> frozenset[str]:

@@ -59,9 +59,10 @@ def _check_address(trial: Trial, response: SdpResponse) -> None:
 
 
 def ignored(data: bytes, text: str) -> Callable[[Trial], Awaitable[None]]:
-    """Expect no answer to this datagram, but an answer to a valid request after it."""
+    """Expect no answer to this datagram, but answers to valid requests before and after it."""
 
     async def run(trial: Trial) -> None:
+        await trial.discover(usual_security(trial))  # positive control: silence of a deaf station is no pass
         answer = await trial.datagram(data, text)
         got = "" if answer is None else answer.hex()
         trial.check(answer is None, f"no answer for {trial.timers.discovery:g} s", got)
@@ -109,6 +110,7 @@ async def downgrade(trial: Trial) -> None:
 async def _too_late(trial: Trial) -> None:
     """Check that discovery stops when no EV connects during the setup time [V2G2-723]."""
     await renew_link(trial)
+    await trial.discover(usual_security(trial))
     await wait_for_setup_timeout(trial)
     answer = await trial.datagram(SdpRequest(usual_security(trial)).to_bytes(), "SDP request")
     trial.check(
