@@ -96,8 +96,12 @@ def _not_found(
     duration: float,
 ) -> BenchReport:
     """The report of a run that has found no station."""
-    verdict, reason = BenchVerdict.INCONCLUSIVE, f"not tried: {problem}"
-    outcomes = tuple(CaseOutcome(case=case, verdict=verdict, reason=reason) for case in cases)
+    outcomes = tuple(
+        CaseOutcome(case=case, verdict=BenchVerdict.FAIL, reason=problem)
+        if case.group == "SDP" and Need.PLAIN in case.needs  # silence is a result there
+        else CaseOutcome(case=case, verdict=BenchVerdict.INCONCLUSIVE, reason=f"not tried: {problem}")
+        for case in cases
+    )
     facts = Facts(problem=problem)
     return BenchReport(
         target=target, facts=facts, outcomes=outcomes, began=began, duration=duration, name=name

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from pathlib import Path
 
 import pytest
 
-from secc.bench import BenchReport, BenchVerdict, Case, Target, run
+from secc.bench import BenchReport, BenchVerdict, Case, Need, Target, run
 from secc.bench.case import CaseOutcome
 from secc.bench.compare import compare
 from secc.bench.reports import as_dict
@@ -96,7 +97,8 @@ def test_the_command_prints_markdown_and_writes_the_page(
 
 async def test_without_a_station_nothing_is_tried() -> None:
     target = Target(sdp_port=15999, timers=BenchTimers(reach=0.1))
-    found = await run([case("a"), case("b")], target)
-    assert [one.verdict for one in found.outcomes] == [BenchVerdict.INCONCLUSIVE] * 2
+    silent = dataclasses.replace(case("b"), needs=frozenset({Need.PLAIN}))
+    found = await run([case("a"), silent], target)
+    assert [one.verdict for one in found.outcomes] == [BenchVerdict.INCONCLUSIVE, BenchVerdict.FAIL]
     assert found.outcomes[0].reason == "not tried: no station answered discovery on lo in 0.1 s"
     assert not found.good
