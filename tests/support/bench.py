@@ -195,6 +195,15 @@ class Bench:
         self.request(requests.charging_status())
         return self
 
+    def prepare(self) -> None:
+        """The isolation test and pre-charge of an EV that may start next."""
+        self.outlet(control_pilot=ControlPilot.C)
+        self.request(requests.cable_check())
+        self.isolation()
+        self.request(requests.cable_check())
+        self.request(requests.pre_charge())
+        self.outlet(present_voltage=380.0)
+
     def to_cable_check(self) -> "Bench":
         self.to_parameters()
         self.request(requests.dc_parameters())
@@ -213,9 +222,8 @@ class Bench:
         return self
 
     def to_power_on_dc(self) -> "Bench":
-        self.to_pre_charge()
-        self.request(requests.pre_charge())
-        self.outlet(present_voltage=380.0)
+        self.to_cable_check()
+        self.prepare()
         return self
 
     def to_first_demand(self) -> "Bench":

@@ -478,6 +478,18 @@ class Bench20(Bench):
         assert all(one.stream is stream for one in sent)
         return said(outputs)
 
+    def prepare(self) -> None:
+        """The isolation test and pre-charge of an EV that may start next."""
+        self._test()
+        self.ask(pre_charge())
+        self.outlet(present_voltage=380.0)
+
+    def _test(self) -> None:
+        self.outlet(control_pilot=ControlPilot.C)
+        self.ask(cable_check())
+        self.isolation()
+        self.ask(cable_check())
+
     # --- ways into a state ---
 
     def to_authorization(self) -> Bench20:
@@ -516,16 +528,12 @@ class Bench20(Bench):
 
     def to_pre_charge(self, service: int = 2, parameter_set: int = SCHEDULED, **limits: float) -> Bench20:
         self.to_cable_check(service, parameter_set, **limits)
-        self.outlet(control_pilot=ControlPilot.C)
-        self.ask(cable_check())
-        self.isolation()
-        self.ask(cable_check())
+        self._test()
         return self
 
     def to_power_on_dc(self, service: int = 2, parameter_set: int = SCHEDULED, **limits: float) -> Bench20:
-        self.to_pre_charge(service, parameter_set, **limits)
-        self.ask(pre_charge())
-        self.outlet(present_voltage=380.0)
+        self.to_cable_check(service, parameter_set, **limits)
+        self.prepare()
         return self
 
     def to_first_loop_dc(self, service: int = 2, parameter_set: int = SCHEDULED, **limits: float) -> Bench20:

@@ -151,12 +151,7 @@ class PncBench(Bench):
         """Just before the first CurrentDemandReq."""
         self.to_granted()
         self.request(requests.dc_parameters())
-        self.outlet(control_pilot=ControlPilot.C)
-        self.request(requests.cable_check())
-        self.isolation()
-        self.request(requests.cable_check())
-        self.request(requests.pre_charge())
-        self.outlet(present_voltage=380.0)
+        self.prepare()
         self.request(requests.start())
         return self
 

@@ -111,12 +111,7 @@ def _leaving(bench: Bench20) -> None:
     bench.to_selection().ask(r.selection(2, 1, (66, 5)))
     bench.ask(r.dc_parameters())
     bench.ask(r.scheduled())
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.ask(r.cable_check())
-    bench.isolation()
-    bench.ask(r.cable_check())
-    bench.ask(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     for request in (r.start(), r.dc_loop(), r.stop(), r.welding()):
         bench.ask(request)
 

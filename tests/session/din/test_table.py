@@ -8,12 +8,13 @@ from secc.messages.din import BodyElement
 from secc.session.din import table
 from secc.session.din.states import DinState as S
 from secc.session.outputs import EndReason, OpenContactor, Send
-from secc.session.states import Stage, Timer
+from secc.session.states import Timer
 from secc.settings import CompatConfig
 from tests.support import din as d
 from tests.support import requests
 from tests.support.bench import code
 from tests.support.din import STRICT_DIN, WAYS, DinBench, in_state
+from tests.support.tables import assert_refused_out_of_sequence, reached
 
 LIVE = [state for state in S if state is not S.ENDED]
 STRICT = CompatConfig.strict()
@@ -51,12 +52,7 @@ def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the
 ) -> None:
     bench = strict(state)
     response = bench.ask(d.EACH[request_class])
-    assert type(response) is din.PAIRS[request_class]
-    assert code(response) == "FAILED_SequenceError"
-    assert bench.end is not None
-    assert bench.end.reason is EndReason.REFUSED
-    assert bench.last.index(OpenContactor()) < len(bench.last) - 2  # off before the answer, the end last
-    assert bench.session.deadline is None
+    assert_refused_out_of_sequence(bench, response, din.PAIRS[request_class])
     messages = [output.message for output in bench.last if isinstance(output, Send)]
     assert [exi.codec("din").decode(exi.codec("din").encode(message)) for message in messages] == messages
 
@@ -77,10 +73,7 @@ def test_another_session_id_is_unknown_in_every_state(state: S, session_id: byte
 
 
 def test_every_state_is_reachable_by_rows() -> None:
-    reached: set[Stage] = {S.WAIT_SESSION_SETUP}
-    while new := {s for rule in table.RULES if rule.state in reached for s in rule.leads_to} - reached:
-        reached |= new
-    assert reached == set(S)
+    assert reached(table.RULES, S.WAIT_SESSION_SETUP) == set(S)
 
 
 def test_nothing_follows_the_end() -> None:

@@ -20,10 +20,8 @@ from secc.session.iso20.table_der import ISO20_DER, RULES_DER
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import (
     AskGridCode,
-    EndReason,
     GridEventSeen,
     Notice,
-    OpenContactor,
     Send,
     SetReactivePower,
 )
@@ -33,6 +31,7 @@ from tests.support import iso20 as r
 from tests.support.der import DER, EACH_DER, DerBench, answered, parameters_of
 from tests.support.grid import CODE
 from tests.support.iso20 import code
+from tests.support.tables import assert_refused_out_of_sequence
 
 STRICT = CompatConfig.strict()
 SCHEDULED, DYNAMIC = 1, 2
@@ -126,11 +125,7 @@ def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the
 ) -> None:
     bench = in_state(state)
     response = bench.ask(EACH_DER[request_class])
-    assert type(response) is PAIRS_DER[request_class]
-    assert code(response) == "FAILED_SequenceError"
-    assert bench.end is not None
-    assert bench.end.reason is EndReason.REFUSED
-    assert OpenContactor() in bench.last
+    assert_refused_out_of_sequence(bench, response, PAIRS_DER[request_class])
     valid(response)
 
 

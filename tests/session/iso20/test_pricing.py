@@ -262,12 +262,7 @@ def test_a_limit_over_time_outlasts_the_start_in_dynamic_mode() -> None:
     offer = ScheduleOffer((PowerSchedule(1, (PowerStep(0, 9000.0),), 7200),))
     bench.feed(SchedulesOffered(bench.ticket(AskSchedules), offer))
     bench.ask(r.dynamic())
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.ask(r.cable_check())
-    bench.isolation()
-    bench.ask(r.cable_check())
-    bench.ask(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     bench.ask(r.dynamic_start())
     assert limits.dc(bench.session).power.upper == 9_000_000
 

@@ -17,7 +17,6 @@ from secc.messages.iso2 import (
 )
 from secc.session.inputs import SchedulesOffered
 from secc.session.iso2.states import State
-from secc.session.outlet import ControlPilot
 from secc.session.outputs import AskSchedules, Notice, NoticeKind, SetOutput
 from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.ticket import Ticket
@@ -195,12 +194,7 @@ def test_schedule_in_force_limits_the_output_step_by_step() -> None:
     bench.request(r.dc_parameters())
     bench.feed(SchedulesOffered(Ticket(0, 2), OFFER))
     bench.request(r.dc_parameters())
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.request(r.cable_check())
-    bench.isolation()
-    bench.request(r.cable_check())
-    bench.request(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     bench.request(r.power_delivery(schedule_id=3))
     bench.request(r.current_demand(r.volts(400), r.amperes(80)))
     assert SetOutput(400.0, 50.0) in bench.last
@@ -240,12 +234,7 @@ def test_a_power_limit_of_zero_says_nothing_as_a_recorded_car_sends_it() -> None
     bench = Bench(DC).to_parameters()
     assert code(bench.request(r.dc_parameters(max_power=r.watts(0)))) == "OK"
     assert Notice(NoticeKind.LENIENT, "EVMaximumPowerLimit 0 W by zero_power_limit") in bench.outputs
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.request(r.cable_check())
-    bench.isolation()
-    bench.request(r.cable_check())
-    bench.request(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     bench.request(r.start())
     bench.request(r.current_demand(r.volts(400), r.amperes(80), max_power=r.watts(0)))
     assert SetOutput(400.0, 80.0) in bench.last
@@ -254,12 +243,7 @@ def test_a_power_limit_of_zero_says_nothing_as_a_recorded_car_sends_it() -> None
 def test_an_ev_that_has_told_a_power_limit_may_lower_it_to_zero() -> None:
     bench = Bench(DC).to_parameters()
     bench.request(r.dc_parameters(max_power=r.watts(20_000)))
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.request(r.cable_check())
-    bench.isolation()
-    bench.request(r.cable_check())
-    bench.request(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     bench.request(r.start())
     bench.request(r.current_demand(r.volts(400), r.amperes(80), max_power=r.watts(0)))
     assert SetOutput(400.0, 0.0) in bench.last

@@ -15,7 +15,7 @@ from secc.session.inputs import (
 )
 from secc.session.iso20.states import Iso20State as S
 from secc.session.iso20.states import SideState
-from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outlet import EvseFault
 from secc.session.outputs import AskSchedules, Notice, SetOutput
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.states import Timer
@@ -53,12 +53,7 @@ def in_loop_with_backend() -> Bench20:
     bench.ask(r.scheduled())
     answer(bench, 30_000.0)
     bench.ask(r.scheduled())
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.ask(r.cable_check())
-    bench.isolation()
-    bench.ask(r.cable_check())
-    bench.ask(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     bench.ask(r.start())
     bench.outlet(present_voltage=380.0, present_current=10.0)
     bench.ask(r.dc_loop(400, 80))

@@ -16,7 +16,6 @@ from secc.session.inputs import (
     StopRequested,
 )
 from secc.session.iso20.states import Iso20State as S
-from secc.session.outlet import ControlPilot
 from secc.session.outputs import AskSchedules, SetOutput
 from secc.session.schedules import (
     DynamicOffer,
@@ -287,12 +286,7 @@ def offer(bench: Bench20, watts: float | None) -> None:
 
 
 def power_on(bench: Bench20) -> None:
-    bench.outlet(control_pilot=ControlPilot.C)
-    bench.ask(r.cable_check())
-    bench.isolation()
-    bench.ask(r.cable_check())
-    bench.ask(r.pre_charge())
-    bench.outlet(present_voltage=380.0)
+    bench.prepare()
     bench.ask(r.dynamic_start())
 
 
