@@ -167,6 +167,7 @@ def verify_without_anchor(
     if depth == 1:
         raise broken(Rule.NO_ANCHOR, validation.who(validation.certificates[0]), "no issuer of the leaf")
     validation.check_path(depth)
+    validation.check_within_issuer(validation.certificates)
     validation.check_validity(depth, None)
     leaf, *authorities = validation.certificates
     return UnanchoredChain(role, leaf, tuple(authorities), tuple(validation.tolerated), now, seal=_SEAL)
@@ -298,12 +299,13 @@ class _Validation:
         if root.key_type not in profile_of(Kind.V2G_ROOT, self.policy.generation).keys:
             text = f"its key {root.key_type} is none of {self.policy.generation}"
             raise broken(Rule.CURVE, f"root {root}", text)
-        self._check_within_issuer((*self.certificates[:depth], root))
+        self.check_within_issuer((*self.certificates[:depth], root))
         self._check_path_length(root, depth)
         if depth == 1 and not self.first and Kind.PRIVATE_ROOT not in anchor.kinds:
             raise broken(Rule.ROOT_ISSUED_LEAF, self.who(self.certificates[0]), f"issued by the root {root}")
 
-    def _check_within_issuer(self, path: Sequence[Certificate]) -> None:
+    def check_within_issuer(self, path: Sequence[Certificate]) -> None:
+        """The validity of each certificate is inside that of its issuer [V2G20-3000] [V2G20-3001]."""
         for position, (issued, issuer) in enumerate(itertools.pairwise(path)):
             if not profile_of(self._kind(position), self.policy.generation).within_issuer:
                 return

@@ -118,7 +118,7 @@ def issue(
         .issuer_name(name)
         .public_key(public_key)
         .serial_number(order.serial)
-        .not_valid_before(order.not_before)
+        .not_valid_before(_not_before(order, issuer))
         .not_valid_after(_not_after(order, profile, issuer))
     )
     authority = issuer.certificate if isinstance(issuer, Holder) else None
@@ -326,6 +326,12 @@ def _name(order: Order, profile: Profile) -> x509.Name:
     if profile.domain is not None:
         attributes.append(x509.NameAttribute(NameOID.DOMAIN_COMPONENT, profile.domain))
     return x509.Name(attributes)
+
+
+def _not_before(order: Order, issuer: Holder | PrivateKey) -> datetime.datetime:
+    """Return the begin, never before the begin of the issuer [V2G20-3000]: an issuer may be minutes old."""
+    begin = order.not_before
+    return max(begin, issuer.certificate.not_before) if isinstance(issuer, Holder) else begin
 
 
 def _not_after(order: Order, profile: Profile, issuer: Holder | PrivateKey) -> datetime.datetime:

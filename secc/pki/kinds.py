@@ -82,7 +82,9 @@ class Profile:
     """Extended key usages of which one is required if the extension is present."""
     must_have_purpose: bool = False
     issued_with_purpose: bool = False
-    """`purposes` are written when issuing, though certificates without them are accepted."""
+    """`purposes` are written when issuing; certificates without them need `Leniency.NO_KEY_PURPOSE`."""
+    forbidden_usage: frozenset[str] = frozenset({"cert_sign"})
+    """Bits that a leaf must not have."""
     domain: str | None = None
     """Domain component as issued."""
     domain_is_role: bool = False
@@ -225,11 +227,15 @@ _ISO2: dict[Kind, Profile] = {
 }
 
 
+_NOT_IN_ISO20 = frozenset({"cert_sign", "crl_sign", "data_encipherment", "encipher_only", "decipher_only"})
+
+
 def _of_iso20(profile: Profile, keys: frozenset[KeyType]) -> Profile:
     """Return the row with keys, size and general rules of ISO 15118-20 [V2G20-2674] [V2G20-2686]."""
     return dataclasses.replace(
         profile,
         keys=keys,
+        forbidden_usage=_NOT_IN_ISO20,
         largest=None if profile.largest is None else 1600,
         only_listed_extensions=True,
         within_issuer=not profile.root,

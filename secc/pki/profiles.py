@@ -70,6 +70,8 @@ class Leniency(enum.StrEnum):
     """ISO 15118-20: an extension that the profile does not list; never one that is critical and unknown."""
     OUTLIVES_ISSUER = "outlives_issuer"
     """ISO 15118-20, Amendment 1: valid before or after the validity of its issuer."""
+    NO_KEY_PURPOSE = "no_key_purpose"
+    """ISO 15118-20: a certificate for TLS without ExtendedKeyUsage."""
     OTHER_EVCCID = "other_evccid"
     """ISO 15118-20: the common name of a vehicle is not an EVCCID; domain component or purpose define the
     role."""
@@ -143,7 +145,8 @@ _Fact = tuple[Rule, str, Leniency | None]
 def _check_form(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
     size = len(certificate.der)
     if profile.largest is not None and size > profile.largest:
-        yield Rule.TOO_LARGE, f"{size} bytes, at most {profile.largest} [V2G2-010]", None
+        where = " [V2G2-010]" if profile.keys == {KeyType.SECP256R1} else ""
+        yield Rule.TOO_LARGE, f"{size} bytes, at most {profile.largest}{where}", None
     if certificate.version != 3:
         yield Rule.VERSION, f"version {certificate.version}, expected 3", None
     if certificate.serial <= 0 or certificate.serial.bit_length() > 160:
@@ -224,15 +227,17 @@ def _check_key_usage(certificate: Certificate, profile: Profile) -> Iterator[_Fa
         yield Rule.KEY_USAGE_MISSING, "no KeyUsage", leniency
     elif not profile.needs <= usage:
         yield Rule.KEY_USAGE, f"KeyUsage lacks {_list(profile.needs - usage)}", None
-    elif not profile.authority and "cert_sign" in usage:
-        yield Rule.KEY_USAGE, "the leaf may sign certificates", None
+    elif not profile.authority and profile.forbidden_usage & usage:
+        text = f"KeyUsage of a leaf has {_list(profile.forbidden_usage & usage)}"
+        yield Rule.KEY_USAGE, text, None
     elif usage != profile.key_usage:
         text = f"KeyUsage is {_list(usage)}, expected {_list(profile.key_usage)}"
         yield Rule.KEY_USAGE_PROFILE, text, Leniency.OTHER_KEY_USAGE
     purposes = certificate.extended_key_usage
     if purposes is None:
-        if profile.must_have_purpose:
-            yield Rule.EXTENDED_KEY_USAGE, "no ExtendedKeyUsage", None
+        if profile.must_have_purpose or profile.issued_with_purpose:
+            leniency = None if profile.must_have_purpose else Leniency.NO_KEY_PURPOSE
+            yield Rule.EXTENDED_KEY_USAGE, "no ExtendedKeyUsage", leniency
     elif profile.root:
         text = f"root with ExtendedKeyUsage {_list(purposes)}"
         yield Rule.EXTENDED_KEY_USAGE, text, Leniency.ROOT_KEY_PURPOSE
