@@ -16,7 +16,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup crate-ev demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
+.PHONY: help setup crate-ev demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer ocpp-chaos test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
   differential soak walk mutants mutants-safety memcheck sanitize wheel-aarch64 wheel-armv7 test-aarch64 sbom fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
@@ -154,6 +154,11 @@ PLUG_INS ?= 400
 
 soak: setup  ## PLUG_INS cars one after the other on a bad power line
 	SOAK=$(PLUG_INS) SOAK_SEED=$(SEED) $(PY) -m pytest -q -s tests/station/test_plc_soak.py --timeout=36000
+
+ROUNDS ?= 180
+
+ocpp-chaos: setup  ## a real station charges while its CSMS, its line, its disk or the process fails, ROUNDS times
+	$(PY) -m tests.ocpp.chaos --rounds $(ROUNDS)
 
 SECONDS_EACH ?= 600
 SEED ?= 0

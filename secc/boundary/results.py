@@ -29,12 +29,22 @@ from secc.messages.iso2 import SalesTariff
 from secc.messages.xmldsig import Signature
 from secc.pki.expiry import Expiry
 from secc.session.contract_events import Verdict
-from secc.session.grid import GridTargets
+from secc.session.grid import GridCode, GridTargets
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.session.schedules import DynamicOffer, Mobility, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
 
-__all__ = ["POWER", "RESULTS", "finished", "grid_targets", "ignored", "power_limit", "reason", "signed_power"]
+__all__ = [
+    "POWER",
+    "RESULTS",
+    "finished",
+    "grid_code",
+    "grid_targets",
+    "ignored",
+    "power_limit",
+    "reason",
+    "signed_power",
+]
 
 SIGNED_POWER = number("W", -10_000_000.0, 10_000_000.0)
 """A power, positive to the EV."""
@@ -239,6 +249,11 @@ def signed_power(method: str, value: object) -> float | None:
 def grid_targets(method: str, value: object) -> GridTargets:
     """Set-points of the grid operator; raises IntegrationError."""
     return accept(method, GRID_TARGETS, value, "targets is")
+
+
+def grid_code(method: str, value: object) -> GridCode:
+    """Rules of the grid; raises IntegrationError."""
+    return accept(method, GRID_CODE, value, "code is")
 
 
 def reason(method: str, value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from secc.boundary.controller import checked_controller
 from secc.ports import EvseController
-from secc.session.grid import GridTargets
+from secc.session.grid import GridCode, GridTargets
 from secc.session.outlet import EvseSnapshot
 
 
@@ -41,6 +41,10 @@ class ControlledStation(Protocol):
 
     def permit_discharge(self, max_power: float | None) -> None:
         """Permit energy from the EV up to this power in W; 0 forbids it, None leaves it to the settings."""
+        ...
+
+    def set_grid_code(self, code: GridCode) -> None:
+        """Change the rules of the grid in AC_DER_IEC, and ask the EV to negotiate again."""
         ...
 
     def set_grid_targets(self, targets: GridTargets) -> None:

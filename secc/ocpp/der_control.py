@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -28,7 +28,7 @@ _STATE = "der"
 class DerControls:
     """Holds the controls; `der_model` decides which one acts, `der_rules` what it means to an EV.
 
-    The rules of a session are those of its beginning: a function that is added acts from the next session on.
+    The functions of a session are those of its beginning: one that is added acts from the next session on.
     New values of a function, and set-points, reach the EV of the running session.
     """
 
@@ -48,6 +48,8 @@ class DerControls:
         self._report = report
         self._ev_watts: float | None = None
         self._targets = GridTargets()
+        self._code: GridCode | None = None
+        """The rules of the running session; None: none, or none that can change."""
         self._running = False
         """A session of AC_DER_IEC is running."""
         self._condition = 0
@@ -155,9 +157,12 @@ class DerControls:
     def code(self) -> GridCode | None:
         """Return the rules for a session that begins; None without a function: the EV must not feed."""
         self._ev_watts = None
-        self._running, self._targets = True, GridTargets()
-        self._apply()
         acting = der_model.acting(self.state.controls, self._conversation.now)
+        self._running, self._targets, self._code = True, GridTargets(), self._rules(acting)
+        self._apply()
+        return self._code
+
+    def _rules(self, acting: Mapping[str, DerControl]) -> GridCode | None:
         stored = frozenset(one.kind for one in self.state.controls)
         return der_rules.code_of(acting, stored, self._ratings, self._leave_out)
 
@@ -191,6 +196,18 @@ class DerControls:
         if targets != self._targets:
             self._targets = targets
             station.set_grid_targets(targets)
+        code = self._rules(acting)
+        if code is None or self._code is None:
+            return
+        try:
+            code = self._code.adapted(code)
+        except ValueError as error:
+            self._report(f"new values of DER controls wait for the next session: {error}")
+            self._code = None
+            return
+        if code != self._code:
+            self._code = code
+            station.set_grid_code(code)
 
     def event(self, condition: int) -> None:
         """The EV reports another GridEventCondition: an alarm, or its end at 0.

@@ -31,6 +31,8 @@ class TriggerCommands:
 
     def trigger(self, wanted: str) -> str:
         """Return Accepted, Rejected or NotImplemented; the message is sent after the answer."""
+        if wanted != "BootNotification" and not self.conversation.online:
+            return "Rejected"  # before it is accepted the station sends nothing else (OCPP B02)
         match wanted:
             case "BootNotification":
                 if self.conversation.online:

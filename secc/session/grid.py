@@ -40,6 +40,10 @@ def _ordered(low: float | None, high: float | None, low_name: str, high_name: st
         raise ValueError(f"{low_name} is {low:g}, expected at most {high_name}, {high:g}")
 
 
+def _either(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
 class DerFunction(enum.IntEnum):
     """A control function; the value is its bit in DERControlFunctions."""
 
@@ -291,6 +295,27 @@ class GridCode:
         if self.zero_current is not None:
             _ordered(high, self.zero_current.above, "over_voltage.start", "zero_current.above")
             _ordered(self.zero_current.below, low, "zero_current.below", "under_voltage.start")
+
+    def adapted(self, new: GridCode) -> GridCode:
+        """Return exactly these functions, with the values that `new` has for them; functions must not change
+        in a session.
+
+        Raises ValueError if the values contradict each other.
+        """
+        reactive = self.reactive
+        if reactive is not None and new.reactive is not None and new.reactive.function is reactive.function:
+            reactive = new.reactive
+        return dataclasses.replace(
+            self,
+            over_frequency=self.over_frequency and (new.over_frequency or self.over_frequency),
+            under_frequency=self.under_frequency and (new.under_frequency or self.under_frequency),
+            volt_watt=self.volt_watt and (new.volt_watt or self.volt_watt),
+            reactive=reactive,
+            over_voltage=self.over_voltage and (new.over_voltage or self.over_voltage),
+            under_voltage=self.under_voltage and (new.under_voltage or self.under_voltage),
+            zero_current=self.zero_current and (new.zero_current or self.zero_current),
+            dc_injection=None if self.dc_injection is None else _either(new.dc_injection, self.dc_injection),
+        )
 
     @property
     def functions(self) -> int:

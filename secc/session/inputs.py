@@ -31,6 +31,7 @@ __all__ = [
     "ControllerFault",
     "DischargePermitted",
     "EnergyTargeted",
+    "GridCodeChanged",
     "GridCodeGiven",
     "GridTargeted",
     "Input",
@@ -114,6 +115,12 @@ class GridCodeGiven(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     code: GridCode | None
+
+
+class GridCodeChanged(msgspec.Struct, frozen=True):
+    """The rules of the grid have other values: in AC_DER_IEC the EV has them with its next parameters."""
+
+    code: GridCode
 
 
 class GridTargeted(msgspec.Struct, frozen=True):
@@ -208,6 +215,7 @@ StationInput = (
     | StandbyExitRequested
     | EnergyTargeted
     | GridCodeGiven
+    | GridCodeChanged
     | GridTargeted
     | DischargePermitted
     | PowerLimited

@@ -30,9 +30,10 @@ from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
 from secc.session.battery_events import EvBattery
-from secc.session.grid import GridTargets
+from secc.session.grid import GridCode, GridTargets
 from secc.session.inputs import (
     EnergyTargeted,
+    GridCodeChanged,
     GridTargeted,
     PauseRequested,
     RenegotiationRequested,
@@ -313,6 +314,17 @@ class Station:
         """
         self.thread.check("set_power")
         self._sessions.post(EnergyTargeted(results.signed_power("set_power", power)))
+
+    def set_grid_code(self, code: GridCode) -> None:
+        """Set other rules of the grid for the session in progress, AC_DER_IEC of ISO 15118-20, and ask the EV
+        to negotiate again: it has the new values with its next charge parameters. Functions that the rules of
+        the beginning do not have come with the next session.
+
+        Raises IntegrationError for anything but an object of GridCode with finite numbers.
+        """
+        self.thread.check("set_grid_code")
+        self._sessions.post(GridCodeChanged(results.grid_code("set_grid_code", code)))
+        self._sessions.post(RenegotiationRequested())
 
     def set_grid_targets(self, targets: GridTargets) -> None:
         """Set what the grid operator asks for in the session in progress, AC_DER_IEC of ISO 15118-20:

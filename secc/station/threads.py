@@ -15,7 +15,7 @@ from typing import Protocol
 
 from secc.boundary import results
 from secc.errors import IntegrationError
-from secc.session.grid import GridTargets
+from secc.session.grid import GridCode, GridTargets
 
 __all__ = ["Answer", "LoopThread", "ThreadsafeStation"]
 
@@ -99,6 +99,7 @@ class _Callable(Protocol):
 
     def permit_discharge(self, max_power: float | None) -> None: ...
 
+    def set_grid_code(self, code: GridCode) -> None: ...
     def set_grid_targets(self, targets: GridTargets) -> None: ...
 
     def limit_power(self, max_power: float | None) -> None: ...
@@ -168,6 +169,11 @@ class ThreadsafeStation:
         """As `Station.set_power`."""
         target = results.signed_power("set_power", power)
         return self._thread.submit("set_power", lambda: self._station.set_power(target))
+
+    def set_grid_code(self, code: GridCode) -> Answer:
+        """As `Station.set_grid_code`."""
+        asked = results.grid_code("set_grid_code", code)
+        return self._thread.submit("set_grid_code", lambda: self._station.set_grid_code(asked))
 
     def set_grid_targets(self, targets: GridTargets) -> Answer:
         """As `Station.set_grid_targets`."""

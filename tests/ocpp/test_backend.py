@@ -12,7 +12,7 @@ from secc.ocpp.backend import OcppBackend
 from secc.ocpp.composite import supply_of
 from secc.ocpp.model import IdToken, Payload
 from secc.ocpp.serving import connected
-from secc.session.grid import GridTargets
+from secc.session.grid import GridCode, GridTargets
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import SimulatedAcEvse, SimulatedCable
 from tests.ocpp.support import STATION, V201, eim_config, knowing, line, station
@@ -139,6 +139,9 @@ class Deaf:
         pass
 
     def permit_discharge(self, max_power: float | None) -> None:
+        pass
+
+    def set_grid_code(self, code: GridCode) -> None:
         pass
 
     def set_grid_targets(self, targets: GridTargets) -> None:

@@ -370,6 +370,21 @@ async def test_a_message_that_is_too_long_costs_a_connection_and_no_session() ->
     assert booked.ended
 
 
+@pytest.mark.parametrize("wanted", ["StatusNotification", "Heartbeat", "MeterValues"])
+async def test_a_station_that_waits_for_its_acceptance_promises_no_message(wanted: str) -> None:
+    csms = FakeCsms(accounts())
+    csms.faults.registration = Registration.PENDING
+
+    async with csms.serving() as url, station(eim_config(url)):
+        await csms.until(lambda: csms.actions() == ["BootNotification"])
+        assert await ask(csms, "TriggerMessage", {"requestedMessage": wanted}) == {"status": "Rejected"}
+        start = {"remoteStartId": 1, "idToken": {"idToken": "CARD", "type": "ISO14443"}, "evseId": 1}
+        assert (await ask(csms, "RequestStartTransaction", start))["status"] == "Rejected"
+        again = {"requestedMessage": "BootNotification"}
+        assert await ask(csms, "TriggerMessage", again) == {"status": "Accepted"}
+        await csms.until(lambda: csms.actions() == ["BootNotification"] * 2)
+
+
 async def test_a_rejected_station_takes_no_commands() -> None:
     csms = FakeCsms(accounts())
     csms.faults.registration = Registration.REJECTED

@@ -201,7 +201,7 @@ async def test_a_wrong_station_fails_the_case(
     monkeypatch: pytest.MonkeyPatch, case: str, patch: Patch
 ) -> None:
     patch(monkeypatch)
-    found = await results([CASES[case]], patience=2.0)
+    found = await results([CASES[case]], patience=1.0)
     assert found[case].outcome is CsmsCaseVerdict.FAILED, found[case]
 
 

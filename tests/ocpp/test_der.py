@@ -103,6 +103,29 @@ async def test_controls_reach_the_ev_in_its_parameters_and_in_its_loop() -> None
     assert needs["chargingNeeds"]["v2xChargingParameters"]["maxDischargePower"] > 0
 
 
+async def test_new_values_of_a_function_reach_the_ev_in_its_session_and_a_new_function_does_not() -> None:
+    def slopes() -> list[int]:
+        sent = at.sent(der.ACChargeParameterDiscoveryRes)
+        controls = [one.ac_cpd_res_energy_transfer_mode.der_control for one in sent]
+        found = [one.active_power_support.over_frequency_watt.slope for one in controls]
+        return [round(one.value * 10.0**one.exponent) for one in found]
+
+    plan = dataclasses.replace(PLAN, control=ControlMode.SCHEDULED)
+    async with place() as at:
+        await set_control(at, DROOP)
+        async with feeding(at, plan):
+            await at.until(lambda: slopes()[-1] == 40)
+            steeper = {**DROOP["freqDroop"], "overDroop": 0.02}
+            assert (await set_control(at, {**DROOP, "freqDroop": steeper}))["status"] == "Accepted"
+            await at.until(lambda: slopes()[-1] == 100)
+            count = len(slopes())
+            assert (await set_control(at, {**VOLT_VAR, "controlId": "v"}))["status"] == "Accepted"
+            at.backend.der.observe()
+            assert len(slopes()) == count
+    control = at.sent(der.ACChargeParameterDiscoveryRes)[-1].ac_cpd_res_energy_transfer_mode.der_control
+    assert control.reactive_power_support is None
+
+
 async def test_without_a_control_the_ev_may_not_feed_the_grid() -> None:
     async with place() as at, feeding(at):
         assert last(at, "evse_maximum_discharge_power") == 0.0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from secc.errors import ConfigError, IntegrationError
-from secc.session.grid import GridTargets
+from secc.session.grid import GridCode, GridTargets
 from secc.station.plc import PlcStation, ThreadsafePlcStation
 from secc.station.station import Station
 from secc.station.threads import ThreadsafeStation
@@ -31,6 +31,7 @@ CALLS: dict[str, tuple[object, ...]] = {
     "leave_standby": (),
     "set_power": (-5000.0,),
     "permit_discharge": (5000.0,),
+    "set_grid_code": (GridCode(),),
     "set_grid_targets": (GridTargets(),),
     "limit_power": (5000.0,),
     "withdraw_authorization": (),

@@ -14,7 +14,7 @@ import msgspec
 from secc.messages import iso20_ac_der_iec as m
 from secc.session.context import Context
 from secc.session.grid import GridTargets
-from secc.session.inputs import GridCodeGiven, GridTargeted
+from secc.session.inputs import GridCodeChanged, GridCodeGiven, GridTargeted
 from secc.session.iso20 import discharge, numbers
 from secc.session.iso20.side import side
 from secc.session.outputs import AskGridCode, GridEventSeen, NoticeKind, SetReactivePower
@@ -39,6 +39,26 @@ def given(session: Context, event: GridCodeGiven) -> None:
         session.notice(NoticeKind.STALE, f"grid rules for {event.ticket}")
         return
     room.grid = msgspec.structs.replace(room.grid, code=event.code)
+
+
+def changed(session: Context, event: GridCodeChanged) -> None:
+    """The rules have other values: they are in the next charge parameters. The functions stay those of the
+    services, which are fixed in a session."""
+    room = side(session)
+    offer = room.offer
+    if not room.der:
+        session.notice(NoticeKind.IGNORED, "rules of the grid outside AC_DER_IEC")
+    elif offer is None:
+        room.grid = msgspec.structs.replace(room.grid, code=event.code)
+    elif offer.grid is None:
+        session.notice(NoticeKind.IGNORED, "rules of the grid in a session that has begun without")
+    else:
+        try:
+            code = offer.grid.adapted(event.code)
+        except ValueError as error:
+            session.notice(NoticeKind.IGNORED, f"rules of the grid: {error}")
+        else:
+            room.offer = msgspec.structs.replace(offer, grid=code)
 
 
 def targeted(session: Context, event: GridTargeted) -> None:

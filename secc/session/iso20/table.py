@@ -53,6 +53,7 @@ from secc.session.inputs import (
     ContactorReported,
     DischargePermitted,
     EnergyTargeted,
+    GridCodeChanged,
     GridCodeGiven,
     GridTargeted,
     PauseRequested,
@@ -335,6 +336,7 @@ _MORE: dict[Key, Anywhere] = {
     EnergyTargeted: Anywhere(dc_loop.target_changed, "INV-07"),
     GridCodeGiven: Anywhere(grid_rules.given, "V2G20-3190 INV-20"),
     GridTargeted: Anywhere(grid_rules.targeted, "INV-07"),
+    GridCodeChanged: Anywhere(grid_rules.changed, "V2G20-3190"),
 }
 
 _LARGE = (

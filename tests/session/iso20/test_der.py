@@ -11,10 +11,17 @@ from secc import exi
 from secc.messages import iso20_ac_der_iec as der
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import Processing, RationalNumber
-from secc.session.grid import GridCode, GridTargets
-from secc.session.inputs import EnergyTargeted, GridCodeGiven, GridTargeted
+from secc.session.grid import GridCode, GridTargets, GridVoltWatt
+from secc.session.inputs import (
+    EnergyTargeted,
+    GridCodeChanged,
+    GridCodeGiven,
+    GridTargeted,
+    RenegotiationRequested,
+)
 from secc.session.iso20 import grid_messages
 from secc.session.iso20.refusals_der import PAIRS_DER
+from secc.session.iso20.side import side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.iso20.table_der import ISO20_DER, RULES_DER
 from secc.session.outlet import ControlPilot
@@ -372,3 +379,73 @@ def test_more_reactive_power_offered_beside_the_loop_counts_with_the_choice() ->
     assert code(bench.beside(r.renegotiate(r.profile()))) == "OK"
     bench.ask(d.loop())
     assert reactive(bench) == [1000.0, 3000.0]
+
+
+# --- rules that change in a session ------------------------------------------------------------------------
+
+LATER = dataclasses.replace(CODE, volt_watt=GridVoltWatt(start=245.0, stop=255.0))
+
+
+def rules_after(bench: DerBench) -> der.DERControl:
+    """What the EV has when it negotiates again."""
+    bench.feed(RenegotiationRequested())
+    bench.ask(d.loop())
+    bench.ask(r.renegotiate())
+    return parameters_of(bench.ask(d.parameters())).der_control
+
+
+@pytest.mark.req("V2G20-1046", "V2G20-3190")
+def test_other_values_of_the_rules_are_in_the_next_charge_parameters() -> None:
+    bench = DerBench().to_loop()
+    bench.feed(GridCodeChanged(dataclasses.replace(LATER, q_setpoint=False, dc_injection=0.2)))
+    found = rules_after(bench)
+    assert found.active_power_support is not None
+    assert found.active_power_support.volt_watt is not None
+    assert number(found.active_power_support.volt_watt.u_start) == 245
+    assert number(found.maximum_level_dc_injection) == 0.2
+    assert found.reactive_power_support is not None
+    offer = side(bench.session).offer
+    assert offer is not None
+    assert offer.grid is not None
+    assert offer.grid.functions == CODE.functions
+
+
+def test_a_function_that_the_session_does_not_have_stays_away() -> None:
+    few = GridCode(volt_watt=CODE.volt_watt)
+    bench = DerBench(code=few).to_loop()
+    bench.feed(GridCodeChanged(LATER))
+    found = rules_after(bench)
+    assert found.reactive_power_support is None
+    assert found.active_power_support is not None
+    assert found.active_power_support.over_frequency_watt is None
+
+
+@pytest.mark.parametrize(
+    ("code", "change", "why"),
+    [
+        (None, LATER, "begun without"),
+        (
+            dataclasses.replace(CODE, zero_current=None),
+            GridCode(volt_watt=GridVoltWatt(start=250.0, stop=300.0)),
+            "over_voltage.start",
+        ),
+    ],
+)
+def test_rules_that_cannot_be_changed_are_noted(code: GridCode | None, change: GridCode, why: str) -> None:
+    bench = DerBench(code=code).to_loop()
+    (notice,) = bench.feed(GridCodeChanged(change))
+    assert isinstance(notice, Notice)
+    assert why in notice.text
+
+
+def test_rules_that_come_before_the_services_are_offered_with_them() -> None:
+    bench = DerBench().to_authorization()
+    bench.feed(GridCodeChanged(LATER))
+    assert side(bench.session).grid.code == LATER
+
+
+def test_rules_outside_of_the_service_are_noted() -> None:
+    bench = r.Bench20(r.AC).to_first_loop_ac()
+    (notice,) = bench.feed(GridCodeChanged(LATER))
+    assert isinstance(notice, Notice)
+    assert "outside AC_DER_IEC" in notice.text
