@@ -64,7 +64,7 @@ def test_every_attack_test_of_the_session_is_in_the_list_or_is_no_trick() -> Non
     assert unnamed == {
         "test_a_refusal_of_the_back_end_is_recorded_once",
         "test_no_contract_is_refused_in_silence",
-        "test_a_root_that_the_car_has_not_named_is_told",
+        "test_a_root_that_the_car_has_not_named_is_reported",
         "test_a_receipt_of_a_centrally_validated_contract_is_kept",
         "test_a_root_that_is_not_known_is_never_granted_by_the_chain_alone",
         "test_an_answer_that_does_not_verify",

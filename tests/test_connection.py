@@ -129,7 +129,7 @@ def test_written_bytes_are_the_framed_document_of_the_message() -> None:
     assert write.data == frame(exi.APP_PROTOCOL.encode(write.message))
 
 
-def test_decoded_messages_are_told_for_the_record() -> None:
+def test_decoded_messages_are_reported_for_the_record() -> None:
     wire = Wire()
     wire.data(HANDSHAKE)
     assert wire.outputs[0] == Heard(SupportedAppProtocolReq(app_protocol=(ISO2,)))
@@ -257,7 +257,7 @@ def test_protocol_is_what_the_ev_ranks_highest_of_what_is_offered_here(
         assert wire.connection.session.dialect.name == chosen
 
 
-def test_each_protocol_is_decoded_by_its_own_grammar() -> None:
+def test_each_protocol_is_decoded_by_its_grammar() -> None:
     din_setup = frame(exi.codec("din").encode(d.message(b"\0", d.session_setup())))
     iso_setup = packed(r.session_setup(), b"\0")
     spoken = [(DIN_FIRST, din_setup), (ISO_FIRST, iso_setup)]

@@ -63,7 +63,7 @@ def test_errors_survive_pickling() -> None:
     assert (error.kind, error.bit_offset, error.path) == ("limit", 5, "a/b")
 
 
-def test_a_certificate_error_can_have_a_code_of_its_own() -> None:
+def test_a_certificate_error_can_have_a_separate_code() -> None:
     expired = ChainError("expired", certificate="CN=x", response_code="FAILED_CertificateExpired")
     assert expired.response_code == "FAILED_CertificateExpired"
     assert ChainError("other").response_code == "FAILED_CertChainError"

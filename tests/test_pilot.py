@@ -40,7 +40,7 @@ def test_an_ev_that_matches_again_changes_nothing_at_the_pilot() -> None:
     assert bench.sequence.state is PilotState.CONNECTED
 
 
-def test_a_link_that_is_told_again_while_basic_charging_begins_reaches_the_station_once() -> None:
+def test_a_link_that_is_reported_again_while_basic_charging_begins_reaches_the_station_once() -> None:
     bench = Bench()
     bench.connect()
     bench.put(p.BasicWanted())
@@ -266,7 +266,7 @@ def paused() -> Bench:
     return bench
 
 
-def test_a_bouncing_pilot_wakes_nobody() -> None:
+def test_a_bouncing_pilot_wakes_no_ev() -> None:
     bench = paused()
     bench.wait(10.0)
     bench.see(ControlPilot.C)
@@ -347,7 +347,7 @@ def test_unplugging_and_pilot_errors_end_everything(pilot: ControlPilot) -> None
     assert isinstance(told[0], p.StationLink)
 
 
-def test_our_own_step_to_f_is_no_error_of_the_cable() -> None:
+def test_a_step_to_f_by_the_station_is_no_error_of_the_cable() -> None:
     bench = Bench()
     bench.put(p.InitTimeout())
     bench.see(ControlPilot.F)

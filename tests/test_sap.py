@@ -26,7 +26,7 @@ def offer(*entries: AppProtocol) -> SupportedAppProtocolReq:
 
 
 @pytest.mark.req("V2G2-169")
-def test_the_only_supported_entry_is_chosen_whatever_its_rank() -> None:
+def test_the_only_supported_entry_is_chosen_at_any_rank() -> None:
     answer, protocol = choose(offer(entry(DIN_NAME, 2, 0, 0, 1), entry(ISO2_NAME, 2, 0, 10, 5)), (ISO2,))
     assert answer.response_code is ResponseCode.OK_SUCCESSFUL_NEGOTIATION
     assert answer.schema_id == 10
@@ -66,7 +66,7 @@ def test_another_minor_version_is_a_deviation() -> None:
 @pytest.mark.parametrize(
     "only", [entry(DIN_NAME, 2, 0, 1, 1), entry(ISO2_NAME, 1, 0, 1, 1), entry("urn:private", 2, 0, 1, 1)]
 )
-def test_nothing_in_common_is_told(only: AppProtocol) -> None:
+def test_nothing_in_common_is_reported(only: AppProtocol) -> None:
     answer, protocol = choose(offer(only), (ISO2,))
     assert answer.response_code is ResponseCode.FAILED_NO_NEGOTIATION
     assert answer.schema_id is None

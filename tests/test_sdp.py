@@ -168,7 +168,7 @@ def test_a_source_that_cannot_be_the_ev_is_ignored(source: Source, verdict: SdpV
     assert station.counts == {verdict: 1}
 
 
-def test_our_own_response_is_not_taken_for_a_foreign_one() -> None:
+def test_a_response_of_the_station_is_not_taken_for_a_foreign_one() -> None:
     station = responder()
     station.handle(PLAIN_ANSWER, Source(STATION, 15118, 3), 0.0)
     assert station.counts == {SdpVerdict.MALFORMED: 1}

@@ -122,7 +122,7 @@ def test_other_types_are_skipped_beside_accepted_ones(payload_type: int) -> None
     assert assembler.ignored == 1
 
 
-def test_accepted_types_have_a_limit_of_their_own() -> None:
+def test_accepted_types_have_a_separate_limit() -> None:
     assembler = FrameAssembler(max_payload=100, more=(0x8002,), max_more=200)
     assert assembler.feed(frame(bytes(200), 0x8002)) == (V2gtpFrame(0x8002, bytes(200)),)
     for payload_type, length, limit in ((0x8002, 201, 200), (0x8001, 101, 100), (0x8003, 101, 100)):

@@ -84,7 +84,7 @@ def test_only_passes_are_good_and_nothing_is_not(verdicts: tuple[BenchVerdict, .
     assert report(*verdicts).good is good
 
 
-def test_a_timer_that_differs_from_the_standard_is_told() -> None:
+def test_a_timer_that_differs_from_the_standard_is_reported() -> None:
     lines = reports.station_lines(report(BenchVerdict.PASS, timers=BenchTimers(sequence=2.0)))
     assert (
         "timers      sequence 2 s (standard: 60 s): their standard values are not tested by this run" in lines
@@ -100,7 +100,7 @@ def test_the_table_has_a_line_for_each_group() -> None:
     ]
 
 
-def test_junit_tells_failures_errors_and_skips() -> None:
+def test_junit_shows_failures_errors_and_skips() -> None:
     root = ElementTree.fromstring(reports.junit(MIXED))
     suites = {suite.get("name"): suite for suite in root}
     assert [suites["SDP"].get(name) for name in ("tests", "failures", "errors", "skipped")] == [
@@ -171,7 +171,7 @@ def test_the_list_of_the_standard_is_complete() -> None:
     assert {one.group for one in ALL} <= set(GROUPS)
 
 
-def test_every_case_says_what_is_done_and_what_has_to_come() -> None:
+def test_every_case_says_what_is_done_and_what_must_come() -> None:
     for one in ALL:
         assert one.title
         assert one.expect

@@ -84,7 +84,7 @@ def test_a_long_log_keeps_its_beginning_and_its_end() -> None:
     assert log[40].text == "... 420 more lines ..."
 
 
-def test_a_station_that_is_not_found_is_not_looked_for_for_ever() -> None:
+def test_a_station_that_is_not_found_is_not_looked_for_without_end() -> None:
     lost = raising(Inconclusive("no station answered discovery in 1 s"))
     report = examined(*(case(f"c{number}", lost) for number in range(6)), case("last", good))
     assert report.outcomes[3].reason == "no station answered discovery in 1 s"

@@ -172,12 +172,12 @@ def test_a_misspelt_optional_method_is_refused_and_the_nearest_one_named(slip: s
         examine(BACKEND, backend)
 
 
-def test_a_misspelling_of_a_long_name_is_found_whatever_its_shape() -> None:
+def test_a_misspelling_of_a_long_name_is_found_in_any_shape() -> None:
     with pytest.raises(ConfigError, match="the nearest is authorize_contract"):
         examine(BACKEND, without("_", GrantingBackend, authorise_contract=immediate))
 
 
-def test_methods_of_an_integrators_own_are_no_misspellings() -> None:
+def test_further_methods_of_an_integrator_are_no_misspellings() -> None:
     own = ("change", "charge", "services", "present", "judge", "set_fault", "close", "_authorise_contract")
     assert examine(BACKEND, without("_", GrantingBackend, **dict.fromkeys(own, immediate))) == set()
     assert examine(CONTROLLER, without("_", **dict.fromkeys(own, immediate))) == set()

@@ -286,7 +286,7 @@ def test_schedules_that_no_ev_could_get_are_refused(fields: dict[str, object], n
     assert str(caught.value).startswith(f"schedules: {names}")
 
 
-def test_a_list_of_steps_becomes_a_tuple_that_nobody_changes() -> None:
+def test_a_list_of_steps_becomes_a_tuple_that_cannot_be_changed() -> None:
     steps = [PowerStep(0, 11_000)]
     found = values.accept("schedules", results.OFFER, offer(steps=steps))
     steps.clear()

@@ -98,7 +98,7 @@ def test_an_argument_of_another_type_is_refused_when_the_station_is_made(argumen
         Station(config(), RecordingOutlet(), GrantingBackend(), **arguments)
 
 
-def test_a_callback_that_would_have_to_be_awaited_is_refused() -> None:
+def test_a_callback_that_would_need_to_be_awaited_is_refused() -> None:
     async def report(record: object) -> None: ...
 
     with pytest.raises(ConfigError, match=r"^reporter is async def reporter\(record"):

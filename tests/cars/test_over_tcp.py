@@ -112,7 +112,7 @@ async def test_a_recorded_car_ends_as_it_chose(file: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("recording", [ac_session(), dc_session(), din_session()], ids=["ac", "dc", "din"])
-async def test_a_recording_of_our_own_ends_as_its_car_chose(recording: Recording) -> None:
+async def test_a_simulated_recording_ends_as_its_car_chose(recording: Recording) -> None:
     codes, ends = await drive(recording)
     assert [code for code in codes if code is None or not code.startswith("OK")] == []
     assert ends[0].reason is EndReason.TERMINATED

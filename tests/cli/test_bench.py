@@ -46,12 +46,14 @@ def test_the_list_shows_every_case_with_what_is_done(capsys: pytest.CaptureFixtu
         (["--declare", "tea"], "unknown: tea"),
     ],
 )
-def test_misuse_is_told(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_misuse_is_reported(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_deaf_station_ends_in_time_and_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_station_that_does_not_listen_ends_in_time_and_is_no_pass(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     quick = ["--timer", "reach=0.3", "--timer", "discovery=0.1", "--sdp-port", "9"]
     assert main(["bench", *quick, "--only", "*SDP_001", "--only", "*SessionSetup_00*"]) == 1
     text = capsys.readouterr().out

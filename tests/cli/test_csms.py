@@ -81,7 +81,7 @@ def test_it_takes_stations_prints_what_comes_and_sends_commands(capsys: pytest.C
     assert f"{STATION} > BootNotification" in out
 
 
-def test_nobody_to_ask_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_responder_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["csms", "--control-port", str(free_port()), "ask", "stations"]) == 1
     assert "no answer from" in capsys.readouterr().err
 

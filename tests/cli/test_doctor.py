@@ -58,7 +58,7 @@ def test_a_good_station_has_nothing_in_its_way(tmp_path: Path, capsys: pytest.Ca
         ),
     ],
 )
-def test_a_dc_outlet_is_told_which_cars_it_turns_away(
+def test_a_dc_outlet_learns_which_cars_it_turns_away(
     text: str, grade: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, grades = findings(tmp_path, text, capsys)
@@ -125,7 +125,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(("days_before_the_end", "grade"), [(40, "ok"), (20, "note")])
-def test_a_certificate_that_ends_soon_is_told(
+def test_a_certificate_that_ends_soon_is_reported(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -183,7 +183,7 @@ def test_a_taken_port_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert grades["port"] == "bad"
 
 
-def test_whoever_holds_a_port_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_process_that_holds_a_port_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as taken:
         taken.bind(("::1", 0))
         taken.listen()

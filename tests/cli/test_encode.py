@@ -97,7 +97,7 @@ def test_an_error_of_the_text_has_file_line_and_column(
     assert "line 2, column 7: not XML: mismatched tag" in capsys.readouterr().err
 
 
-def test_a_body_without_its_envelope_is_told_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_body_without_its_envelope_names_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     for text in ('{"SessionStopReq": {"ChargingSession": "Terminate"}}', '{"Body": {}}'):
         assert main(["encode", text]) == 1
         assert "is its body" in capsys.readouterr().err

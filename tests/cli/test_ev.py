@@ -14,7 +14,7 @@ from tests.support.tls13 import OLD, PKI20
 QUICK = ["--pace", "0.02", "--loops", "3", "--patience", "8"]
 
 
-def test_nobody_there_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_absent_station_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ev", "--host", "::1", "--port", "9", "--ac"]) == 1
     assert "failed" in capsys.readouterr().out
 
@@ -59,7 +59,7 @@ def test_what_din_does_not_have_is_misuse(more: str, capsys: pytest.CaptureFixtu
     assert "only DC, without TLS" in capsys.readouterr().err
 
 
-def test_a_session_as_json_by_a_process_of_its_own() -> None:
+def test_a_session_as_json_by_a_separate_process() -> None:
     with serving("--sim", "dc") as (_, port):
         command = [sys.executable, "-m", "secc", "ev", "--host", "::1", "--port", str(port), "--dc", "--json"]
         done = subprocess.run([*command, *QUICK], capture_output=True, text=True, check=False)

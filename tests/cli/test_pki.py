@@ -245,7 +245,7 @@ def test_revoke_and_publish(lab: Path, request_file: Path, capsys: Output) -> No
     assert "(leaf_revoked)" in capsys.readouterr().err
 
 
-def test_a_sub_ca_under_a_root_of_somebody_else(
+def test_a_sub_ca_under_a_root_of_another_party(
     lab: Path, tmp_path: Path, request_file: Path, capsys: Output
 ) -> None:
     own = tmp_path / "own"

@@ -105,7 +105,7 @@ def test_a_signal_in_mid_charge_switches_off_first() -> None:
     assert "link lost, the station stops" in lines[over]
 
 
-def test_an_own_controller_and_back_end_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_custom_controller_and_back_end_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.py").write_text(
         "from secc.sim import SimulatedAcEvse, SimulatedBackend\n"
         "class Outlet(SimulatedAcEvse):\n"

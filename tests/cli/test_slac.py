@@ -51,7 +51,7 @@ def test_a_capture_without_measurements_says_so(tmp_path: Path) -> None:
     assert main(["slac", str(tmp_path / "empty.pcap")]) == 1
 
 
-def test_misuse_is_told(tmp_path: Path, capture: str) -> None:
+def test_misuse_is_reported(tmp_path: Path, capture: str) -> None:
     (tmp_path / "text").write_text("no capture")
     assert main(["slac"]) == 2
     assert main(["slac", capture, "--interface", "lo"]) == 2
@@ -79,7 +79,7 @@ class Wire:
         raise AssertionError
 
 
-def test_an_interface_is_listened_to_for_as_long_as_told(
+def test_an_interface_is_listened_to_for_as_long_as_configured(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slac, "RawModem", Wire)

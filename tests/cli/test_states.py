@@ -95,7 +95,7 @@ def test_the_rows_of_side_streams_are_shown(capsys: pytest.CaptureFixture[str]) 
     assert "on MeteringConfirmationReq" in capsys.readouterr().out
 
 
-def test_iso_20_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_iso_20_has_a_separate_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["states", "--protocol", "iso15118-20", "DCChargeLoopReq"]) == 0
     text = capsys.readouterr().out
     heads = [line.split(":")[0] for line in text.splitlines() if line.startswith("WAIT_")]

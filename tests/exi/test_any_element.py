@@ -77,7 +77,7 @@ def charge_service() -> iso2.ChargeService:
     )
 
 
-def test_an_element_of_a_type_that_extends_its_own_names_it() -> None:
+def test_an_element_of_a_type_that_extends_another_names_it() -> None:
     service = charge_service()
     response = iso2.ServiceDiscoveryRes(
         response_code=iso2.ResponseCode.OK,

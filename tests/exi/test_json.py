@@ -33,7 +33,7 @@ def test_text_may_be_indented() -> None:
     assert exi.ISO2.from_json(exi.ISO2.to_json(STOP, indent=2).encode()) == STOP
 
 
-def test_base64_and_hex_values_are_told_apart() -> None:
+def test_base64_and_hex_values_are_kept_apart() -> None:
     form = exi.ISO2.json_form
     request = iso2.AuthorizationReq(id="a", gen_challenge=b"\xff\xfe")
     assert form.from_value("AuthorizationReq", request) == {
@@ -62,7 +62,7 @@ def test_a_single_entry_of_a_list_may_stand_without_its_array() -> None:
 
 
 @pytest.mark.parametrize(("name", "vector"), [pytest.param(s, v, id=f"{s}-{v['name']}") for s, v in own()])
-def test_own_vector_as_json_goes_there_and_back(name: str, vector: dict[str, Any]) -> None:
+def test_project_vector_as_json_goes_there_and_back(name: str, vector: dict[str, Any]) -> None:
     form = codec(name).json_form
     assert form.from_value(*form.to_value(vector["json"])) == vector["json"]
 

@@ -60,7 +60,7 @@ def test_an_empty_body_is_written_and_an_absent_signature_is_not(structure: Stru
     assert structure.empty(slot_of(structure, iso2.MessageHeader, "signature")) is None
 
 
-def test_a_missing_field_is_told_with_the_type(structure: Structure) -> None:
+def test_a_missing_field_is_reported_with_the_type(structure: Structure) -> None:
     (found,) = [t for t in structure.types if t.cls is iso2.SessionSetupReq]
     with pytest.raises(EncodeError, match="SessionSetupReqType: Missing required argument 'evcc_id'"):
         found.make({}, "SessionSetupReq")

@@ -101,7 +101,7 @@ def test_the_signed_emaid_uses_the_relaxed_grammar() -> None:
 
 @pytest.mark.req("V2G2-099", "V2G2-600")
 @pytest.mark.parametrize(("name", "vector"), [pytest.param(s, v, id=f"{s}-{v['name']}") for s, v in own()])
-def test_own_vector_is_read_and_written_as_an_independent_processor_does(
+def test_project_vector_is_read_and_written_as_an_independent_processor_does(
     name: str, vector: dict[str, Any]
 ) -> None:
     data, fragment = bytes.fromhex(vector["hex"]), vector["kind"] == "fragment"

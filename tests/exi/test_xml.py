@@ -56,7 +56,7 @@ def test_ordered_content_keeps_its_order() -> None:
     assert form.from_xml(form.to_xml("KeyInfo", value)) == ("KeyInfo", value)
 
 
-def test_own_vectors_survive_the_way_through_xml() -> None:
+def test_project_vectors_survive_the_way_through_xml() -> None:
     for schema, vector in own():
         codec = exi.codec(schema)
         octets = bytes.fromhex(vector["hex"])

@@ -78,7 +78,7 @@ def test_a_schema_of_a_user_has_the_grammars_that_exificient_makes_of_it() -> No
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("schema", schema_sets())
-def test_exificient_makes_our_grammars_of_the_schemas_we_export(schema: str) -> None:
+def test_exificient_makes_the_same_grammars_of_the_exported_schemas(schema: str) -> None:
     assert compare_many.compare_exported(schema, 50, 2026) == (50, [])
 
 

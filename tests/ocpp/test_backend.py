@@ -154,7 +154,9 @@ class Deaf:
         pass
 
 
-async def test_a_defect_of_ours_costs_a_connection_and_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_of_the_station_costs_a_connection_and_no_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     csms = knowing("FREE")
     broken = [1]
 
@@ -180,7 +182,7 @@ async def test_a_defect_of_ours_costs_a_connection_and_no_message(monkeypatch: p
     assert booked.repeats == 1
 
 
-async def test_a_defect_while_looking_is_told_once_and_the_looking_goes_on() -> None:
+async def test_a_defect_while_looking_is_reported_once_and_the_looking_goes_on() -> None:
     class Tired(Deaf):
         calls = 0
 

@@ -194,7 +194,9 @@ async def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_ou
 
 
 @pytest.mark.parametrize("version", BOTH)
-async def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(version: OcppVersion) -> None:
+async def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_again(
+    version: OcppVersion,
+) -> None:
     async with talk(version, "FREE", free_token="FREE") as (csms, running):
         charging = asyncio.create_task(running.charge(loops=60))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
@@ -406,7 +408,7 @@ async def test_a_rejected_station_takes_no_commands() -> None:
         },
     ],
 )
-async def test_what_only_2_1_has_is_rejected_in_its_words(change: Payload) -> None:
+async def test_what_only_2_1_has_is_rejected_with_its_error(change: Payload) -> None:
     body = profile(V201, 1000.0)
     body["chargingProfile"] |= change
     csms = knowing(version=OcppVersion.V21)

@@ -26,7 +26,7 @@ LATER = {one.id for one in (*cases21.CASES, *cases21_der.CASES)}
 """Cases of 2.1 alone; see `test_conformance21`."""
 
 
-def test_every_case_has_an_id_of_its_own() -> None:
+def test_every_case_has_another_id() -> None:
     for version in VERSIONS:
         ids = [case.id for case in CATALOGUE[version]]
         assert len(set(ids)) == len(ids)

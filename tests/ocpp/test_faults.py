@@ -181,7 +181,7 @@ async def test_the_clock_of_the_csms_is_followed_where_it_is_wanted(*, follow: b
     assert any("clock of the CSMS differs by +3600 s" in text for text in told)
 
 
-async def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
+async def test_nothing_is_reported_before_the_csms_has_accepted_the_station() -> None:
     csms = knowing("FREE")
     csms.faults.registration = Registration.PENDING
 
@@ -289,7 +289,7 @@ async def test_a_token_that_is_refused_afterwards_ends_the_charge(version: OcppV
 
 
 @pytest.mark.timeout(120)
-async def test_a_station_that_is_killed_tells_the_rest_when_it_runs_again(tmp_path: Path) -> None:
+async def test_a_station_that_is_killed_reports_the_rest_when_it_runs_again(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text(
         'evse_id = "ZZ*000*E0"\n[ocpp]\nsecurity_profile = 0\nfree_token = "FREE"\nstore = "store"\n'
         "reconnect_first = 0.05\nreconnect_longest = 0.2\nlook_interval = 0.05\nmeter_interval = 0.1\n"

@@ -188,7 +188,7 @@ def test_a_signature_of_nonsense_is_refused(maker: Maker, tmp_path: Path) -> Non
         verify_image(image, b"nonsense", "nonsense")
 
 
-async def test_firmware_of_1_6_reports_in_the_words_of_1_6(tmp_path: Path) -> None:
+async def test_firmware_of_1_6_reports_with_the_values_of_1_6(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"new firmware")
     csms = knowing(version=V16)
     installer = Installer(tmp_path / "image")

@@ -126,7 +126,7 @@ async def test_a_1_6_system_without_the_extension_gets_the_emaid_as_a_tag(
     ]
 
 
-async def test_without_a_contract_in_the_pool_the_car_is_told_so(certificates: Certificates) -> None:
+async def test_without_a_contract_in_the_pool_the_car_learns_that(certificates: Certificates) -> None:
     csms = FakeCsms(accounts())
     result, _ = await play(certificates, csms, new=True)
     assert "CertificateInstallationRes: FAILED_NoCertificateAvailable" in result.error

@@ -64,7 +64,7 @@ def test_the_highest_stack_level_counts() -> None:
     assert at(low, high) == 9000.0
 
 
-def test_a_higher_level_that_says_nothing_now_leaves_the_word_to_the_lower() -> None:
+def test_a_higher_level_that_says_nothing_now_leaves_the_decision_to_the_lower() -> None:
     low, high = profile((0, 5000.0)), profile((0, 9000.0), id=2, stack=3, duration=50)
     assert at(low, high) == 5000.0
     assert at(low, high, time=NOW - 60.0) == 9000.0

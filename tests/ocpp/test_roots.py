@@ -71,7 +71,7 @@ async def test_an_installed_root_is_trusted_until_it_is_deleted(
         assert told == {"status": "NotFound"}
 
 
-async def test_the_own_chain_is_listed_with_the_leaf_first(certificates: Certificates) -> None:
+async def test_the_stations_chain_is_listed_with_the_leaf_first(certificates: Certificates) -> None:
     csms = FakeCsms(accounts())
 
     async with line(csms, functools.partial(pnc_config, certificates)):

@@ -88,7 +88,7 @@ async def test_a_call_that_fails_says_why(answer: object, code: str) -> None:
     assert caught.value.code == code
 
 
-async def test_a_call_of_ours_that_breaks_its_schema_is_never_sent() -> None:
+async def test_a_call_of_the_station_that_breaks_its_schema_is_never_sent() -> None:
     caller, _, said = pair(refuse)
     with pytest.raises(CallFailed):
         await caller.call("Reset", {"type": "Sideways"}, patience=1.0)
@@ -108,7 +108,7 @@ async def test_no_answer_in_time_and_a_late_one_changes_nothing() -> None:
     assert await caller.call("Heartbeat", {}, patience=1.0) == TIME
 
 
-async def test_who_waits_is_told_when_the_connection_goes() -> None:
+async def test_a_waiting_call_fails_when_the_connection_is_lost() -> None:
     async def handle(action: str, payload: Payload) -> Payload:
         await asyncio.Event().wait()
         return {}

@@ -79,7 +79,7 @@ async def test_the_certificate_for_cars_is_renewed_when_the_csms_wants_it(
 
 
 @pytest.mark.parametrize("version", BOTH)
-async def test_a_certificate_nobody_has_asked_for_is_rejected_and_reported(
+async def test_a_certificate_that_was_not_requested_is_rejected_and_reported(
     own: Certificates, version: OcppVersion
 ) -> None:
     chain = own.pki[Kind.SECC_LEAF].certificate.pem.decode()

@@ -152,7 +152,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None
     assert len(kept) == 1
 
 
-def test_a_file_that_somebody_else_holds_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_another_process_holds_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "station.db").mkdir()
     try:
         Store(tmp_path / "station.db")

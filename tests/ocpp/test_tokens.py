@@ -34,14 +34,14 @@ async def test_a_card_waits_for_a_car_as_long_as_is_set() -> None:
                 await running.backend.authorize_external("")
 
 
-async def test_who_wanted_an_outlet_that_somebody_else_has_got_comes_too_late() -> None:
+async def test_who_wanted_an_outlet_that_another_has_comes_too_late() -> None:
     async with line(knowing("FREE"), free_token="FREE") as running:
         running.backend.present(IdToken("CARD"))
         assert await running.backend.authorize_external("")
         assert running.backend.tokens.waiting == []
 
 
-async def test_a_remote_start_brings_its_own_profile() -> None:
+async def test_a_remote_start_brings_its_profile() -> None:
     csms = knowing("CARD", version=V201)
     schedule = {
         "id": 1,
@@ -74,7 +74,7 @@ async def test_a_remote_start_brings_its_own_profile() -> None:
         assert running.backend.limits.profiles == ()
 
 
-async def test_a_remote_start_of_1_6_brings_its_own_profile() -> None:
+async def test_a_remote_start_of_1_6_brings_its_profile() -> None:
     csms = knowing("CARD", version=V16)
     schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}]}
     profile = {

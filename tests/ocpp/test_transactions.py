@@ -150,7 +150,7 @@ def test_a_silent_meter_leaves_the_last_reading_of_the_transaction() -> None:
     assert event.reading.energy == 1000
 
 
-def test_without_a_transaction_nothing_is_told() -> None:
+def test_without_a_transaction_nothing_is_reported() -> None:
     transactions = Transactions(interval=1.0)
     assert transactions.observe(CHARGING, 1.0, offline=False) == []
     assert transactions.triggered(1.0, offline=False) == []
@@ -176,7 +176,7 @@ def test_without_a_transaction_nothing_is_told() -> None:
         (EndSession(reason=EndReason.TERMINATED, fault=EvseFault.MALFUNCTION), StopReason.OTHER),
     ],
 )
-def test_the_end_of_a_session_in_the_words_of_ocpp(end: EndSession, reason: StopReason) -> None:
+def test_the_end_of_a_session_as_a_reason_of_ocpp(end: EndSession, reason: StopReason) -> None:
     assert why(end)[1] is reason
 
 
@@ -232,7 +232,7 @@ def test_status_without_a_transaction(
     assert connector_status(snapshot, None, operative=operative) is status
 
 
-def test_the_power_of_a_reading_is_told_where_it_is_known() -> None:
+def test_the_power_of_a_reading_is_reported_where_it_is_known() -> None:
     reading = reading_of(msgspec.structs.replace(CHARGING, present_voltage=400.0, present_current=10.0))
     assert reading is not None
     assert reading.power == 4000.0

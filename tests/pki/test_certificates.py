@@ -129,7 +129,9 @@ def test_something_enormous_is_not_even_read() -> None:
 
 
 @given(st.integers(0, 3), st.integers(0, 10_000), st.integers(0, 255))
-def test_whatever_cryptography_reads_is_read_alike_or_refused(which: int, place: int, value: int) -> None:
+def test_everything_that_cryptography_reads_is_read_alike_or_refused(
+    which: int, place: int, value: int
+) -> None:
     der = bytearray(MO.certificates[which])
     der[place % len(der)] = value
     try:

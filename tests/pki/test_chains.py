@@ -114,7 +114,7 @@ def test_only_the_validator_makes_a_proof() -> None:
     assert copy.copy(verified) == verified
 
 
-def test_a_time_without_zone_is_our_own_mistake() -> None:
+def test_a_time_without_zone_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="time zone"):
         verify_chain(MO.certificates, Role.CONTRACT, MO_STORE, NOW.replace(tzinfo=None))
 

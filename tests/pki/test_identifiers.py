@@ -102,7 +102,7 @@ def test_an_emaid_without_check_digit_is_completed_when_written() -> None:
     assert emaid.format(check_digit=False) == "NN-123-ABCDEFGHI"
 
 
-def test_a_wrong_check_digit_is_told_and_kept() -> None:
+def test_a_wrong_check_digit_is_reported_and_kept() -> None:
     emaid = EMAID.parse("NN123ABCDEFGHIX")
     assert emaid.check_digit_is_wrong
     assert emaid.expected_check_digit == "T"
@@ -137,7 +137,7 @@ def test_no_older_form(text: str) -> None:
         DinContractId.parse(text)
 
 
-def test_a_wrong_digit_of_the_older_form_is_told() -> None:
+def test_a_wrong_digit_of_the_older_form_is_reported() -> None:
     assert DinContractId.parse("NL-TNM-012204-6").check_digit_is_wrong
 
 

@@ -237,7 +237,7 @@ def test_the_name_of_a_car_makes_a_vehicle_of_the_first_edition() -> None:
     assert tolerated(vehicle(domains=(), purpose=False)) == expected
 
 
-def test_a_purpose_makes_a_vehicle_whatever_its_name_is() -> None:
+def test_a_purpose_makes_a_vehicle_under_any_name() -> None:
     certificates = vehicle(domains=("EVCC",), name="WMIV1234567890ABCDEX", country="DE")
     expected = {Leniency.NO_DOMAIN_COMPONENT, Leniency.OTHER_EVCCID, Leniency.OTHER_SUBJECT}
     assert tolerated(certificates) == expected

@@ -250,7 +250,7 @@ def test_every_authority_of_a_folder_is_found(folder: Path) -> None:
     assert len(authorities(folder)) == 12
 
 
-def test_a_key_of_somebody_else_is_noticed(folder: Path) -> None:
+def test_a_key_of_another_party_is_noticed(folder: Path) -> None:
     (folder / "cpo_sub_ca_2_key.pem").write_bytes(key_pem(new_key(b"thief")))
     with pytest.raises(CertificateError) as refused:
         Authority(folder, Kind.CPO_SUB_CA_2)

@@ -103,7 +103,7 @@ def test_findings_name_the_certificate_the_rule_and_the_switch() -> None:
     assert refused.value.rule is Rule.EXPLICIT_FALSE
 
 
-def test_each_leniency_is_a_switch_of_its_own() -> None:
+def test_each_leniency_is_a_separate_switch() -> None:
     """With all others on, the certificate that needs it is refused."""
     rows = (*defects_of_form.ROWS, *defects_of_role.ROWS)
     needed = {leniency for row in rows for leniency in row.tolerated}

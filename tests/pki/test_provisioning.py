@@ -222,7 +222,7 @@ def test_a_refusal_of_the_back_end_keeps_its_code() -> None:
     assert caught.value.response_code == "FAILED_ContractCanceled"
 
 
-def test_a_contract_of_somebody_else() -> None:
+def test_a_contract_of_another_party() -> None:
     other = bundle(Action.UPDATE, "DEABC000000002")
     assert faulty(other, asked(wallet().update())) == "another_contract"
     assert faulty(rebuilt(emaid=iso2.EMAID(id="id4", value="DEABC000000002"))) == "emaid_mismatch"

@@ -202,7 +202,7 @@ def test_silence_is_a_failure_after_the_patience() -> None:
     assert failed.text.endswith("no answer in time")
 
 
-def test_an_answer_nobody_waits_for_changes_nothing() -> None:
+def test_an_answer_that_is_not_awaited_changes_nothing() -> None:
     renewal = watch()
     now = BEGIN + 60 * DAY
     request = asked(renewal, now)
@@ -212,7 +212,7 @@ def test_an_answer_nobody_waits_for_changes_nothing() -> None:
     assert renewal.handle(RequestRefused("again"), now) == ()
 
 
-def test_each_attempt_has_its_own_key() -> None:
+def test_each_attempt_has_another_key() -> None:
     renewal = watch()
     now = BEGIN + 60 * DAY
     first = read_request(asked(renewal, now)).public_key

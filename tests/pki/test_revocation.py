@@ -238,7 +238,7 @@ def test_a_partial_crl_is_silent_about_what_it_does_not_cover() -> None:
     assert refused.value.rule is Rule.EVIDENCE_OTHER
 
 
-def test_a_crl_tells_revoked_from_good() -> None:
+def test_a_crl_distinguishes_revoked_from_good() -> None:
     good = read_crl(crl(), LEAF, ISSUER.certificate, NOW)
     revoked = read_crl(crl(ISSUER, LEAF.serial), LEAF, ISSUER.certificate, NOW)
     assert (good.status, revoked.status) == (RevocationStatus.GOOD, RevocationStatus.REVOKED)
@@ -289,7 +289,7 @@ def test_a_revoked_authority_is_refused() -> None:
     assert refused.value.rule is Rule.CA_REVOKED
 
 
-def test_nobody_asks_when_it_is_off_or_under_a_private_root() -> None:
+def test_no_request_is_sent_when_it_is_off_or_under_a_private_root() -> None:
     off = RevocationPolicy(mode=RevocationMode.OFF)
     assert check_revocation(verified(), NOW, policy=off).complaints == ("not asked",)
     assert check_revocation(verified(private=True), NOW).complaints == ("not checked: private root",)
@@ -317,7 +317,7 @@ def test_nobody_asks_when_it_is_off_or_under_a_private_root() -> None:
         ("http://ocsp.example.com:99999/", False),
     ],
 )
-def test_addresses_that_lead_into_our_own_network(url: str, acceptable: bool) -> None:
+def test_addresses_that_lead_into_the_stations_network(url: str, acceptable: bool) -> None:
     assert address_is_acceptable(url) is acceptable
 
 

@@ -19,7 +19,7 @@ SUB_CA = read_certificate(tree(Role.CONTRACT).certificates[2])
 LEAF = read_certificate(tree(Role.CONTRACT).certificates[0])
 
 
-def test_an_empty_store_trusts_nobody() -> None:
+def test_an_empty_store_trusts_no_chain() -> None:
     assert {TrustStore().for_role(role) for role in Role} == {()}
 
 
@@ -87,6 +87,6 @@ def test_an_expired_root_is_not_installed() -> None:
     assert refused.value.rule is Rule.ROOT_EXPIRED
 
 
-def test_a_leaf_kind_is_our_own_mistake() -> None:
+def test_a_leaf_kind_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="not a kind of root"):
         TrustStore().with_anchor(MO, Kind.SECC_LEAF)

@@ -78,7 +78,7 @@ def test_signatures_of_others_verify() -> None:
     assert len(seen) == 6
 
 
-def test_we_sign_what_others_sign_to_the_byte() -> None:
+def test_signed_octets_are_those_of_other_signers() -> None:
     for vector in vectors():
         signature = sign(vector_elements(vector), vector_key(), reproducible=True)
         assert signed_info_octets(signature.signed_info).hex() == vector["signed_info"]["fragment_hex"]
@@ -286,7 +286,7 @@ def test_other_algorithms_and_parts(
 
 
 @pytest.mark.req("V2G2-771")
-def test_key_info_with_a_key_of_its_own() -> None:
+def test_key_info_with_another_key() -> None:
     brought = msgspec.structs.replace(
         sign((REQUEST,), KEY), key_info=xmldsig.KeyInfo(), object=(xmldsig.Object(),)
     )

@@ -96,7 +96,7 @@ def test_times_are_short(seconds: float, text: str) -> None:
 
 
 @pytest.mark.inv("INV-25")
-def test_a_challenge_is_not_told() -> None:
+def test_a_challenge_is_not_reported() -> None:
     challenge = bytes(range(16))
     body = iso2.PaymentDetailsRes(
         response_code=iso2.ResponseCode.OK, gen_challenge=challenge, evse_time_stamp=0

@@ -86,7 +86,7 @@ def test_a_contactor_that_says_nothing_is_late_after_its_time() -> None:
 
 
 @pytest.mark.inv("INV-10")
-def test_a_start_without_a_grant_is_refused_whatever_came_before() -> None:
+def test_a_start_without_a_grant_is_refused_after_any_history() -> None:
     bench = at_start()
     bench.session.grant = None
     response = bench.request(r.start())

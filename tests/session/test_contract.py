@@ -68,7 +68,7 @@ def test_a_grant_that_comes_twice_is_one_grant() -> None:
 
 
 @pytest.mark.parametrize("generation", [0, 7])
-def test_answers_for_somebody_else_change_nothing(generation: int) -> None:
+def test_answers_for_another_change_nothing(generation: int) -> None:
     bench = PncBench().to_decision()
     bench.feed(ContractDecided(Ticket(generation, 99), Verdict.ACCEPTED))
     assert not bench.session.granted

@@ -107,7 +107,9 @@ CHAINS = [
 
 
 @pytest.mark.parametrize(("name", "shown", "expected"), CHAINS, ids=[row[0] for row in CHAINS])
-def test_a_chain_that_is_not_good_asks_nobody(name: str, shown: iso2.CertificateChain, expected: str) -> None:
+def test_a_chain_that_is_not_good_causes_no_question(
+    name: str, shown: iso2.CertificateChain, expected: str
+) -> None:
     bench = PncBench().select()
     assert code(bench.show(contract_signature_cert_chain=shown)) == expected
     assert [one.step for one in bench.refusals] == ["PaymentDetailsReq"]
@@ -161,7 +163,7 @@ def test_a_proof_that_was_used_in_an_earlier_session() -> None:
     assert code(replayed.request(request, signature=signature)) == "FAILED_ChallengeInvalid"
 
 
-def test_the_back_end_sees_the_certificates_emaid_in_its_own_spelling() -> None:
+def test_the_back_end_sees_the_certificates_emaid_in_its_spelling() -> None:
     bench = PncBench().select()
     assert code(bench.show(emaid="de-abc-000000001")) == "OK"
     bench.prove()
@@ -261,7 +263,7 @@ def test_a_clock_that_jumps_during_a_charge_changes_nothing(jump: float) -> None
     assert code(bench.request(requests.charging_status())) == "OK"
 
 
-def test_an_unset_clock_is_told_where_it_hides_the_contract() -> None:
+def test_an_unset_clock_is_reported_where_it_hides_the_contract() -> None:
     bench = PncBench()
     bench.outlet(utc=1000.0)
     bench.request(requests.session_setup(), b"\0")
@@ -453,7 +455,7 @@ def test_an_answer_that_does_not_verify(forward: bool) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_root_that_the_car_has_not_named_is_told(known: bool) -> None:
+def test_a_root_that_the_car_has_not_named_is_reported(known: bool) -> None:
     bench = PncBench().select()
     body = bench.car.installation()
     if not known:

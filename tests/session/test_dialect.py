@@ -23,12 +23,12 @@ def test_a_row_is_found_by_state_and_input_and_only_while_its_leniency_is_on() -
     assert DIN.find(State.WAIT_DEMAND, din.CurrentDemandReq, lenient) is None
 
 
-def test_two_rows_for_the_same_state_and_input_are_a_mistake_of_ours() -> None:
+def test_two_rows_for_the_same_state_and_input_are_a_mistake_in_the_table() -> None:
     with pytest.raises(RuntimeError, match="DIN SPEC 70121: two rows for the same state and input"):
         dataclasses.replace(DIN, rules=(*DIN.rules, DIN.rules[0]))
 
 
-def test_both_begin_and_end_in_states_of_their_own() -> None:
+def test_both_start_and_end_in_separate_states() -> None:
     assert (ISO2.begin, ISO2.end) == (State.WAIT_SESSION_SETUP, State.ENDED)
     assert (DIN.begin, DIN.end) == (DinState.WAIT_SESSION_SETUP, DinState.ENDED)
 

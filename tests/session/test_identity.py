@@ -23,6 +23,6 @@ def test_an_id_is_not_zero_not_recent_not_the_proposed_one_and_not_the_paused_on
 
 
 @pytest.mark.inv("INV-20")
-def test_each_question_has_a_name_of_its_own() -> None:
+def test_each_question_has_another_name() -> None:
     made = names()
     assert [made.ticket(), made.ticket()] == [Ticket(7, 1), Ticket(7, 2)]

@@ -233,7 +233,7 @@ def test_the_page_says_of_each_fault_whether_it_latches() -> None:
 
 
 @pytest.mark.inv("INV-30")
-def test_a_fault_in_a_session_that_is_blocked_needs_a_reset_of_its_own() -> None:
+def test_a_fault_in_a_session_that_is_blocked_needs_a_separate_reset() -> None:
     latch = stopped()
     latch.reset()
     bench = Bench(AC, blocked=latch.blocked)

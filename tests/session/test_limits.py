@@ -110,7 +110,7 @@ def test_no_current_leaves_the_voltage(protocol: str) -> None:
         ({"max_power": 19_499.0}, (False, False, True)),
     ],
 )
-def test_the_ev_is_told_what_keeps_its_demand_down_and_nothing_else(
+def test_the_ev_learns_what_keeps_its_demand_down_and_nothing_else(
     outlet: dict[str, float], expected: tuple[bool, bool, bool]
 ) -> None:
     car = charging()

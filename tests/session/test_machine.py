@@ -78,7 +78,7 @@ def test_unknown_session_wins_over_sequence_error() -> None:
 
 
 @pytest.mark.req("V2G2-716", "V2G2-723")
-def test_setup_has_to_be_over_after_18_seconds() -> None:
+def test_setup_must_be_over_after_18_seconds() -> None:
     bench = Bench(AC)
     bench.tick(17.9)
     assert not bench.ended
@@ -365,7 +365,7 @@ def test_nothing_is_energised_without_a_grant(config: SeccConfig) -> None:
     assert [o for o in bench.last if isinstance(o, SetOutput)] in ([], [OFF])
 
 
-def test_denied_authorization_is_told_with_the_next_request() -> None:
+def test_denied_authorization_is_sent_with_the_next_request() -> None:
     bench = Bench(AC).to_authorization()
     bench.request(r.authorization())
     bench.authorize(False)

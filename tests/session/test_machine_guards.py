@@ -62,7 +62,7 @@ def test_the_protocol_is_not_changed_after_the_first_message() -> None:
         bench.session.speak(table.ISO2)
 
 
-def test_an_answer_needs_a_request_and_its_own_type() -> None:
+def test_an_answer_needs_a_request_and_its_type() -> None:
     bench = Bench(AC)
     with pytest.raises(RuntimeError, match="SessionStopRes does not answer NoneType"):
         bench.session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
@@ -92,7 +92,7 @@ def test_the_bytes_of_a_request_are_kept_while_it_is_handled() -> None:
 
 
 @pytest.mark.inv("INV-29")
-def test_nothing_is_energised_after_a_stop_whatever_a_handler_asks_for() -> None:
+def test_nothing_is_energised_after_a_stop_even_if_a_handler_asks_for_it() -> None:
     bench = Bench(AC).to_power_on_ac()
     bench.feed(StopRequested("the operator"))
     with pytest.raises(Refused, match="INV-29") as refused:
@@ -167,7 +167,7 @@ def test_a_stop_in_the_middle_marks_the_charge_as_interrupted() -> None:
     assert bench.session.energised is None
 
 
-def test_a_stop_while_the_ev_has_to_speak_is_not_answered() -> None:
+def test_a_stop_while_the_ev_must_speak_is_not_answered() -> None:
     bench = Bench(AC).to_power_on_ac()
     bench.feed(StopRequested("the operator"))
     assert not [output for output in bench.last if isinstance(output, Send)]
@@ -184,7 +184,7 @@ def test_a_fault_that_latches_is_seen_beside_one_that_does_not_and_not_the_other
     assert seen == [EvseFault.MALFUNCTION, EvseFault.EMERGENCY_STOP, EvseFault.EMERGENCY_STOP]
 
 
-def test_the_same_fault_is_not_told_again() -> None:
+def test_the_same_fault_is_not_reported_again() -> None:
     bench = Bench(AC).to_status()
     bench.outlet(fault=EvseFault.MALFUNCTION)
     before = len(bench.outputs)

@@ -32,14 +32,14 @@ def notices(bench: Bench) -> list[str]:
 
 
 @pytest.mark.inv("INV-33")
-def test_a_rising_reading_is_told() -> None:
+def test_a_rising_reading_is_reported() -> None:
     bench = charging()
     bench.outlet(meter=MeterReading("M1", 1234))
     assert told(bench) == 1234
 
 
 @pytest.mark.inv("INV-33")
-def test_a_reading_that_falls_is_not_told_until_it_has_caught_up() -> None:
+def test_a_reading_that_falls_is_not_reported_until_it_has_caught_up() -> None:
     bench = charging()
     bench.outlet(meter=MeterReading("M1", 999))
     assert told(bench) is None
@@ -50,7 +50,7 @@ def test_a_reading_that_falls_is_not_told_until_it_has_caught_up() -> None:
 
 @pytest.mark.inv("INV-33")
 @pytest.mark.parametrize(("age", "reading"), [(60, 1000), (61, None)])
-def test_a_reading_that_says_it_is_old_is_not_told(age: int, reading: int | None) -> None:
+def test_a_reading_that_says_it_is_old_is_not_reported(age: int, reading: int | None) -> None:
     bench = charging()
     bench.outlet(meter=MeterReading("M1", 1000, utc=NOW - age))
     assert told(bench) == reading

@@ -120,7 +120,7 @@ def test_a_profile_above_the_limit_in_force_is_refused() -> None:
 
 @pytest.mark.inv("INV-08")
 @pytest.mark.req("V2G2-224", "V2G2-841", "V2G2-844")
-def test_a_limit_between_offer_and_start_is_told_with_the_first_response_of_the_loop() -> None:
+def test_a_limit_between_offer_and_start_is_sent_with_the_first_response_of_the_loop() -> None:
     bench = Bench(AC).to_power_on_ac()
     bench.feed(PowerLimited(5000.0))
     bench.outlet(control_pilot=ControlPilot.C)
@@ -137,7 +137,7 @@ def test_a_limit_between_offer_and_start_is_told_with_the_first_response_of_the_
 
 
 @pytest.mark.inv("INV-08")
-def test_a_limit_in_the_loop_is_told_at_once_and_no_longer_when_it_is_lifted() -> None:
+def test_a_limit_in_the_loop_is_reported_at_once_and_no_longer_when_it_is_lifted() -> None:
     bench = Bench(AC).to_status()
     bench.feed(PowerLimited(5000.0))
     assert asks(bench)
@@ -159,7 +159,7 @@ def test_dc_is_not_interrupted_for_a_lower_limit_as_each_response_says_it() -> N
 @pytest.mark.parametrize(
     ("config", "lifted", "expected"), [(AC, 7000.0, True), (AC, 6000.0, False), (DC, None, True)]
 )
-def test_more_than_was_offered_is_told_after_a_while_when_it_is_worth_it(
+def test_more_than_was_offered_is_reported_after_a_while_when_it_is_worth_it(
     config: object, lifted: float | None, expected: bool
 ) -> None:
     dc = config is DC
@@ -176,7 +176,7 @@ def test_more_than_was_offered_is_told_after_a_while_when_it_is_worth_it(
         assert watts(status(bench).evse_max_current) * 3 * 230.0 <= 5000.0
 
 
-def test_it_is_never_told_where_the_owner_does_not_want_it() -> None:
+def test_it_is_never_sent_where_the_owner_does_not_want_it() -> None:
     energy = dataclasses.replace(AC.energy, renegotiate_above=None)
     bench = Bench(dataclasses.replace(AC, energy=energy))
     bench.feed(PowerLimited(5000.0))
@@ -191,7 +191,7 @@ def test_it_is_never_told_where_the_owner_does_not_want_it() -> None:
 
 
 @pytest.mark.req("V2G2-844", "V2G2-691")
-def test_with_a_contract_there_is_no_evse_max_current_and_a_limit_is_told_by_renegotiation() -> None:
+def test_with_a_contract_there_is_no_evse_max_current_and_a_limit_is_sent_by_renegotiation() -> None:
     bench = PncBench(PNC_AC).to_loop_ac()
     first = status(bench)
     assert first.evse_max_current is None

@@ -96,7 +96,7 @@ def test_a_joined_session_is_offered_its_schedule_shortened_by_the_time_gone() -
     assert not any(isinstance(output, AskSchedules) for output in bench.outputs)
 
 
-def test_a_schedule_that_ended_in_the_pause_is_asked_for_anew() -> None:
+def test_a_schedule_that_ended_in_the_pause_is_asked_for_again() -> None:
     over = PausedSession(OLD_ID, Offer(ScheduleOffer((SCHEDULE,)), -9000.0, 5))
     bench = Bench(ASKING, paused=over)
     bench.request(r.session_setup(), OLD_ID)

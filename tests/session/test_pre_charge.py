@@ -245,7 +245,7 @@ def test_a_negative_target_is_refused(protocol: str, volts: float, amperes: floa
 
 
 @pytest.mark.inv("INV-10", "INV-29")
-def test_whatever_would_energise_needs_a_grant_and_no_stop() -> None:
+def test_every_output_that_energises_needs_a_grant_and_no_stop() -> None:
     bench = Bench(DC).to_pre_charge()
     isolation.check_may_energise(bench.session)
     bench.session.grant = None
@@ -331,7 +331,7 @@ def test_an_ev_that_is_not_ready_is_stopped_without_the_leniency() -> None:
 
 @pytest.mark.inv("INV-07")
 @pytest.mark.parametrize("error", [True, False])
-def test_an_ev_at_fault_or_full_is_told_of_no_limit(error: bool) -> None:
+def test_an_ev_at_fault_or_full_receives_no_limit(error: bool) -> None:
     bench = Bench(DC).to_demand()
     bench.outlet(max_current=1.0)
     status = r.dc_ev_status(error=iso2.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)

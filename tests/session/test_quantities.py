@@ -65,12 +65,14 @@ def test_wrong_unit_is_an_error() -> None:
         (-1.0, 0),
     ],
 )
-def test_numbers_of_ours_are_decimals_rounded_down_and_never_below_zero(value: float, expected: int) -> None:
+def test_numbers_of_the_station_are_decimals_rounded_down_and_never_below_zero(
+    value: float, expected: int
+) -> None:
     assert milli(value) == expected
 
 
 @given(st.floats(min_value=0, max_value=1e8))
-def test_a_number_of_ours_is_never_rounded_up(value: float) -> None:
+def test_a_number_of_the_station_is_never_rounded_up(value: float) -> None:
     assert 0 <= Fraction(repr(value)) - Fraction(milli(value), 1000) < Fraction(1, 1000)
 
 

@@ -30,7 +30,7 @@ def test_every_cause_has_a_code_of_the_protocol(dialect: Any) -> None:
     assert {type(code) for code in dialect.codes.values()} == {codes}
 
 
-def test_a_room_refuses_with_codes_of_its_own_protocol_only() -> None:
+def test_a_room_refuses_with_codes_of_its_protocol_only() -> None:
     assert typing.get_type_hints(Iso2Refused.__init__)["code"] is iso2.ResponseCode
     assert typing.get_type_hints(DinRefused.__init__)["code"] is din.ResponseCode
 

@@ -270,7 +270,7 @@ def test_the_departure_time_is_less_by_the_time_gone(told: int | None, counts: i
     assert question.need.departure == counts
 
 
-def test_a_departure_that_has_passed_in_the_pause_binds_nobody() -> None:
+def test_a_departure_that_has_passed_in_the_pause_binds_no_ev() -> None:
     bench = to_parameters(joined(PausedSession(OLD, None, departure_at=900.0)))
     assert schedule(bench.request(r.dc_parameters(departure=7200))) == [(0, 7200, 50_000.0)]
 

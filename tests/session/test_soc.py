@@ -77,7 +77,9 @@ def reading(request: pytest.FixtureRequest) -> Reading:
     return Reading(in_din=request.param).to_parameters()
 
 
-def test_authorization_is_finished_at_once_and_asks_nobody_as_there_is_no_energy(reading: Reading) -> None:
+def test_authorization_is_finished_at_once_and_causes_no_question_as_there_is_no_energy(
+    reading: Reading,
+) -> None:
     assert reading.answers[-1].evse_processing.value == "Finished"
     assert [type(output).__name__ for output in reading.outputs] == ["Send"] * 4
 

@@ -167,7 +167,7 @@ v2g_roots = ["a_root.pem", "b_root.pem"]
     assert found.trust.v2g_roots == (tmp_path / "a_root.pem", tmp_path / "b_root.pem")
 
 
-def test_a_further_chain_has_to_be_complete() -> None:
+def test_a_further_chain_must_be_complete() -> None:
     with pytest.raises(ConfigError, match=r"tls\.chains\[0\]\.private_key is missing"):
         from_dict({"tls": {"chains": [{"certificate_chain": "b.pem"}]}})
     chain = {"certificate_chain": "b.pem", "private_key": "b.key", "root": "b_root.pem"}

@@ -110,7 +110,7 @@ def test_a_battery_appears_with_the_first_demand_at_the_voltage_of_the_pre_charg
     assert (cable.load, state(cable)) == (None, "C")
 
 
-def test_an_ac_charger_takes_what_is_offered_up_to_its_own_maximum() -> None:
+def test_an_ac_charger_takes_what_is_offered_up_to_its_maximum() -> None:
     cable = SimulatedCable()
     pilot = AutoPilot(cable)
     pilot(heard(requests.ac_parameters(max_current=requests.amperes(16))))

@@ -215,7 +215,7 @@ async def test_a_limit_between_offer_and_start_makes_the_ev_renegotiate() -> Non
         assert max(currents) * 3 * 230.0 <= 5000.0
 
 
-async def test_a_denied_authorization_is_told_and_nothing_is_switched_on() -> None:
+async def test_a_denied_authorization_is_reported_and_nothing_is_switched_on() -> None:
     async with on_bench(AC, backend=SimulatedBackend(grant=False, delay=0.05)) as bench:
         result = await bench.ev(Plan(mode=AC, pace=QUICK)).charge()
         assert result.error == "AuthorizationRes: FAILED"
@@ -263,7 +263,7 @@ async def test_a_paused_session_is_joined_again_by_its_id() -> None:
         assert setup.response_code is iso2.ResponseCode.OK_OLD_SESSION_JOINED
 
 
-async def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
+async def test_a_request_out_of_sequence_is_refused_by_its_paired_response() -> None:
     def tamper(request: object, number: int) -> Move | None:
         if isinstance(request, iso2.AuthorizationReq):
             return Ask(iso2.ChargingStatusReq())
@@ -304,7 +304,7 @@ async def test_host_and_port_skip_discovery() -> None:
         assert (await ev.charge()).completed
 
 
-async def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
+async def test_a_closed_port_is_an_error_of_the_result() -> None:
     result = await ScriptedEvcc(host="::1", port=9).charge()
     assert not result.completed
     assert result.error.startswith("[::1]:9:")

@@ -105,7 +105,7 @@ async def test_an_output_that_lapsed_long_ago_counts_no_energy_since() -> None:
     assert outlet.energy == pytest.approx(2300.0 * 0.5 / 3600.0)
 
 
-async def test_welded_contacts_are_told_as_not_opened_and_as_a_fault() -> None:
+async def test_welded_contacts_are_reported_as_not_opened_and_as_a_fault() -> None:
     outlet = ac_outlet(Clock())
     outlet.lease(0.5)
     await outlet.close_contactor()
@@ -116,7 +116,7 @@ async def test_welded_contacts_are_told_as_not_opened_and_as_a_fault() -> None:
         await outlet.make_safe()
 
 
-async def test_stuck_contacts_are_told_as_not_closed() -> None:
+async def test_stuck_contacts_are_reported_as_not_closed() -> None:
     outlet = ac_outlet(Clock())
     outlet.contactor.stuck = True
     outlet.lease(0.5)

@@ -46,7 +46,7 @@ def test_only_the_session_id_is_replaced_and_the_encoding_of_the_car_stays() -> 
     assert message.body == ServiceDiscoveryReq(service_scope="\0" * 64)
 
 
-def test_an_id_that_nobody_handed_out_stays() -> None:
+def test_an_id_that_was_not_issued_stays() -> None:
     payload = exi.ISO2.encode(r.message(b"\x07" * 6, r.session_setup()))
     assert Ids().rewritten(payload) == payload
 
@@ -100,7 +100,7 @@ def test_a_recording_that_breaks_off_leaves_nothing_energised() -> None:
     assert (outcome.complete, outcome.end, outcome.energised_after_end) == (True, None, False)
 
 
-def test_a_car_repeats_what_we_answer_with_ongoing_although_the_other_station_had_finished() -> None:
+def test_a_car_repeats_what_is_answered_with_ongoing_although_the_other_station_had_finished() -> None:
     recording = dc_session()
     # A station that finishes at the first AuthorizationReq and at the first CableCheckReq.
     kept = [e for i, e in enumerate(recording.exchanges) if i not in (4, 7, 8)]

@@ -16,7 +16,7 @@ async def test_an_unknown_interface_is_named() -> None:
         await discover("nosuch0", Security.NONE)
 
 
-async def test_silence_is_told_after_all_tries() -> None:
+async def test_silence_is_reported_after_all_tries() -> None:
     with pytest.raises(LinkError, match="no station answered on lo"):
         await discover("lo", Security.NONE, port=9, tries=2, interval=0.01)
 

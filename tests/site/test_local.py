@@ -86,7 +86,7 @@ async def test_the_status_decides(status: Status, verdict: Verdict) -> None:
     assert (await site.authorize_contract("DE*AAA*E1", proved())) is verdict
 
 
-async def test_a_contract_of_nobody_is_unknown() -> None:
+async def test_a_contract_without_an_owner_is_unknown() -> None:
     site = LocalBackend(ContractStore())
     assert (await site.authorize_contract("DE*AAA*E1", proved())) is Verdict.UNKNOWN
 
@@ -159,7 +159,7 @@ def ends_soon() -> VerifiedContract:
     return verify(shown, request, car.sign(request), CHALLENGE, now=NOW)
 
 
-async def test_a_car_that_is_told_of_the_end_finds_its_next_contract_ready() -> None:
+async def test_a_car_that_learns_of_the_end_finds_its_next_contract_ready() -> None:
     site = backend()
 
     for _ in range(2):
@@ -168,7 +168,7 @@ async def test_a_car_that_is_told_of_the_end_finds_its_next_contract_ready() -> 
     assert verify_response(site.delivery.provision(asked()).payload, asked(), trusted(), NOW).emaid == E
 
 
-async def test_a_next_contract_that_cannot_be_made_keeps_nobody_from_charging() -> None:
+async def test_a_next_contract_that_cannot_be_made_keeps_no_car_from_charging() -> None:
     site = LocalBackend(ContractStore())
     site.store.add_contract(E.text)
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, E)
@@ -232,7 +232,7 @@ def test_a_store_of_the_first_version_keeps_its_counts(tmp_path: Path) -> None:
     assert (found.status, found.begins, found.ends) == (Status.ACTIVE, None, None)
 
 
-def test_a_prepared_bundle_that_has_ended_is_made_anew() -> None:
+def test_a_prepared_bundle_that_has_ended_is_made_again() -> None:
     site = ending_in(20)
     monitor = RenewalMonitor(site)
     monitor.look(NOW)
@@ -288,7 +288,7 @@ def bounded(begins: datetime.datetime | None, ends: datetime.datetime | None) ->
         (None, NOW - DAY, Verdict.EXPIRED, Refusal.CANCELED),
     ],
 )
-async def test_a_contract_has_a_validity_of_its_own(
+async def test_a_contract_has_a_separate_validity(
     begins: datetime.datetime | None,
     ends: datetime.datetime | None,
     verdict: Verdict,
@@ -374,7 +374,7 @@ def ending_in(days: float) -> LocalBackend:
 
 
 @pytest.mark.parametrize(("days", "level"), [(29, 30), (14, 14), (10, 14), (3, 7), (-0.5, 0)])
-def test_what_ends_soon_is_told_with_its_level(days: float, level: int) -> None:
+def test_what_ends_soon_is_reported_with_its_level(days: float, level: int) -> None:
     (found,) = RenewalMonitor(ending_in(days)).look(NOW)
     assert (found.what, found.level, found.prepared, found.failure) == ("contract", level, True, "")
 

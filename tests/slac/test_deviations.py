@@ -21,7 +21,7 @@ def tolerant(*deviations: Deviation) -> Bench:
     return bench
 
 
-def test_identifiers_that_are_not_zero_are_put_up_with_by_their_name_and_copied_into_the_answer() -> None:
+def test_identifiers_that_are_not_zero_are_tolerated_by_their_name_and_copied_into_the_answer() -> None:
     bench = tolerant(Deviation.IDENTIFIERS)
     bench.hear(EV, EVSE, m.AttenCharRsp(EV, RUN, TEXT))
     bench.hear(EV, EVSE, m.SlacMatchReq(EV, EVSE, RUN, pev_id=TEXT))
@@ -30,7 +30,7 @@ def test_identifiers_that_are_not_zero_are_put_up_with_by_their_name_and_copied_
     assert answer.pev_id == TEXT
 
 
-def test_a_request_for_the_key_to_everybody_is_put_up_with_by_its_name_but_has_to_name_this_station() -> None:
+def test_a_request_for_the_key_to_all_stations_is_tolerated_by_its_name_but_must_name_this_station() -> None:
     bench = tolerant(Deviation.GROUP)
     bench.acknowledge()
     other = bytes.fromhex("0200000000c2")
@@ -57,7 +57,7 @@ def test_no_deviation_excuses_what_is_for_one_station_alone() -> None:
     assert unmoved(bench, encode(Frame(BROADCAST, EV, m.AttenCharRsp(EV, RUN))))
 
 
-def test_an_acknowledgement_of_what_was_not_told_is_suspicious() -> None:
+def test_an_acknowledgement_of_what_was_not_sent_is_suspicious() -> None:
     bench = Bench()
     bench.ask()
     bench.start()
@@ -68,7 +68,7 @@ def test_an_acknowledgement_of_what_was_not_told_is_suspicious() -> None:
     assert bench.take() == []
 
 
-def test_an_ev_that_begins_anew_in_the_middle_of_its_sounds_is_suspicious() -> None:
+def test_an_ev_that_starts_again_in_the_middle_of_its_sounds_is_suspicious() -> None:
     bench = Bench()
     bench.ask()
     bench.start()

@@ -82,7 +82,7 @@ def test_a_source_that_can_be_no_ev_is_ignored(source: bytes) -> None:
 
 @pytest.mark.threat("SLAC-04")
 @pytest.mark.parametrize("at", [19, 20])
-def test_parameters_for_another_application_or_security_type_are_not_told(at: int) -> None:
+def test_parameters_for_another_application_or_security_type_are_not_reported(at: int) -> None:
     bench = Bench()
     assert unmoved(bench, changed(BROADCAST, m.SlacParmReq(RUN), at, 1))
 
@@ -112,7 +112,7 @@ def test_a_wrong_response_leaves_the_repetitions_going(at: int, value: int) -> N
 
 
 @pytest.mark.threat("SLAC-11")
-def test_without_any_response_the_average_is_told_three_times_and_the_run_is_over() -> None:
+def test_without_any_response_the_average_is_sent_three_times_and_the_run_is_over() -> None:
     bench = measured()
     bench.wait(5.0)
     assert len(bench.take()) == 2

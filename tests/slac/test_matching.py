@@ -55,7 +55,7 @@ def test_recorded_frames_with_a_wrong_address_or_run_are_ignored(row: int) -> No
     assert (bench.matching.state, dict(bench.matching.runs)) == before
 
 
-def test_what_was_sent_to_a_neighbour_is_not_for_us() -> None:
+def test_what_was_sent_to_a_neighbour_is_not_for_this_station() -> None:
     bench = Bench()
     bench.measure()
     bench.take()
@@ -65,13 +65,13 @@ def test_what_was_sent_to_a_neighbour_is_not_for_us() -> None:
     assert bench.matching.counts[e.FrameVerdict.NOT_FOR_US] == 1
 
 
-def test_nobody_is_answered_before_the_modem_has_its_key() -> None:
+def test_no_ev_is_answered_before_the_modem_has_its_key() -> None:
     bench = Bench(armed=False)
     bench.ask()
     assert bench.take() == []
 
 
-def test_nobody_is_answered_while_matched() -> None:
+def test_no_ev_is_answered_while_matched() -> None:
     bench = Bench()
     bench.match()
     bench.wait(0.3)

@@ -111,12 +111,12 @@ def plain(rows: list[list[str]]) -> list[list[str]]:
     return [[cell.replace(":", "") for cell in row] for row in rows]
 
 
-def test_wireshark_reads_our_frames_as_we_do(tmp_path: Path) -> None:
+def test_wireshark_reads_the_frames_of_secc_alike(tmp_path: Path) -> None:
     frames = [encode(frame) for frame in OURS]
     assert plain(seen_by_tshark(frames, FIELDS, tmp_path)) == [seen_by_us(data) for data in frames]
 
 
-def test_wireshark_reads_the_captures_as_we_do(tmp_path: Path) -> None:
+def test_wireshark_reads_the_captures_alike(tmp_path: Path) -> None:
     known = {frame.message.mmtype for frame in OURS}
     rows = [row for row in vectors.lines("slac.jsonl") if row["kind"] == "mme" and row["valid"]]
     frames = [bytes.fromhex(row["hex"]) for row in rows if row["mmtype"] in known]
@@ -124,7 +124,7 @@ def test_wireshark_reads_the_captures_as_we_do(tmp_path: Path) -> None:
     assert plain(seen_by_tshark(frames, FIELDS, tmp_path)) == [seen_by_us(data) for data in frames]
 
 
-def test_wireshark_finds_nothing_malformed_in_our_frames(tmp_path: Path) -> None:
+def test_wireshark_finds_nothing_malformed_in_the_frames_of_secc(tmp_path: Path) -> None:
     rows = seen_by_tshark([encode(frame) for frame in OURS], ["_ws.malformed"], tmp_path)
     assert [row for row in rows if row != [""]] == []
 
@@ -263,11 +263,11 @@ def agreed(frames: Sequence[bytes]) -> None:
         assert {name: theirs.get(name) for name in ours} == ours
 
 
-def test_scapy_reads_our_frames_as_we_do() -> None:
+def test_scapy_reads_the_frames_of_secc_alike() -> None:
     agreed([encode(frame) for frame in OURS])
 
 
-def test_scapy_reads_the_captures_as_we_do() -> None:
+def test_scapy_reads_the_captures_alike() -> None:
     known = {frame.message.mmtype for frame in OURS}
     rows = [row for row in vectors.lines("slac.jsonl") if row["kind"] == "mme" and row["valid"]]
     frames = [bytes.fromhex(row["hex"]) for row in rows if row["mmtype"] in known]

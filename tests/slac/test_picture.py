@@ -26,7 +26,7 @@ def test_measurements_and_reports_are_collected_by_ev() -> None:
     assert found[EV].told == {EVSE: bytes([15] * 58)}
 
 
-def test_a_recorded_car_gives_the_profile_that_its_station_told() -> None:
+def test_a_recorded_car_gives_the_profile_that_its_station_sent() -> None:
     row = next(row for row in vectors.lines("slac.jsonl") if row.get("name") == "vw-ac-iso2.pcap")
     found = picture.collect(bytes.fromhex(f["hex"]) for f in row["frames"] if f["n"] != "SDP")
     (measured,) = found.values()

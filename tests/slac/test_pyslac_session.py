@@ -14,7 +14,7 @@ from tests.interop.pyslac_session import PYSLAC
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces and packet sockets need root")
 @pytest.mark.skipif(not PYSLAC.exists(), reason="no .venv-pyslac here: `make oracles` makes it")
-def test_pyslac_as_station_matches_our_ev_with_the_key_it_says() -> None:
+def test_pyslac_as_station_matches_the_simulated_ev_with_the_key_it_says() -> None:
     command = [sys.executable, "-m", "tests.interop.pyslac_session"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=55)
     result = json.loads(done.stdout)

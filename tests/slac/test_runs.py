@@ -14,7 +14,7 @@ from tests.support.matching import EV, EV_2, MODEM, RUN, RUN_2, Bench
 
 @pytest.mark.req("V2G3-A09-16")
 @pytest.mark.parametrize("run", [RUN, RUN_2])
-def test_an_ev_may_begin_anew_in_the_middle_of_its_sounding(run: bytes) -> None:
+def test_an_ev_may_start_again_in_the_middle_of_its_sounding(run: bytes) -> None:
     bench = Bench()
     bench.measure(count=4)
     bench.measure(run=run)
@@ -52,7 +52,7 @@ def test_two_evs_of_one_maker_with_the_same_run_id_are_kept_apart() -> None:
     assert list(bench.matching.runs) == []
 
 
-def test_an_ev_that_did_not_get_the_key_may_begin_anew() -> None:
+def test_an_ev_that_did_not_get_the_key_may_start_again() -> None:
     bench = Bench()
     bench.match()
     bench.ask()

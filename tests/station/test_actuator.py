@@ -436,7 +436,7 @@ async def test_a_lease_that_could_not_be_passed_on_is_passed_on_with_the_next() 
         (OSError("no wire"), "OSError: no wire"),
     ],
 )
-def test_an_error_in_words(error: Exception, expected: str) -> None:
+def test_an_error_as_text(error: Exception, expected: str) -> None:
     assert what(error) == expected
 
 

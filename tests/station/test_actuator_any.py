@@ -350,7 +350,7 @@ behaviours = st.lists(
 @pytest.mark.inv("INV-03", "INV-08", "INV-31")
 @settings(max_examples=300, deadline=None)
 @given(steps(), behaviours)
-def test_whatever_is_ordered_and_whatever_the_driver_does_the_contract_holds(
+def test_for_any_orders_and_any_driver_the_contract_holds(
     steps: list[Step], behaviours: list[Behaviour]
 ) -> None:
     judge(play_fast(run(steps, behaviours), sockets=False, frozen=True))

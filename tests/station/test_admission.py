@@ -47,7 +47,7 @@ def test_an_address_with_most_of_the_places_gives_one_to_another_address() -> No
     assert gives_way(waiting, "fe80::2") == waiting[1]
 
 
-def test_nobody_can_push_out_others_or_himself() -> None:
+def test_no_peer_can_push_out_others_or_itself() -> None:
     assert gives_way([talking(OTHER, number) for number in range(8)], OTHER) is None
     waiting = [talking(OTHER if number % 2 else CAR, number) for number in range(8)]
     assert gives_way(waiting, CAR) is None
@@ -101,7 +101,7 @@ async def test_when_too_many_wait_the_oldest_silent_one_gives_way() -> None:
             car.close()
 
 
-async def test_a_connection_that_says_nothing_is_closed_and_nobody_was_made_to_wait() -> None:
+async def test_a_connection_that_says_nothing_is_closed_and_delays_nothing_else() -> None:
     async with running(config(communication_setup=0.3)) as bed:
         car = await Car.connect(bed.plain_port)
         assert await car.at_end()

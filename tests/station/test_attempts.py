@@ -15,7 +15,7 @@ def test_the_limit_holds_in_the_window_and_ends_with_it() -> None:
     assert not tries.used_up("b", 13.9)
 
 
-def test_who_succeeds_begins_anew() -> None:
+def test_who_succeeds_starts_again() -> None:
     tries = Attempts(1, 10.0)
     tries.add("a", 0.0)
     tries.forget("a")

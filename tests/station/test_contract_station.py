@@ -267,7 +267,7 @@ async def test_who_asks_for_a_contract_too_often_is_recorded(site: Site) -> None
     assert refused == ["unknown car or contract", "requested too often"]
 
 
-async def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_that_waits(
+async def test_the_station_reports_contracts_that_end_soon_and_the_bundle_that_waits(
     tmp_path: Path,
 ) -> None:
     from secc.site import Site as LocalSite

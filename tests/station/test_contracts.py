@@ -225,7 +225,7 @@ async def test_contracts_accepted_by_the_back_end_are_known_for_a_while() -> Non
         assert terms.known == frozenset()
 
 
-async def test_every_refusal_is_counted_and_told() -> None:
+async def test_every_refusal_is_counted_and_reported() -> None:
     refusal = ContractRefused("PaymentDetailsReq", ResponseCode.FAILED_CERT_CHAIN_ERROR, "no_anchor", "x")
 
     async with open_scene() as scene:
@@ -343,14 +343,14 @@ async def test_refusals_are_forgotten_with_time_and_with_a_grant() -> None:
         assert await scene.contracts.authorize(proved()) is Verdict.BLOCKED
 
 
-async def test_a_back_end_that_is_away_refuses_nobody() -> None:
+async def test_a_back_end_that_is_away_refuses_no_car() -> None:
     async with open_scene(with_pnc(PNC_AC, refusal_limit=2)) as scene:
         scene.backend.error = RuntimeError("down")
         verdicts = {await scene.contracts.authorize(proved()) for _ in range(4)}
         assert verdicts == {Verdict.UNREACHABLE}
 
 
-async def test_refusals_that_heap_up_are_told_once() -> None:
+async def test_refusals_that_heap_up_are_reported_once() -> None:
     refusal = ContractRefused("PaymentDetailsReq", ResponseCode.FAILED_CERT_CHAIN_ERROR, "no_anchor", "x")
 
     async with open_scene(with_pnc(PNC_AC, refusal_limit=3)) as scene:

@@ -219,7 +219,7 @@ async def test_an_ev_that_falls_silent_in_the_loop_is_left_by_the_shorter_time()
         await bench.off()
 
 
-async def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
+async def test_a_request_out_of_sequence_is_refused_by_its_paired_response() -> None:
     def tamper(request: object, number: int) -> Move | None:
         if isinstance(request, din.ContractAuthenticationReq):
             return Ask(din.WeldingDetectionReq(dc_ev_status=_STATUS))
@@ -237,7 +237,7 @@ _STATUS = din.DCEVStatus(ev_ready=True, ev_error_code=din.DCEVErrorCode.NO_ERROR
 
 @pytest.mark.req("V2G-DC-869")
 @pytest.mark.parametrize("why", ["tls", "operator", "ac only"])
-async def test_a_car_with_din_only_is_told_that_there_is_no_common_protocol(why: str) -> None:
+async def test_a_car_with_din_only_learns_that_there_is_no_common_protocol(why: str) -> None:
     config = CONFIG
     match why:
         case "tls":

@@ -86,7 +86,7 @@ async def test_a_fault_costs_one_datagram_and_shows_in_the_health() -> None:
     discovery.close()
 
 
-async def test_without_an_address_it_is_deaf_and_says_so() -> None:
+async def test_without_an_address_it_does_not_listen_and_reports_that() -> None:
     discovery = Discovery(responder(), port=0)
     assert not discovery.ensure_open(None)
     assert discovery.health == DiscoveryHealth(False, "the interface has no link-local address yet")

@@ -80,7 +80,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_the_stations_certificate_is_told_at_each_level_once(scene: Scene) -> None:
+def test_the_stations_certificate_is_reported_at_each_level_once(scene: Scene) -> None:
     assert scene.look(LEAF_END - 31 * DAY) == []
     end = f"{LEAF_END:%Y-%m-%d}"
     assert scene.look(LEAF_END - 30 * DAY) == [f"{LEAF} ends on {end}, 30 days left"]
@@ -103,7 +103,7 @@ def contract(end: datetime.datetime, **changes: object) -> Expiry:
     return dataclasses.replace(Expiry("contract", "DEABC000000001G", end, 30), **changes)  # type: ignore[arg-type]
 
 
-def test_contracts_of_the_back_end_are_told_with_what_is_done_about_them(scene: Scene) -> None:
+def test_contracts_of_the_back_end_are_reported_with_what_is_done_about_them(scene: Scene) -> None:
     now, end = BEGIN + DAY, BEGIN + 20 * DAY
     scene.backend.ends = [contract(end, failure="no car is known for the contract")]
     line = "contract DEABC000000001G ends on 2026-01-21"
@@ -118,7 +118,7 @@ def test_contracts_of_the_back_end_are_told_with_what_is_done_about_them(scene: 
     assert scene.watch.found == ()
 
 
-def test_what_occurs_twice_is_told_once(scene: Scene) -> None:
+def test_what_occurs_twice_is_reported_once(scene: Scene) -> None:
     root = PKI[Kind.MO_ROOT].certificate
     scene.contracts._trust = trust([(Kind.MO_ROOT, root), (Kind.V2G_ROOT, root)])
     scene.backend.ends = [contract(root.not_after)] * 2

@@ -78,7 +78,7 @@ def test_an_end_without_a_reading_takes_the_last_one_seen(tmp_path: pathlib.Path
     assert (last["meter"]["energy"], last["energy"], last["fault"]) == (505, 5, "malfunction")
 
 
-def test_a_defect_of_ours_is_an_end_too(tmp_path: pathlib.Path) -> None:
+def test_a_defect_of_the_station_is_an_end_too(tmp_path: pathlib.Path) -> None:
     journal = Journal(tmp_path)
     begin(journal)
     journal.end(1, None)
@@ -206,7 +206,7 @@ def test_a_sync_that_fails_is_repeated_and_the_line_is_not(
 
 
 @pytest.mark.threat("LIF-05")
-def test_a_sync_that_does_not_return_holds_up_nobody_and_the_order_stays(
+def test_a_sync_that_does_not_return_delays_nothing_else_and_the_order_stays(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered, release = threading.Event(), threading.Event()
@@ -440,7 +440,7 @@ def test_a_fresh_file_is_locked_as_well(tmp_path: pathlib.Path) -> None:
     journal.close()
 
 
-def test_a_file_that_cannot_be_put_aside_stays_in_use_and_is_told(
+def test_a_file_that_cannot_be_put_aside_stays_in_use_and_is_reported(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal(tmp_path, size=4096)

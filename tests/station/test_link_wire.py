@@ -238,7 +238,7 @@ async def test_an_outlet_that_cannot_report_changes_is_complained_of() -> None:
 # --- the end of a link ---
 
 
-async def test_a_link_says_farewell_waits_half_a_second_for_the_peer_and_is_gone() -> None:
+async def test_a_link_sends_its_closing_message_waits_half_a_second_for_the_peer_and_is_gone() -> None:
     async with open_wire() as wire:
         await wire.link.shut_down("enough")
         assert wire.now() == 0.5

@@ -70,7 +70,7 @@ def test_without_configuration_the_default_prints_warnings_and_what_was_raised()
     assert kept.lines[0].endswith("ValueError: defect")
 
 
-def test_a_handler_that_stalls_holds_up_nobody_and_what_is_dropped_is_counted() -> None:
+def test_a_handler_that_stalls_delays_nothing_else_and_what_is_dropped_is_counted() -> None:
     root, stalled = logging.getLogger(), Stalled()
     before = list(root.handlers)
     root.handlers[:] = [stalled]

@@ -114,7 +114,7 @@ async def until_counted(bed: Bed, metrics: Metrics) -> None:
     assert samples(metrics)['secc_sessions_total{reason="terminated"}'] == 1
 
 
-async def test_the_end_of_a_certificate_is_told() -> None:
+async def test_the_end_of_a_certificate_is_reported() -> None:
     metrics = Metrics()
     async with running(config(TlsPolicy.OPTIONAL)) as bed:
         metrics.watch(bed.station)

@@ -20,7 +20,7 @@ from tests.support.bench import DC, Bench
 from tests.support.wire import Car, finish, running, to_charge_loop
 
 
-async def test_a_session_over_the_network_in_few_words() -> None:
+async def test_a_session_over_the_network_in_a_summary() -> None:
     async def scenario() -> list[Milestone]:
         told: list[Milestone] = []
         milestones = Milestones(told.append)
@@ -66,7 +66,7 @@ def milestones_of(bench: Bench) -> list[Milestone]:
     return told
 
 
-def test_limits_and_readings_are_told_when_they_change() -> None:
+def test_limits_and_readings_are_reported_when_they_change() -> None:
     bench = Bench(DC).to_demand()
     bench.outlet(meter=MeterReading("M", 500))
     for power in (None, None, 20_000.0, 20_000.0):

@@ -41,7 +41,7 @@ async def open_bed_and_monitor() -> AsyncIterator[tuple[Bed, Monitor]]:
         await asyncio.sleep(0.01)
 
 
-async def test_a_station_that_is_well_has_asked_its_own_discovery() -> None:
+async def test_a_station_that_is_well_has_asked_its_discovery() -> None:
     async with open_bed_and_monitor() as (bed, monitor):
         status, found = await health(monitor)
         assert (status, found["healthy"], found["serving"], found["troubles"]) == (200, True, True, [])
@@ -56,7 +56,7 @@ async def test_the_examination_does_not_count_as_an_ev() -> None:
         assert dict(bed.station.diagnostics.discovery_counts) == before
 
 
-async def test_a_deaf_discovery_is_no_health() -> None:
+async def test_a_discovery_that_cannot_receive_is_no_health() -> None:
     async with open_bed_and_monitor() as (bed, monitor):
         opened = bed.station._discovery._socket
         assert opened is not None
@@ -125,7 +125,7 @@ async def test_without_metrics_there_are_none() -> None:
         ("hello\r\n\r\n", 400),
     ],
 )
-async def test_what_is_not_asked_properly_is_told(head: str, status: int) -> None:
+async def test_what_is_not_asked_properly_is_reported(head: str, status: int) -> None:
     async with open_bed_and_monitor() as (_, monitor):
         assert (await get(monitor, head=head))[0] == status
 

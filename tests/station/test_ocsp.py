@@ -117,12 +117,14 @@ async def test_a_slow_server_is_left() -> None:
     assert found is None
 
 
-async def test_our_own_network_is_not_asked_unless_allowed() -> None:
+async def test_the_stations_network_is_not_asked_unless_allowed() -> None:
     found, asked = await play(ok(ANSWER), lambda url: HttpFetcher().ocsp(url, b"request"))
     assert (found, asked) == (None, [])
 
 
-async def test_a_name_that_leads_into_our_own_network_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_leads_into_the_stations_network_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     loop = asyncio.get_running_loop()
 
     async def lookup(*_arguments: object, **_more: object) -> list[object]:

@@ -112,7 +112,7 @@ async def test_a_contactor_that_hangs_is_reported_as_not_closed() -> None:
         assert scene.tripped == [(EvseFault.SWITCH_OFF, "close_contactor: no answer in time")]
 
 
-async def test_opening_waits_for_a_closing_in_progress_and_make_safe_does_not_wait_for_ever() -> None:
+async def test_opening_waits_for_a_closing_in_progress_and_make_safe_does_not_wait_without_end() -> None:
     async with open_scene() as scene:
         scene.controller.hang.add("close_contactor")
         scene.energise(CloseContactor(TICKET))
@@ -367,7 +367,7 @@ async def test_a_call_that_outlasts_its_session_blocks_the_outlet_and_its_late_r
         assert scene.answers == []
 
 
-async def test_a_call_past_its_limit_is_given_up_only_when_somebody_has_looked() -> None:
+async def test_a_call_past_its_limit_is_given_up_only_when_it_is_looked_at() -> None:
     async with open_scene() as scene:
         scene.controller.hang.add("open_contactor")
         scene.outlet.perform(OpenContactor())

@@ -65,7 +65,7 @@ async def test_stations_on_several_interfaces_live_side_by_side() -> None:
             await stack.enter_async_context(station(RecordingOutlet(), config(f"{NAME}n{number}")))
 
 
-async def test_an_outlet_with_an_id_of_its_own_has_one_station_whatever_the_interface() -> None:
+async def test_an_outlet_with_an_id_has_one_station_on_every_interface() -> None:
     outlet = RecordingOutlet()
     async with station(RecordingOutlet(), config(evse_id=f"DE*SEC*E{NAME}")):
         with pytest.raises(InUseError, match=r"outlet DE\*SEC\*E.* \(evse_id\) is in use"):
@@ -75,7 +75,7 @@ async def test_an_outlet_with_an_id_of_its_own_has_one_station_whatever_the_inte
             pass
 
 
-async def test_a_controller_has_one_station_whatever_the_interface() -> None:
+async def test_a_controller_has_one_station_on_every_interface() -> None:
     outlet = RecordingOutlet()
     async with station(outlet, config("lo"), sdp_port=0):
         with pytest.raises(InUseError, match="the controller RecordingOutlet is in use"):
@@ -126,7 +126,7 @@ def test_a_claim_may_be_acquired_and_released_again() -> None:
     assert ownership.owner(f"interface/{NAME}") is None
 
 
-async def test_whoever_asks_for_the_owner_gets_an_answer_however_many_ask() -> None:
+async def test_each_question_for_the_owner_gets_an_answer_however_many_ask() -> None:
     async with station(RecordingOutlet()):
         for _ in range(100):
             assert ownership.owner(f"interface/{NAME}") == os.getpid()

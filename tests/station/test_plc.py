@@ -127,7 +127,7 @@ async def test_an_ev_that_does_not_speak_is_offered_basic_charging() -> None:
         await world.until(lambda: not world.evse.basic_charging_allowed)
 
 
-async def test_a_missing_interface_is_told_and_waited_for() -> None:
+async def test_a_missing_interface_is_reported_and_waited_for() -> None:
     world = World()
     modem = RawModem("nosuch0")
     station = PlcStation(
@@ -144,7 +144,7 @@ def test_a_raw_modem_that_is_not_open_says_so() -> None:
         RawModem("lo").send(b"")
 
 
-def test_slac_has_to_be_switched_on() -> None:
+def test_slac_must_be_switched_on() -> None:
     with pytest.raises(ConfigError, match="enabled"):
         PlcStation(SeccConfig(interface="lo"), SimulatedAcEvse(), SimulatedBackend())
 
@@ -194,7 +194,7 @@ async def test_a_modem_sleeps_in_a_pause_and_is_woken_by_a_toggle_of_the_ev() ->
         assert second.session_id == first.session_id
 
 
-async def test_a_limit_of_the_transmit_power_reaches_the_own_modem_and_ends_with_the_link() -> None:
+async def test_a_limit_of_the_transmit_power_reaches_the_stations_modem_and_ends_with_the_link() -> None:
     world = World(apply_amplitude_map=True)
     async with world.plc:
         world.cable.plug_in()
@@ -327,7 +327,7 @@ async def test_an_interface_that_goes_away_and_comes_back_matches_the_same_ev() 
         assert result.completed, result.error
 
 
-async def test_a_controller_that_cannot_be_read_is_told_once_and_looked_at_again() -> None:
+async def test_a_controller_that_cannot_be_read_is_reported_once_and_looked_at_again() -> None:
     world = World()
     snapshot = world.evse.snapshot
     async with world.plc:

@@ -129,7 +129,9 @@ async def test_a_car_that_is_not_known_gets_nothing(site: Site) -> None:
     assert ("suspicious", "other_certificate") in site.events()
 
 
-async def test_no_key_no_challenge_and_no_whole_certificate_of_a_person_is_told(site: Site) -> None:  # PNC-15
+async def test_no_key_no_challenge_and_no_whole_certificate_of_a_person_is_reported(
+    site: Site,
+) -> None:  # PNC-15
     wallet = site.wallet()
     await play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
     told = "\n".join(f"{as_json(record)}\n{as_text(record)}" for record in site.records)

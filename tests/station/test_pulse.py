@@ -113,7 +113,7 @@ def test_a_task_beats_until_it_is_cancelled() -> None:
     play_fast(scenario(), sockets=False)
 
 
-def test_the_stations_of_a_loop_have_the_same_pulse_and_another_loop_has_its_own() -> None:
+def test_the_stations_of_a_loop_have_the_same_pulse_and_another_loop_has_another() -> None:
     async def scenario() -> Pulse:
         assert pulse() is pulse()
         return pulse()

@@ -52,7 +52,7 @@ def test_a_reporter_that_raises_is_logged_and_disturbs_nothing(caplog: pytest.Lo
     assert "disk full" in caplog.text
 
 
-def test_a_broadcast_reaches_every_reporter_whatever_one_of_them_raises() -> None:
+def test_a_broadcast_reaches_every_reporter_even_if_one_of_them_raises() -> None:
     first: list[Record] = []
     last: list[Record] = []
 

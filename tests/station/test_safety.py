@@ -33,7 +33,7 @@ async def test_making_safe_survives_a_cancelled_caller() -> None:
     ("trouble", "problem"),
     [("fail", "make_safe: RuntimeError: make_safe failed"), ("hang", "make_safe: no answer in time")],
 )
-async def test_a_failure_is_told_once_and_tried_again(trouble: str, problem: str) -> None:
+async def test_a_failure_is_reported_once_and_tried_again(trouble: str, problem: str) -> None:
     outlet, complaints = RecordingOutlet(), list[str]()
     getattr(outlet, trouble).add("make_safe")
     safety = Safety(outlet, 0.01, HeardReports(complaints))

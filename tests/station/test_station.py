@@ -52,7 +52,7 @@ async def test_a_car_charges_without_tls() -> None:
         assert ends(bed) == [EndReason.TERMINATED]
 
 
-async def test_an_ev_that_was_told_the_port_just_before_the_session_ended_is_served() -> None:
+async def test_an_ev_that_received_the_port_just_before_the_session_ended_is_served() -> None:
     async with running() as bed:
         assert bed.station.sdp_port is not None
         first = await Car.connect(bed.plain_port)
@@ -134,7 +134,7 @@ async def test_a_car_that_paused_joins_its_session_again_until_it_is_unplugged()
         third.close()
 
 
-async def test_messages_are_told_in_order_with_times() -> None:
+async def test_messages_are_reported_in_order_with_times() -> None:
     async with running() as bed:
         car = await Car.connect(bed.plain_port)
         await to_session(car)
@@ -169,7 +169,7 @@ async def test_two_requests_in_one_segment_are_answered_in_order() -> None:
         car.close()
 
 
-async def test_each_session_gets_a_fresh_port_and_discovery_tells_it() -> None:
+async def test_each_session_gets_a_fresh_port_and_discovery_announces_it() -> None:
     async with running() as bed:
         ports = []
         for _ in range(3):

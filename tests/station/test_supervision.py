@@ -90,7 +90,7 @@ async def test_with_slac_a_session_needs_a_new_match_after_the_last_one() -> Non
         assert bed.station.health.reason == "no data link"
 
 
-async def test_a_port_that_is_taken_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_port_that_is_taken_is_reported_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
 
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as taken:
@@ -114,7 +114,7 @@ async def test_notices_of_the_session_are_passed_on() -> None:
         car.close()
 
 
-async def test_a_rival_that_answers_discovery_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rival_that_answers_discovery_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
     rival = SdpResponse(LOOPBACK, 50000, Security.NONE).to_bytes()
 

@@ -124,7 +124,7 @@ async def test_a_length_beyond_the_limit_closes(length: str) -> None:
         "01ff800100000000",
     ],
 )
-async def test_a_header_that_is_none_of_ours_is_ignored_and_the_next_message_counts(junk: str) -> None:
+async def test_a_header_that_is_not_known_is_ignored_and_the_next_message_counts(junk: str) -> None:
     async with attacked() as bed:
         car = await at(bed, "setup")
         await car.raw(bytes.fromhex(junk))
@@ -244,7 +244,7 @@ async def test_single_bytes_do_not_move_the_timer() -> None:
 
 
 @pytest.mark.threat("TPT-12")
-async def test_a_silent_connection_holds_up_nobody_and_is_closed() -> None:
+async def test_a_silent_connection_delays_nothing_else_and_is_closed() -> None:
     async with attacked(timing={"communication_setup": 0.4}) as bed:
         quiet = await Car.connect(bed.plain_port)
         car = await at(bed, "selection")
@@ -312,7 +312,7 @@ async def test_a_line_that_goes_dead_is_switched_off_by_the_pilot_or_the_timer()
 
 
 @pytest.mark.threat("TPT-18")
-async def test_nobody_listens_on_ipv4() -> None:
+async def test_no_port_listens_on_ipv4() -> None:
     async with attacked() as bed:
         with pytest.raises(ConnectionError), socket.create_connection(("127.0.0.1", bed.plain_port), 1.0):
             pass

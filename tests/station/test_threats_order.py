@@ -120,7 +120,7 @@ async def test_a_second_handshake_closes_and_switches_nothing(point: str) -> Non
 
 
 @pytest.mark.threat("SEQ-09")
-async def test_only_unknown_protocols_are_told_and_closed() -> None:
+async def test_only_unknown_protocols_are_reported_and_closed() -> None:
     async with attacked() as bed:
         car = await Car.connect(bed.plain_port)
         assert await agreed(car, ("urn:x", 1, 1, 1), ("urn:y", 2, 2, 2)) == ("Failed_NoNegotiation", None)

@@ -32,7 +32,7 @@ def failed(report: ControllerReport) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("make", "row"), WRONG, ids=[f"{make.__name__}-{row}" for make, row in WRONG])
-def test_a_wrong_driver_fails_for_its_own_reason_only(make: Outlet, row: str) -> None:
+def test_a_wrong_driver_fails_for_its_reason_only(make: Outlet, row: str) -> None:
     # The clock is virtual, but a pause of the machine counts too and may show in one more row.
     for _ in range(3):
         report = report_of(make)

@@ -76,7 +76,7 @@ def test_a_provisioning_certificate_becomes_the_identity_too(tmp_path: Path) -> 
     assert PCID in server.vehicle.subject
 
 
-def test_without_the_policy_nobody_is_asked(tmp_path: Path) -> None:
+def test_without_the_policy_no_back_end_is_asked(tmp_path: Path) -> None:
     server = station(tmp_path, ClientAuth.NONE).engine()
     shake(server, car(tmp_path, certificates.contract(MO)).engine())
     assert server.handshake_done

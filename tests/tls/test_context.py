@@ -264,7 +264,7 @@ def test_the_car_refuses_a_chain_of_another_root(station: TlsContext, tmp_path: 
     assert "does not reach an accepted root" in str(theirs.failure)
 
 
-def test_the_car_can_be_told_to_accept_anything(station: TlsContext) -> None:
+def test_the_car_can_be_set_to_accept_anything(station: TlsContext) -> None:
     client = TlsContext.for_client(None).engine()
     shake(station.engine(), client)
     assert client.handshake_done

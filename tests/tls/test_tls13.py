@@ -124,7 +124,7 @@ def test_a_hello_with_both_versions_gets_the_newer_one() -> None:
 
 
 @pytest.mark.req("V2G20-2359")
-def test_a_car_of_iso2_gets_its_own_chain_and_shows_nothing() -> None:
+def test_a_car_of_iso2_gets_its_chain_and_shows_nothing() -> None:
     server, client = station().engine(), TlsContext.for_client(OLD / "v2g_root.pem", clock=clock).engine()
     shake(server, client)
     assert server.version is TlsVersion.TLS_1_2
@@ -165,7 +165,7 @@ def test_an_answer_of_tls12_says_that_tls13_was_on_offer() -> None:
 
 
 @pytest.mark.req("V2G20-2356")
-def test_a_client_notices_that_somebody_has_removed_tls13_from_its_hello() -> None:
+def test_a_client_notices_that_a_peer_has_removed_tls13_from_its_hello() -> None:
     both = TlsContext.for_client(OLD / "v2g_root.pem", iso2=True, iso20=True, clock=clock)
     server, client = station().engine(), both.engine()
     hello = client.start()

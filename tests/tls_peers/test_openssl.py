@@ -147,7 +147,7 @@ def test_a_contract_is_let_in_and_named(strict: Lab) -> None:
     assert f"eMAID {certificates.EMAID}" in strict.events(LinkEvent.SECURED)[-1]
 
 
-def test_a_car_without_certificate_is_told_so(strict: Lab) -> None:
+def test_a_car_without_certificate_learns_that(strict: Lab) -> None:
     said = s_client(strict)
     assert "alert handshake failure" in said
     assert "did not return a certificate" in strict.events(LinkEvent.TLS_FAILED)[-1]

@@ -136,7 +136,7 @@ def test_a_capture_becomes_a_chart_and_a_curve(
     assert main(["trace", str(path), "--svg", str(tmp_path / "c.svg")]) == 0
 
 
-def test_what_is_no_capture_is_told() -> None:
+def test_what_is_no_capture_is_reported() -> None:
     assert not is_capture(b'{"tr')
     with pytest.raises(TraceError, match="not a capture"):
         conversations(b"nonsense")

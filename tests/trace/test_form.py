@@ -132,7 +132,7 @@ def test_messages_among_the_outputs_are_a_name_or_bytes() -> None:
         ),
     ],
 )
-def test_what_is_no_input_is_told(form: object, wrong: str) -> None:
+def test_what_is_no_input_is_reported(form: object, wrong: str) -> None:
     with pytest.raises(TraceError, match=wrong):
         input_of(form)  # type: ignore[arg-type]
 

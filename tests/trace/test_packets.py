@@ -111,7 +111,7 @@ def written(path: pathlib.Path, link: int, packet: bytes, form: str) -> bytes:
 @needs_wireshark
 @pytest.mark.parametrize("form", ["pcap", "nsecpcap", "pcapng"])
 @pytest.mark.parametrize(("link", "head"), LINKS.values(), ids=LINKS)
-def test_discovery_is_found_whatever_the_link_layer(
+def test_discovery_is_found_on_every_link_layer(
     tmp_path: pathlib.Path, link: int, head: bytes, form: str
 ) -> None:
     path = tmp_path / "capture"
@@ -125,7 +125,7 @@ def test_discovery_is_found_whatever_the_link_layer(
 
 
 @needs_wireshark
-def test_interfaces_of_one_file_have_their_own_link_layers(tmp_path: pathlib.Path) -> None:
+def test_interfaces_of_one_file_have_their_link_layers(tmp_path: pathlib.Path) -> None:
     files = []
     for name, (link, head) in LINKS.items():
         files.append(tmp_path / name)
@@ -158,7 +158,7 @@ def test_without_dpkt_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 
 @given(st.sampled_from([head for _, head in LINKS.values()]), st.integers(0, 120), st.binary(max_size=40))
-def test_whatever_stands_in_a_packet_the_next_one_is_read(head: bytes, cut: int, noise: bytes) -> None:
+def test_after_any_packet_the_next_one_is_read(head: bytes, cut: int, noise: bytes) -> None:
     broken = (head + IP)[:cut] + noise
     good = LINKS["Ethernet"][1] + IP
     assert discovery(pcap([broken, good]))[-1].message == SdpRequest(Security.TLS)

@@ -102,7 +102,7 @@ def test_messages_have_their_names_of_the_standard(message: Message, name: str) 
     assert name_of(message) == name
 
 
-def test_a_chart_tells_who_said_what_and_folds_what_repeats_itself() -> None:
+def test_a_chart_shows_who_said_what_and_folds_what_repeats_itself() -> None:
     frames = [
         TracedFrame(1.0, True, encode(Frame(LOCAL_MODEM, EVSE, m.SetKeyReq(bytes(7), bytes(16))))),
         TracedFrame(1.1, False, encode(Frame(EVSE, MODEM, m.SetKeyCnf(1)))),

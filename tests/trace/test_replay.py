@@ -124,7 +124,7 @@ def test_other_random_bytes_make_a_difference(tmp_path: pathlib.Path) -> None:
     assert difference.event == "Data"
 
 
-def test_too_few_random_bytes_are_told(tmp_path: pathlib.Path) -> None:
+def test_too_few_random_bytes_are_reported(tmp_path: pathlib.Path) -> None:
     lines = recorded()
     lines.change(2, random=[])
     with pytest.raises(TraceError, match="8 random bytes wanted, 0 were drawn"):
@@ -221,7 +221,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_session() -> None:
         ("[]\n", "line 1: expected an object"),
     ],
 )
-def test_a_file_that_is_no_trace_is_told(tmp_path: pathlib.Path, text: str, wrong: str) -> None:
+def test_a_file_that_is_no_trace_is_reported(tmp_path: pathlib.Path, text: str, wrong: str) -> None:
     path = tmp_path / "x"
     path.write_text(text)
     with pytest.raises(TraceError, match=wrong):

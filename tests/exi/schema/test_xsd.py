@@ -238,7 +238,7 @@ def test_a_group_in_itself_is_refused(tmp_path: Path) -> None:
         xsd.read(in_file(tmp_path, text), "vend")
 
 
-def test_a_local_name_has_the_form_that_its_own_document_says(tmp_path: Path) -> None:
+def test_a_local_name_has_the_form_that_its_document_says(tmp_path: Path) -> None:
     content = '<xs:sequence><xs:element name="E" type="xs:string"/></xs:sequence>'
     inner = f'<xs:complexType name="T">{content}</xs:complexType>'
     (tmp_path / "levels.xsd").write_text(LEVELS.replace("</xs:schema>", f"{inner}</xs:schema>"), "utf-8")

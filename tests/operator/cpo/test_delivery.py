@@ -282,7 +282,7 @@ def test_a_clock_that_is_a_little_off_still_serves_certificates_that_begin_now(t
     service.close()
 
 
-def test_what_exactly_was_unknown_is_told_to_the_operator_and_not_to_who_asks(tmp_path: Path) -> None:
+def test_what_exactly_was_unknown_is_reported_to_the_operator_and_not_to_who_asks(tmp_path: Path) -> None:
     service = with_car(make_service(tmp_path))
     with client_of(service) as client:
         stranger = ask(client, installation(another_car()))
@@ -367,7 +367,7 @@ def test_the_root_pool_of_the_ecosystem_is_taken_over_once(tmp_path: Path) -> No
     service.close()
 
 
-def test_contracts_are_renewed_by_the_ecosystem_where_it_is_told_to(tmp_path: Path) -> None:
+def test_contracts_are_renewed_by_the_ecosystem_where_that_is_configured(tmp_path: Path) -> None:
     from secc.operator.opcp.settings import OpcpSettings
 
     opcp = OpcpSettings(

@@ -195,7 +195,7 @@ def test_an_authority_that_has_ended_signs_nothing(tmp_path: Path) -> None:
 # --- EST ---
 
 
-def test_est_enrols_and_tells_its_authorities(tmp_path: Path) -> None:
+def test_est_enrols_and_names_its_authorities(tmp_path: Path) -> None:
     with client_of(make_service(tmp_path)) as client:
         for name in ("simpleenroll", "simplereenroll"):
             answer = client.post(

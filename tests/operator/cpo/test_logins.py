@@ -105,7 +105,7 @@ def test_a_token_logs_in_as_its_holder_and_one_of_a_station_may_not_read(client:
 
 
 @pytest.mark.parametrize("name", ["Ada", "nobody", ""])
-def test_a_wrong_password_is_refused_in_the_same_words(client: TestClient, name: str) -> None:
+def test_a_wrong_password_is_refused_with_the_same_text(client: TestClient, name: str) -> None:
     answer = log_in(client, name, "wrong")
     assert answer.status_code == 401
     assert "Name and password do not match." in answer.text

@@ -191,7 +191,7 @@ def test_a_contract_is_found_by_emaid_in_any_spelling_and_by_pcid(client: TestCl
         assert "DEABC000000002X" not in text
 
 
-def test_what_ends_soon_is_told_with_the_days_left(tmp_path: Path) -> None:
+def test_what_ends_soon_is_reported_with_the_days_left(tmp_path: Path) -> None:
     clock = Clock()
     service = furnished(tmp_path, clock)
     clock.move(days=85)

@@ -225,7 +225,7 @@ def test_two_stations_may_use_the_same_id_for_a_session(tmp_path: Path) -> None:
 # --- the audit log ---
 
 
-def test_the_audit_log_tells_who_and_its_seals_show_changes(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_the_audit_log_shows_who_and_its_seals_show_changes(tmp_path: Path, changes: dict[str, Any]) -> None:
     clock = Clock()
     service = make_service(tmp_path, clock, **changes)
     with client_of(service) as client:
@@ -264,7 +264,7 @@ def test_metrics_count_without_naming_anybody(tmp_path: Path) -> None:
     assert PCID not in text
 
 
-def test_large_bodies_are_refused_whatever_they_say_about_themselves(tmp_path: Path) -> None:
+def test_large_bodies_are_refused_for_any_declared_length(tmp_path: Path) -> None:
     def parts() -> Any:
         for _ in range(100):
             yield b"A" * 1024
@@ -282,14 +282,14 @@ def test_another_schema_and_unknown_members_are_refused(tmp_path: Path) -> None:
             assert client.post("/v1/provisioning", json={**form, **more}).status_code == 422
 
 
-def test_health_tells_whether_the_database_answers(tmp_path: Path) -> None:
+def test_health_shows_whether_the_database_answers(tmp_path: Path) -> None:
     service = make_service(tmp_path)
     with client_of(service) as client:
         assert client.get("/health/live").json() == {"status": "live"}
         assert client.get("/health/ready").json() == {"status": "ready"}
 
 
-def test_a_path_tells_every_method_that_it_takes(tmp_path: Path) -> None:
+def test_a_path_lists_every_method_that_it_takes(tmp_path: Path) -> None:
     with client_of(make_service(tmp_path)) as client:
         for method in ("OPTIONS", "DELETE"):
             refused = client.request(method, "/v1/roots")

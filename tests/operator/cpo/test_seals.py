@@ -43,7 +43,7 @@ def changed(rows: Log, number: int = 3, **values: object) -> Log:
 
 
 @pytest.mark.parametrize("key", [b"", KEY], ids=["plain", "keyed"])
-def test_a_log_that_nobody_changed_is_good(key: bytes) -> None:
+def test_a_log_that_was_not_changed_is_good(key: bytes) -> None:
     sealer = Sealer(key)
     state = sealer.check(log(sealer), NOW)
     assert (state.problem, state.checkpoint.last, state.checkpoint.count, state.unsealed) == ("", 5, 5, 0)
@@ -79,7 +79,7 @@ def test_a_change_shows(change: Callable[[Log], Log], row: int) -> None:
     assert sealer.check(change(log(sealer)), NOW).row == row
 
 
-def test_without_the_key_nobody_can_seal_again() -> None:
+def test_without_the_key_no_seal_can_be_made() -> None:
     sealer = Sealer(KEY)
     forged = changed(log(sealer), subject="another")
     assert sealer.check(resealed(forged, Sealer()), NOW).problem.endswith(

@@ -199,7 +199,7 @@ def test_a_token_that_ends_early_is_renewed_once(tmp_path: Path) -> None:
         (EcosystemFault.OVERSIZE, EcosystemError),
     ],
 )
-def test_what_the_ecosystem_does_wrong_is_told_apart(
+def test_what_the_ecosystem_does_wrong_is_reported_by_kind(
     tmp_path: Path, fault: EcosystemFault, error: type[EcosystemError]
 ) -> None:
     pool = ecosystem(tmp_path)
@@ -325,7 +325,7 @@ async def test_webhooks_are_signed_and_tried_again() -> None:
     assert signature == "sha256=" + hmac.new(b"key", first, hashlib.sha256).hexdigest()
 
 
-def test_the_double_is_controlled_over_http(tmp_path: Path) -> None:
+def test_the_simulated_ecosystem_is_controlled_over_http(tmp_path: Path) -> None:
     pool = ecosystem(tmp_path)
     http = pool.client._http
     assert http.post("/_control/fault", json={"fault": "broken", "calls": 1}).status_code == 204
@@ -352,7 +352,7 @@ def test_the_double_is_controlled_over_http(tmp_path: Path) -> None:
         (OcspBehavior.TRY_LATER, RevocationStatus.UNKNOWN),
     ],
 )
-def test_the_responder_of_the_double_answers_as_it_is_told(
+def test_the_responder_of_the_simulated_ecosystem_answers_as_it_is_configured(
     tmp_path: Path, behavior: OcspBehavior, status: RevocationStatus
 ) -> None:
     pool = ecosystem(tmp_path)
@@ -371,7 +371,7 @@ def _status(chain: VerifiedChain, responses: list[bytes], policy: RevocationPoli
         return RevocationStatus.REVOKED
 
 
-def test_the_double_runs_as_a_command(tmp_path: Path) -> None:
+def test_the_simulated_ecosystem_runs_as_a_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "secc", "opcp-sim", "--folder", str(tmp_path / "pool"), "--port", "0"]
     with subprocess.Popen([*command, "--days", "30"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

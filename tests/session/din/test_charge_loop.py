@@ -72,7 +72,7 @@ def test_before_and_after_the_loop_the_sequence_time_is_60_seconds() -> None:
 
 @pytest.mark.inv("INV-29")
 @pytest.mark.req("V2G-DC-500")
-def test_an_ordered_stop_is_told_by_the_status_code_alone() -> None:
+def test_an_ordered_stop_is_sent_by_the_status_code_alone() -> None:
     bench = DinBench().at_demand()
     bench.feed(StopRequested())
     response = bench.ask(d.current_demand())
@@ -109,7 +109,7 @@ def test_pilot_b_in_the_loop_is_an_emergency_shutdown() -> None:
 
 @pytest.mark.inv("INV-03", "INV-30")
 @pytest.mark.parametrize("fault", [EvseFault.EMERGENCY_STOP, EvseFault.MALFUNCTION])
-def test_a_fault_in_the_loop_is_switched_off_at_once_and_told(fault: EvseFault) -> None:
+def test_a_fault_in_the_loop_is_switched_off_at_once_and_reported(fault: EvseFault) -> None:
     bench = DinBench().at_demand()
     assert points(bench.outlet(fault=fault)) == [(0.0, 0.0)]
     response = bench.ask(d.current_demand())
@@ -167,7 +167,7 @@ def test_a_full_ev_gets_nothing() -> None:
     assert status_code(response) == "EVSE_Ready"
 
 
-def test_a_renegotiation_cannot_be_told() -> None:
+def test_a_renegotiation_cannot_be_reported() -> None:
     bench = DinBench().at_demand()
     (notice,) = bench.feed(RenegotiationRequested())
     assert getattr(notice, "kind", None) is NoticeKind.IGNORED

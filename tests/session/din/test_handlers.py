@@ -30,7 +30,7 @@ def with_modes(*modes: EnergyMode) -> SeccConfig:
 @pytest.mark.inv("INV-12")
 @pytest.mark.req("V2G-DC-393", "V2G-DC-872", "V2G-DC-620")
 @pytest.mark.parametrize("proposed", [b"\0", bytes(8), b"12345678"])
-def test_setup_is_a_new_session_whatever_id_the_ev_proposes(proposed: bytes) -> None:
+def test_setup_is_a_new_session_for_every_proposed_id(proposed: bytes) -> None:
     bench = DinBench()
     response = bench.ask(d.session_setup(), proposed)
     assert response == din.SessionSetupRes(

@@ -102,7 +102,7 @@ def test_a_schedule_that_was_not_offered_is_refused() -> None:
         (((60, 1000), (60, 500)), "FAILED_ChargingProfileInvalid"),
     ],
 )
-def test_a_profile_has_to_fit_the_schedule(profile: tuple[tuple[int, int], ...], expected: str) -> None:
+def test_a_profile_must_fit_the_schedule(profile: tuple[tuple[int, int], ...], expected: str) -> None:
     assert code(DinBench().at_power_on().ask(d.power(True, schedule_id=1, profile=profile))) == expected
 
 

@@ -47,7 +47,7 @@ def test_one_of_each_request_is_at_hand() -> None:
 @pytest.mark.inv("INV-14", "INV-16", "INV-27", "INV-34")
 @pytest.mark.req("V2G-DC-390", "V2G-DC-539", "V2G-DC-665", "V2G-DC-116")
 @pytest.mark.parametrize(("state", "request_class"), ILLEGAL, ids=name)
-def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the_end(
+def test_request_without_a_row_gets_its_paired_response_with_sequence_error_and_the_end(
     state: S, request_class: type[BodyElement]
 ) -> None:
     bench = strict(state)

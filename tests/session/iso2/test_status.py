@@ -22,7 +22,7 @@ ON_THE_WIRE = MeterInfo(
 
 
 @pytest.mark.req("V2G2-902", "V2G2-691")
-def test_reading_of_the_meter_is_told_in_the_ac_loop_without_asking_for_a_receipt() -> None:
+def test_reading_of_the_meter_is_sent_in_the_ac_loop_without_asking_for_a_receipt() -> None:
     bench = Bench(AC).to_status()
     bench.outlet(meter=READING)
     response = bench.request(r.charging_status())
@@ -32,7 +32,7 @@ def test_reading_of_the_meter_is_told_in_the_ac_loop_without_asking_for_a_receip
 
 
 @pytest.mark.req("V2G2-902")
-def test_reading_of_the_meter_is_told_in_the_dc_loop() -> None:
+def test_reading_of_the_meter_is_sent_in_the_dc_loop() -> None:
     bench = Bench(DC).to_demand()
     bench.outlet(meter=READING)
     response = bench.request(r.current_demand())
@@ -67,7 +67,7 @@ def test_a_reading_that_does_not_fit_is_refused_when_it_is_made(broken: Callable
 
 
 @pytest.mark.parametrize("utc", [float("nan"), float("inf"), 1e300])
-def test_a_broken_wall_clock_is_told_as_zero(utc: float) -> None:
+def test_a_broken_wall_clock_counts_as_zero(utc: float) -> None:
     bench = Bench(AC)
     bench.outlet(utc=utc)
     response = bench.request(r.session_setup(), b"\0")
@@ -93,7 +93,7 @@ def test_an_outlet_that_is_not_ready_says_so() -> None:
     assert dc_code(bench.request(r.current_demand())) == "EVSE_NotReady"
 
 
-def test_a_tripped_rcd_is_told_to_the_ac_vehicle() -> None:
+def test_a_tripped_rcd_is_sent_to_the_ac_vehicle() -> None:
     bench = Bench(AC).to_status()
     bench.outlet(fault=EvseFault.RESIDUAL_CURRENT)
     response = bench.request(r.charging_status())

@@ -57,7 +57,7 @@ def test_one_of_each_request_is_at_hand() -> None:
     ILLEGAL,
     ids=lambda value: value.name if isinstance(value, State) else value.__name__,
 )
-def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the_end(
+def test_request_without_a_row_gets_its_paired_response_with_sequence_error_and_the_end(
     state: State, request_class: type[BodyElement]
 ) -> None:
     bench = strict(state)

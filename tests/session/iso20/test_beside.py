@@ -71,7 +71,7 @@ def test_every_state_is_reachable_by_rows() -> None:
 @pytest.mark.inv("INV-14", "INV-16")
 @pytest.mark.req("V2G20-459")
 @pytest.mark.parametrize(("state", "request_class"), ILLEGAL, ids=name)
-def test_request_without_a_row_gets_its_own_response_on_its_stream_and_the_end(
+def test_request_without_a_row_gets_its_paired_response_on_its_stream_and_the_end(
     state: SideState, request_class: type[Any]
 ) -> None:
     bench = strict(state)

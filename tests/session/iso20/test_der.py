@@ -127,7 +127,7 @@ def test_no_row_is_about_a_message_of_the_ac_set() -> None:
 @pytest.mark.inv("INV-14", "INV-16", "INV-34")
 @pytest.mark.req("V2G20-459", "V2G20-736")
 @pytest.mark.parametrize(("state", "request_class"), ILLEGAL, ids=name)
-def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the_end(
+def test_request_without_a_row_gets_its_paired_response_with_sequence_error_and_the_end(
     state: S, request_class: type[Any]
 ) -> None:
     bench = in_state(state)

@@ -50,7 +50,7 @@ def test_a_measurement_keeps_its_sign_and_size(thousandths: int) -> None:
 
 
 @given(st.integers(-32_767, 32_767), st.integers(-3, 4))
-def test_every_number_that_can_be_told_exactly_comes_back(value: int, exponent: int) -> None:
+def test_every_number_that_can_be_sent_exactly_comes_back(value: int, exponent: int) -> None:
     thousandths = value * 10 ** (exponent + 3)
     for write in (numbers.maximum, numbers.minimum, numbers.nearest):
         back = numbers.down(write(thousandths))

@@ -41,7 +41,7 @@ def test_a_power_is_divided_evenly_where_each_phase_has_room() -> None:
     assert split(9000, (7000, 0, 0), 2000) == (2000, 0, 0)
 
 
-def test_limits_of_each_phase_are_read_only_where_the_ev_tells_them_apart() -> None:
+def test_limits_of_each_phase_are_read_only_where_the_ev_distinguishes_them() -> None:
     request: Any = r.ac_parameters().ac_cpd_req_energy_transfer_mode
     assert apart(request, "ev_maximum_charge_power") is None
     mode = ac.ACCPDReqEnergyTransferMode(

@@ -189,7 +189,7 @@ class Replay:
         return bool(exchanges) and exchanges[0].dynamic_se_req_control_mode is not None
 
 
-def test_recorded_sessions_run_through_ours_and_are_refused_only_where_the_recorded_station_did() -> None:
+def test_recorded_sessions_are_refused_only_where_the_recorded_station_refused() -> None:
     ended = 0
     for number, session in enumerate(lines("iso20_sessions.jsonl")):
         requests = _requests(session)

@@ -64,6 +64,6 @@ def test_without_discharge_there_is_no_discharging_schedule() -> None:
     assert one.charging_schedule.price_level_schedule is None
 
 
-def test_the_tolerance_is_told() -> None:
+def test_the_tolerance_is_reported() -> None:
     (one,) = schedules.tuples(ONE, msgspec.structs.replace(FORM, tolerance=500_000)).schedule_tuple
     assert one.charging_schedule.power_schedule.power_tolerance == number(500)

@@ -65,7 +65,7 @@ def test_one_of_each_request_is_at_hand() -> None:
 @pytest.mark.inv("INV-14", "INV-16", "INV-27")
 @pytest.mark.req("V2G20-459", "V2G20-736")
 @pytest.mark.parametrize(("state", "request_class"), ILLEGAL, ids=name)
-def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the_end(
+def test_request_without_a_row_gets_its_paired_response_with_sequence_error_and_the_end(
     state: S, request_class: type[Any]
 ) -> None:
     bench = strict(state)

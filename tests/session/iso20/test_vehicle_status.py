@@ -95,7 +95,7 @@ def test_an_answer_to_another_question_is_ignored(bench: Bench20) -> None:
     assert not all_of(bench, EndSession)
 
 
-def test_nothing_is_asked_where_nobody_knows_or_nobody_wants_to() -> None:
+def test_nothing_is_asked_without_a_responder_or_a_wish() -> None:
     for bench in (Bench20(), Bench20(OFF, asks_vehicle=True), Bench20(asks_vehicle=True, vehicle=None)):
         bench.to_authorization()
         assert all_of(bench, AskVehicleStatus) == []

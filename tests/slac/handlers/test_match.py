@@ -48,7 +48,7 @@ def test_no_key_before_the_measurement_is_acknowledged(prepare: Callable[[Bench]
 
 
 @pytest.mark.threat("SLAC-07")
-def test_the_key_goes_to_nobody_else() -> None:
+def test_the_key_goes_to_no_other_ev() -> None:
     bench = Bench()
     bench.measure()
     bench.acknowledge()
@@ -63,7 +63,7 @@ def test_the_key_goes_to_nobody_else() -> None:
 
 @pytest.mark.threat("SLAC-08")
 @pytest.mark.req("V2G3-A09-121")
-def test_each_match_has_a_key_of_its_own() -> None:
+def test_each_match_has_another_key() -> None:
     bench = Bench()
     first = bench.match()
     bench.put(e.VehicleGone())
@@ -87,7 +87,7 @@ def ready_to_validate(mode: Validation) -> Bench:
 
 @pytest.mark.req("V2G3-A09-51", "V2G3-A09-72")
 @pytest.mark.parametrize(("mode", "result"), [(Validation.OFF, 3), (Validation.NOT_REQUIRED, 4)])
-def test_without_validation_the_ev_is_told_so_and_may_match(mode: Validation, result: int) -> None:
+def test_without_validation_the_ev_learns_that_and_may_match(mode: Validation, result: int) -> None:
     bench = ready_to_validate(mode)
     bench.hear(EV, EVSE, m.ValidateReq(0, 0, 1))
     assert bench.take() == [m.ValidateCnf(0, 0, result)]
@@ -151,7 +151,7 @@ def test_another_signal_type_is_ignored() -> None:
 
 
 @pytest.mark.req("V2G3-M09-13")
-def test_a_second_validation_has_to_wait() -> None:
+def test_a_second_validation_must_wait() -> None:
     bench = Bench(validation=Validation.ON)
     for ev in (EV, EV_2):
         bench.measure(ev)

@@ -28,7 +28,7 @@ def test_a_modem_is_given_a_key_and_asked_for_its_name() -> None:
 # --- the key -----------------------------------------------------------------------------------------------
 
 
-def test_a_silent_modem_is_told_about_and_tried_again_for_ever() -> None:
+def test_a_silent_modem_is_reported_and_tried_again_without_end() -> None:
     bench = Bench(armed=False)
     bench.wait(20.0)
     assert bench.all_told(e.ModemSilent) == [e.ModemSilent()]
@@ -89,7 +89,7 @@ def test_a_maker_that_is_known_later_turns_a_success_into_a_refusal() -> None:
     assert type(bench.take()[-1]) is m.SetKeyReq
 
 
-def test_a_confirmation_for_somebody_elses_request_is_ignored() -> None:
+def test_a_confirmation_for_another_request_is_ignored() -> None:
     bench = Bench(armed=False)
     bench.hear(MODEM, EVSE, m.SetKeyCnf(1, your_nonce=b"\xaa\xaa\xaa\xaa"))
     assert bench.matching.state is SlacState.KEYING
@@ -103,7 +103,7 @@ def test_only_the_configured_modem_is_believed() -> None:
     assert bench.matching.state is SlacState.UNMATCHED
 
 
-def test_the_key_does_not_show_in_anything_that_is_told() -> None:
+def test_the_key_does_not_show_in_any_output() -> None:
     bench = Bench()
     answer = bench.match()
     bench.wait(1.0)
@@ -128,7 +128,7 @@ def test_the_modem_is_asked_until_the_link_is_up() -> None:
 
 
 @pytest.mark.parametrize("mmv", [0, 1])
-def test_a_lumissil_modem_is_asked_by_its_own_messages(mmv: int) -> None:
+def test_a_lumissil_modem_is_asked_by_its_messages(mmv: int) -> None:
     bench = Bench()
     bench.put(e.FrameReceived(encode(Frame(EVSE, MODEM, v.LumissilVersionCnf(), None, mmv))))
     bench.match()
@@ -165,7 +165,7 @@ def test_one_denial_is_no_loss_and_three_are() -> None:
     assert bench.all_told(e.LinkGone) == [e.LinkGone("the modem reports no link", True)]
 
 
-def test_somebody_elses_denials_are_not_believed() -> None:
+def test_denials_of_another_modem_are_not_believed() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     for _ in range(5):
         bench.hear(EV_2, EVSE, v.LinkStatusCnf(0, 0))
@@ -251,7 +251,7 @@ def test_leaving_means_a_new_key() -> None:
     assert request.nmk not in (b"", key.nmk)
 
 
-def test_after_leaving_nobody_is_answered_until_the_pilot_invites_again() -> None:
+def test_after_leaving_no_ev_is_answered_until_the_pilot_invites_again() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     bench.put(e.LeaveLink())
     bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
@@ -282,7 +282,7 @@ def told_networks(*nids: bytes, settings: bool = True, source: bytes = MODEM) ->
     return bench
 
 
-def test_a_modem_in_another_network_is_left_and_told() -> None:
+def test_a_modem_in_another_network_is_left_and_reported() -> None:
     bench = told_networks(b"\1\2\3\4\5\6\7")
     assert len(bench.all_told(e.Suspicious)) == 1
     (gone,) = bench.all_told(e.LinkGone)
@@ -291,14 +291,14 @@ def test_a_modem_in_another_network_is_left_and_told() -> None:
     assert bench.matching.state is SlacState.KEYING
 
 
-def test_a_modem_in_its_own_network_or_in_none_stays() -> None:
+def test_a_modem_in_its_network_or_in_none_stays() -> None:
     bench = told_networks(b"")
     bench.hear(MODEM, EVSE, v.NetworkInfoCnf.of(bytes(7), EVSE, []))
     assert bench.matching.state is SlacState.MATCHED
 
 
 @pytest.mark.parametrize(("settings", "source"), [(False, MODEM), (True, EV_2)])
-def test_nobody_is_believed_about_networks_who_was_not_asked(settings: bool, source: bytes) -> None:
+def test_a_network_reported_without_a_question_is_ignored(settings: bool, source: bytes) -> None:
     bench = told_networks(b"\1\2\3\4\5\6\7", settings=settings, source=source)
     assert bench.matching.state is SlacState.MATCHED
 

@@ -20,7 +20,7 @@ def test_an_amplitude_map_of_the_ev_is_confirmed_twice_at_most() -> None:
     assert bench.take() == [m.AmpMapCnf(0), m.AmpMapCnf(0)]
 
 
-def test_an_amplitude_map_of_somebody_else_is_ignored() -> None:
+def test_an_amplitude_map_of_another_ev_is_ignored() -> None:
     bench = Bench()
     bench.match()
     bench.wait(0.3)
@@ -29,7 +29,7 @@ def test_an_amplitude_map_of_somebody_else_is_ignored() -> None:
 
 
 @pytest.mark.req("V2G3-A09-114")
-def test_the_own_amplitude_map_is_sent_three_times_and_then_the_match_has_failed() -> None:
+def test_the_stations_amplitude_map_is_sent_three_times_and_then_the_match_has_failed() -> None:
     bench = Bench(amplitude_map=True)
     bench.match()
     bench.wait(0.2)
@@ -40,7 +40,7 @@ def test_the_own_amplitude_map_is_sent_three_times_and_then_the_match_has_failed
     assert isinstance(sent[3], m.SetKeyReq)
 
 
-def test_the_link_is_ready_when_the_ev_confirms_the_own_amplitude_map() -> None:
+def test_the_link_is_ready_when_the_ev_confirms_the_stations_amplitude_map() -> None:
     bench = Bench(amplitude_map=True)
     bench.match()
     bench.wait(0.2)
@@ -66,7 +66,7 @@ def limited() -> Bench:
 
 
 @pytest.mark.parametrize("result", [0, 1])
-def test_the_ev_hears_what_the_own_modem_says_to_its_map(result: int) -> None:
+def test_the_ev_hears_what_the_stations_modem_says_to_its_map(result: int) -> None:
     bench = limited()
     assert bench.take() == [MAP]
     bench.hear(MODEM, EVSE, m.AmpMapCnf(result))
@@ -74,7 +74,7 @@ def test_the_ev_hears_what_the_own_modem_says_to_its_map(result: int) -> None:
     assert bench.all_told(e.AmplitudeMapReceived) == [e.AmplitudeMapReceived(917, MAP.data, result == 0)]
 
 
-def test_a_map_that_the_own_modem_does_not_confirm_in_time_is_refused() -> None:
+def test_a_map_that_the_stations_modem_does_not_confirm_in_time_is_refused() -> None:
     bench = limited()
     bench.take()
     bench.wait(0.14)
@@ -85,7 +85,7 @@ def test_a_map_that_the_own_modem_does_not_confirm_in_time_is_refused() -> None:
     assert bench.take() == []
 
 
-def test_nobody_else_confirms_in_the_place_of_the_own_modem() -> None:
+def test_no_other_modem_confirms_in_the_place_of_the_stations_modem() -> None:
     bench = limited()
     bench.take()
     bench.hear(EV, EVSE, m.AmpMapCnf(0))

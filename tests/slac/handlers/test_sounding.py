@@ -41,7 +41,7 @@ def test_twenty_sounds_count_as_ten() -> None:
 
 
 @pytest.mark.req("V2G3-A09-46")
-def test_the_average_is_told_three_times_and_then_no_key_is_given() -> None:
+def test_the_average_is_sent_three_times_and_then_no_key_is_given() -> None:
     bench = Bench()
     bench.measure()
     bench.take()
@@ -81,7 +81,7 @@ def test_sounds_of_others_are_not_counted() -> None:
     assert bench.matching.runs[EV].sounds == 0
 
 
-def test_measurements_that_are_not_of_the_own_modem_are_not_counted() -> None:
+def test_measurements_that_are_not_of_the_stations_modem_are_not_counted() -> None:
     bench = Bench()
     bench.ask()
     bench.start()

@@ -126,7 +126,7 @@ def test_a_modem_of_an_unknown_maker_cannot_be_reset() -> None:
     assert bench.all_told(e.ModemReset) == []
 
 
-def test_a_lumissil_modem_is_reset_by_its_own_message() -> None:
+def test_a_lumissil_modem_is_reset_by_its_message() -> None:
     bench = Bench(reset_after=1)
     bench.hear(MODEM, EVSE, v.LumissilVersionCnf(firmware=(1, 2, 3, 4, 5)))
     bench.match()

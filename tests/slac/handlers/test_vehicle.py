@@ -15,14 +15,14 @@ from tests.support.matching import EVSE, MODEM, Bench, acknowledged
 # --- requests that must not be answered --------------------------------------------------------------------
 
 
-def test_nobody_is_answered_while_nothing_is_plugged_in() -> None:
+def test_no_ev_is_answered_while_nothing_is_plugged_in() -> None:
     bench = Bench(plugged=False)
     bench.ask()
     assert bench.take() == []
 
 
 @pytest.mark.req("V2G3-M06-07")
-def test_nobody_is_answered_after_the_time_to_begin_is_over() -> None:
+def test_no_ev_is_answered_after_the_time_to_begin_is_over() -> None:
     bench = Bench(slac_init=40.0)
     bench.wait(40.0)
     assert bench.all_told(e.NoRequest) == [e.NoRequest()]
@@ -125,7 +125,7 @@ def test_unplugging_in_any_state_leaves_no_run_no_key_and_no_answers(state: Slac
     [(state, event) for state in SlacState for event in (e.ModemLost(), e.ModemOpened(), e.LeaveLink())],
     ids=lambda part: part.name if isinstance(part, SlacState) else type(part).__name__,
 )
-def test_whatever_happens_to_the_modem_the_station_can_match_again(state: SlacState, event: e.Input) -> None:
+def test_after_any_event_of_the_modem_the_station_can_match_again(state: SlacState, event: e.Input) -> None:
     bench = in_state(state)
     bench.put(event)
     bench.put(e.VehicleGone())

@@ -53,14 +53,14 @@ def test_a_good_contract_gets_a_challenge() -> None:
 
 
 @pytest.mark.req("V2G2-690")
-def test_a_contract_that_ends_soon_is_told() -> None:
+def test_a_contract_that_ends_soon_is_reported() -> None:
     bench = PncBench(car=wallet(contract_leaf(not_after=NOW + 20 * DAY))).select()
     assert code(bench.show()) == "OK_CertificateExpiresSoon"
 
 
 @pytest.mark.inv("INV-23")
 @pytest.mark.req("V2G2-697", "V2G2-698", "V2G2-825", "V2G2-826")
-def test_each_session_has_its_own_challenge() -> None:
+def test_each_session_has_another_challenge() -> None:
     random_bytes = counting_bytes()
     challenges = {PncBench(random_bytes=random_bytes).to_proof().challenge for _ in range(20)}
     assert len(challenges) == 20
@@ -113,7 +113,7 @@ def test_another_emaid_than_the_certificate_has() -> None:  # PNC-05
     assert bench.refusals[0].rule == "emaid_mismatch"
 
 
-def test_the_contract_shown_in_tls_has_to_be_the_same() -> None:
+def test_the_contract_shown_in_tls_must_be_the_same() -> None:
     shown = identify(chain(Role.CONTRACT), trusted(), NOW)
     bench = PncBench(car=wallet(contract_leaf()), vehicle=shown).select()
     assert code(bench.show()) == "FAILED_CertificateNotAllowedAtThisEVSE"
@@ -143,17 +143,17 @@ def test_a_revoked_leaf_or_sub_ca(position: int) -> None:
     assert code(sent(bench.report_revocation(Evidence(crls=revoked)))) == "FAILED_CertificateRevoked"
 
 
-def test_nobody_can_say() -> None:
+def test_an_unknown_revocation() -> None:
     assert code(sent(checking().report_revocation(Evidence()))) == "FAILED_CertificateRevoked"
 
 
-def test_nobody_says_in_time() -> None:
+def test_a_revocation_answer_that_is_late() -> None:
     bench = checking()
     assert sent(bench.tick(2.9)) is None
     assert code(sent(bench.tick(0.2))) == "FAILED_CertificateRevoked"
 
 
-def test_nobody_can_say_and_the_policy_accepts_that() -> None:
+def test_an_unknown_revocation_and_the_policy_accepts_that() -> None:
     bench = PncBench(contracts=terms(finds_revocation=True)).select()
     bench.show()
     assert code(sent(bench.tick(3.1))) == "OK"
@@ -190,7 +190,7 @@ def test_a_proved_contract_reaches_the_back_end_and_waits_for_its_word() -> None
     assert granted.source is GrantSource.BACK_END
 
 
-def test_repeats_are_not_verified_again_whatever_they_carry() -> None:
+def test_repeats_are_not_verified_again_with_any_content() -> None:
     bench = PncBench().to_decision()
     odd = iso2.AuthorizationReq(id="x", gen_challenge=bytes(16))
     assert code(bench.request(odd)) == "OK"

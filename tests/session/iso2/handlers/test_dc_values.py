@@ -39,7 +39,7 @@ def wanting(watt_hours: int, departure: int | None = None) -> iso2.ChargeParamet
 
 
 @pytest.mark.req("V2G2-373")
-def test_ripple_and_tolerance_are_told_as_configured() -> None:
+def test_ripple_and_tolerance_are_reported_as_configured() -> None:
     told = parameters(with_dc(peak_current_ripple=1.5, current_regulation_tolerance=0.5), r.dc_parameters())
     assert told.evse_peak_current_ripple == PhysicalValue(multiplier=-1, unit=UnitSymbol.A, value=15)
     assert told.evse_current_regulation_tolerance == PhysicalValue(multiplier=-1, unit=UnitSymbol.A, value=5)
@@ -55,7 +55,7 @@ def test_energy_to_be_delivered_is_what_wish_and_schedule_allow(departure: int |
     assert energy == PhysicalValue(multiplier=0, unit=UnitSymbol.WH, value=told)
 
 
-def test_energy_is_told_only_where_it_is_wanted_and_known() -> None:
+def test_energy_is_sent_only_where_it_is_wanted_and_known() -> None:
     assert parameters(DC, wanting(20_000)).evse_energy_to_be_delivered is None
     assert parameters(with_dc(tell_energy=True), r.dc_parameters()).evse_energy_to_be_delivered is None
 

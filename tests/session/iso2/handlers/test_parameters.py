@@ -171,7 +171,7 @@ def test_offer_with_too_many_steps_is_shortened_to_the_lowest_power() -> None:
     ]
 
 
-def test_without_an_offer_of_the_back_end_the_own_limit_is_offered() -> None:
+def test_without_an_offer_of_the_back_end_the_stations_limit_is_offered() -> None:
     bench = Bench(ASKING).to_parameters()
     bench.request(r.dc_parameters())
     bench.feed(SchedulesOffered(Ticket(0, 2), None))
@@ -240,7 +240,7 @@ def test_a_power_limit_of_zero_says_nothing_as_a_recorded_car_sends_it() -> None
     assert SetOutput(400.0, 80.0) in bench.last
 
 
-def test_an_ev_that_has_told_a_power_limit_may_lower_it_to_zero() -> None:
+def test_an_ev_that_has_sent_a_power_limit_may_lower_it_to_zero() -> None:
     bench = Bench(DC).to_parameters()
     bench.request(r.dc_parameters(max_power=r.watts(20_000)))
     bench.prepare()

@@ -100,7 +100,7 @@ def test_start_is_not_applied_while_the_outlet_is_not_ready(bench: Bench) -> Non
 
 @pytest.mark.inv("INV-02")
 @pytest.mark.req("V2G2-862")
-def test_contactor_that_does_not_close_in_3_seconds_is_opened_then_told() -> None:
+def test_contactor_that_does_not_close_in_3_seconds_is_opened_then_reported() -> None:
     bench = in_state(State.CLOSING_CONTACTOR)
     bench.tick(2.9)
     assert not bench.ended
@@ -110,7 +110,7 @@ def test_contactor_that_does_not_close_in_3_seconds_is_opened_then_told() -> Non
 
 
 @pytest.mark.req("V2G2-862")
-def test_contactor_that_reports_failure_is_told_at_once() -> None:
+def test_contactor_that_reports_failure_is_reported_at_once() -> None:
     bench = in_state(State.CLOSING_CONTACTOR)
     assert code(bench.contactor(False)) == "FAILED_ContactorError"
 
@@ -326,7 +326,7 @@ def test_cable_check_without_pilot_c_fails_after_the_detection_time() -> None:
 
 @pytest.mark.req("V2G2-922")
 @pytest.mark.parametrize("request_", [r.welding_detection(), r.session_stop()], ids=["welding", "stop"])
-def test_after_the_stop_pilot_b_has_to_be_seen(request_: BodyElement) -> None:
+def test_after_the_stop_pilot_b_must_be_seen(request_: BodyElement) -> None:
     bench = Bench(DC).to_stop_dc()
     bench.request(request_)
     assert code(sent(bench.tick(1.6))) == "FAILED"

@@ -60,7 +60,7 @@ def test_requests_that_are_refused_at_once() -> None:  # PNC-11
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_what_is_not_offered_is_refused_with_its_own_response(action: Action) -> None:  # PNC-13
+def test_what_is_not_offered_is_refused_with_its_paired_response(action: Action) -> None:  # PNC-13
     bench = PncBench(contracts=terms(provisions=frozenset())).select()
     request = bench.car.installation() if action is Action.INSTALL else bench.car.update()
     found = bench.signed(request)
@@ -95,7 +95,7 @@ def test_the_retry_counter_of_a_refused_update_is_the_back_ends() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x80\x98garbage", bytes(70_000)])
-def test_a_faulty_answer_is_our_problem(payload: bytes) -> None:
+def test_a_faulty_answer_is_a_failure_of_the_station(payload: bytes) -> None:
     bench = PncBench().select()
     bench.signed(bench.car.installation())
     found = sent(bench.provision(ProvisioningAnswer(payload)))

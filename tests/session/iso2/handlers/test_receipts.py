@@ -42,7 +42,7 @@ def test_a_signed_receipt_is_kept_and_the_loop_goes_on(dc: bool) -> None:
     assert code(bench.request(loop)) == "OK"
 
 
-def test_after_a_receipt_dc_may_stop_or_negotiate_anew() -> None:
+def test_after_a_receipt_dc_may_stop_or_negotiate_again() -> None:
     for request in (requests.stop(), requests.dc_parameters()):
         bench = receipts(dc=True)
         bench.request(requests.current_demand())

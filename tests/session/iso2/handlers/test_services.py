@@ -145,7 +145,7 @@ def test_details_of_what_is_not_offered_are_refused(bench: Bench, service: int) 
 
 
 @pytest.mark.req("V2G2-432", "V2G2-433")
-def test_what_the_ev_chooses_is_told_once() -> None:
+def test_what_the_ev_chooses_is_reported_once() -> None:
     bench = secure()
     discovered(bench)
     assert code(bench.request(selection((1, None), (3, 4), (60001, None), (3, 4)))) == "OK"
@@ -173,7 +173,7 @@ SELECTIONS: list[tuple[BodyElement, str]] = [
 @pytest.mark.inv("INV-27")
 @pytest.mark.req("V2G2-467", "V2G2-804")
 @pytest.mark.parametrize(("request_", "refusal"), SELECTIONS)
-def test_a_selection_that_was_not_offered_is_refused_and_nothing_is_told(
+def test_a_selection_that_was_not_offered_is_refused_and_nothing_is_reported(
     request_: BodyElement, refusal: str
 ) -> None:
     bench = secure()

@@ -13,7 +13,7 @@ from tests.support.states import in_state
 
 
 @pytest.mark.req("V2G2-567")
-def test_session_setup_tells_evse_id_and_time() -> None:
+def test_session_setup_sends_evse_id_and_time() -> None:
     response = Bench(AC).request(r.session_setup(), b"\0")
     assert isinstance(response, SessionSetupRes)
     assert response.evse_id == "DE*AAA*E1"
@@ -33,7 +33,7 @@ def test_service_discovery_offers_charging_by_external_payment() -> None:
     )
 
 
-def test_free_service_is_told() -> None:
+def test_free_service_is_announced() -> None:
     bench = Bench(dataclasses.replace(AC, service=ServiceConfig(free=True)))
     bench.request(r.session_setup(), b"\0")
     response = bench.request(r.service_discovery())

@@ -218,7 +218,7 @@ def test_the_back_end_signs_what_is_left_of_a_tariff() -> None:
 
 
 @pytest.mark.parametrize("asks", [True, False])
-def test_a_signed_tariff_that_nobody_renews_is_left_out_and_the_schedule_stays(asks: bool) -> None:
+def test_a_signed_tariff_that_is_not_renewed_is_left_out_and_the_schedule_stays(asks: bool) -> None:
     tariff = tariff_of((0, None), (1800, 1800))
     _, message = resumed(tariff, signed(tariff), asks=asks)
     assert tariff_in(message) is None

@@ -113,7 +113,7 @@ def test_mobility_needs_of_the_station_are_in_the_answer() -> None:
 
 @pytest.mark.req("V2G20-1034", "V2G20-1035", "V2G20-1468")
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_negative_target_is_told_after_a_step_of_zero(sign: int) -> None:
+def test_a_negative_target_is_reported_after_a_step_of_zero(sign: int) -> None:
     bench = looping(AC_BPT, 5, DYNAMIC)
     request = r.ac_bpt_dynamic_loop(sign)
     assert told(bench.ask(request)) == 22_000

@@ -130,7 +130,7 @@ def test_after_external_identification_has_failed_a_contract_is_possible() -> No
 
 
 @pytest.mark.req("V2G20-2102")
-def test_the_last_attempt_ends_the_session_whatever_was_tried() -> None:
+def test_the_last_attempt_ends_the_session_by_any_means() -> None:
     bench = at_authorization()
     answers = [code(bench.prove(bench.car.request(bytes(16)))) for _ in range(3)]
     bench.ask(r.authorization())

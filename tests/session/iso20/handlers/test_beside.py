@@ -252,7 +252,7 @@ def test_the_wish_for_a_new_schedule_is_met_with_the_first_message_of_the_side_s
     assert bench.ask(r.dc_loop()).evse_status is None
 
 
-def test_a_limit_of_load_management_holds_whatever_is_negotiated_beside() -> None:
+def test_a_limit_of_load_management_holds_during_a_negotiation_beside_it() -> None:
     bench = in_loop()
     bench.outlet(present_voltage=380.0, present_current=10.0)
     bench.beside(r.dc_parameters())

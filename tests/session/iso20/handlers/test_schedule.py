@@ -165,7 +165,7 @@ def test_energies_of_scheduled_mode_are_checked_as_well() -> None:
 
 
 @pytest.mark.req("V2G20-2663")
-def test_dynamic_mode_offers_no_schedule_and_no_mobility_needs_of_its_own() -> None:
+def test_dynamic_mode_offers_no_schedule_and_no_mobility_needs() -> None:
     bench = Bench20(DC).to_schedule(2, DYNAMIC)
     response = bench.ask(r.dynamic())
     assert response.evse_processing is Processing.FINISHED

@@ -68,7 +68,7 @@ def test_ac_stands_by_with_the_contactor_open() -> None:
 
 
 @pytest.mark.parametrize("parameter_set", [1, DYNAMIC])
-def test_whatever_the_ev_wants_in_standby_dc_gives_no_current(parameter_set: int) -> None:
+def test_in_standby_dc_gives_no_current(parameter_set: int) -> None:
     bench = dc(parameter_set)
     request = r.dc_loop(400, 80) if parameter_set == 1 else r.dc_dynamic_loop()
     for _ in range(5):
