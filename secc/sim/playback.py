@@ -113,7 +113,7 @@ class _Playback:
     def __init__(self, recording: Recording, config: SeccConfig, garage: Garage) -> None:
         self._recording = recording
         self._garage = garage
-        self._now = recording.exchanges[0].at
+        self._now = recording.exchanges[0].at if recording.exchanges else 0.0
         self._shift = 0.0  # our answers may need another round than the recorded ones
         self._evse = EvseSnapshot(control_pilot=ControlPilot.B, utc=1.7e9 + self._now)
         self._connection = garage.begin(config, self._evse, self._now)
@@ -131,7 +131,9 @@ class _Playback:
         self._count.sent += 1
         answer = self._last if self._ahead(exchange) else self._ask(exchange, cue)
         repeats = 0
-        while _ongoing(answer) and not _ongoing(exchange.answer) and repeats < _REPEATS:
+        # An unanswered request says nothing about the recorded station.
+        finished = exchange.answer is not None and not _ongoing(exchange.answer)
+        while _ongoing(answer) and finished and repeats < _REPEATS:
             self._shift += _ROUND
             repeats += 1
             answer = self._ask(exchange, cue)

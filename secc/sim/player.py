@@ -74,7 +74,10 @@ class CarExchange:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One session of a real car at some other station."""
+    """One session of a real car at some other station.
+
+    A recording may be without a message of the car: there is nothing to play then.
+    """
 
     name: str
     """Where it comes from; sessions of one plug-in share the part before the `#`."""
@@ -86,6 +89,8 @@ class Recording:
     @property
     def protocol(self) -> str | None:
         """Namespace that was agreed on; None when there was no agreement."""
+        if not self.exchanges:
+            return None
         offer, answer = self.exchanges[0].request, self.exchanges[0].answer
         if not isinstance(offer, SupportedAppProtocolReq) or not isinstance(answer, SupportedAppProtocolRes):
             return None
@@ -101,8 +106,8 @@ class Recording:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first message of the car to the last."""
-        return self.exchanges[-1].at - self.exchanges[0].at
+        """Seconds from the first message of the car to the last; 0 without one."""
+        return self.exchanges[-1].at - self.exchanges[0].at if self.exchanges else 0.0
 
 
 def load(path: pathlib.Path) -> tuple[Recording, ...]:
@@ -141,8 +146,8 @@ def body_of(message: msgspec.Struct | None) -> Body | None:
 
 
 def chosen_end(recording: Recording) -> EndReason | None:
-    """How the car ended it; None where the recording breaks off."""
-    match body_of(recording.exchanges[-1].request):
+    """How the car ended it; None where the recording breaks off, or has no message of the car."""
+    match body_of(recording.exchanges[-1].request) if recording.exchanges else None:
         case iso2.SessionStopReq(charging_session=iso2.ChargingSession.PAUSE):
             return EndReason.PAUSED
         case iso2.SessionStopReq() | din.SessionStop():
@@ -168,7 +173,7 @@ class Cue:
 
 def cues(recording: Recording) -> tuple[Cue, ...]:
     """For each request: what must have happened before it comes, so that the answer is the recorded one."""
-    following: list[CarExchange | None] = [*recording.exchanges[1:], None]
+    following: list[CarExchange | None] = [*recording.exchanges[1:], None][: len(recording.exchanges)]
     return tuple(_cue(one, after) for one, after in zip(recording.exchanges, following, strict=True))
 
 
@@ -177,8 +182,8 @@ def _cue(exchange: CarExchange, following: CarExchange | None) -> Cue:
     finished = getattr(answer, "evse_processing", "") == EVSEProcessing.FINISHED.value
     # PowerDeliveryRes has no voltage. Cars measure for themselves and ask for power up to 1.5 s after a
     # PreChargeRes that still had the voltage of the isolation test; the next reading is the nearest one.
-    delivers = isinstance(request, iso2.PowerDeliveryReq | din.PowerDeliveryReq)
-    reading = body_of(following.answer) if delivers and following else answer
+    # After a stop it is not: it falls because of the stop.
+    reading = body_of(following.answer) if _starts(request) and following else answer
     authorisations = iso2.AuthorizationRes | din.ContractAuthenticationRes
     return Cue(
         authorised=isinstance(answer, authorisations) and finished,
@@ -188,6 +193,15 @@ def _cue(exchange: CarExchange, following: CarExchange | None) -> Cue:
         voltage=_number(getattr(reading, "evse_present_voltage", None)),
         current=_number(getattr(answer, "evse_present_current", None)),
     )
+
+
+def _starts(request: Body | None) -> bool:
+    match request:
+        case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
+            return True
+        case din.PowerDeliveryReq(ready_to_charge_state=True):
+            return True
+    return False
 
 
 def voltage_readings(recording: Recording) -> list[tuple[float, float]]:
@@ -207,9 +221,7 @@ def _pilot(request: Body | None) -> ControlPilot | None:
     match request:
         case iso2.CableCheckReq() | din.CableCheckReq():
             return ControlPilot.C
-        case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
-            return ControlPilot.C
-        case din.PowerDeliveryReq(ready_to_charge_state=True):
+        case iso2.PowerDeliveryReq() | din.PowerDeliveryReq() if _starts(request):
             return ControlPilot.C
         case iso2.WeldingDetectionReq() | iso2.SessionStopReq():
             return ControlPilot.B
@@ -258,7 +270,17 @@ def config_for(recording: Recording, config: SeccConfig | None = None) -> SeccCo
 def _with_limits(
     energy: EnergyConfig, answer: iso2.ChargeParameterDiscoveryRes | din.ChargeParameterDiscoveryRes
 ) -> EnergyConfig:
+    """The limits of the answer. One without a voltage or a current has none: stations send zeros while they
+    say Ongoing, which an EV must ignore."""
     match answer.evse_charge_parameter:
+        case iso2.DCEVSEChargeParameter() | din.DCEVSEChargeParameter() as limits if not (
+            limits.evse_maximum_voltage_limit.value and limits.evse_maximum_current_limit.value
+        ):
+            return energy
+        case iso2.ACEVSEChargeParameter() as limits if not (
+            limits.evse_nominal_voltage.value and limits.evse_max_current.value
+        ):
+            return energy
         case iso2.DCEVSEChargeParameter() | din.DCEVSEChargeParameter() as limits:
             told = limits.evse_maximum_power_limit
             offered = [energy.dc.max_power if told is None else _exactly(told), *_offered_powers(answer)]

@@ -18,6 +18,7 @@ from secc.pki.chain_messages import certificates_of
 from secc.pki.chains import verify_chain
 from secc.pki.contract import ContractPolicy
 from secc.pki.delivery import DeliveredKey, decrypt_key
+from secc.pki.identifiers import normal_emaid
 from secc.pki.issuing import Identity, new_key
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Response, signed_parts
@@ -67,8 +68,8 @@ class Wallet:
 
     @property
     def emaid(self) -> str:
-        """As in the certificate."""
-        return self.chain[0].subject.common_name
+        """The eMAID of the certificate in its normal form: with hyphens it is too long for the message."""
+        return normal_emaid(self.chain[0].subject.common_name)
 
     def wants_update(self, now: datetime.datetime) -> bool:
         """The contract ends soon."""

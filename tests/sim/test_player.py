@@ -5,17 +5,40 @@ import itertools
 import json
 import pathlib
 
+import msgspec
+
 from secc import exi
-from secc.messages.iso2 import PowerDeliveryReq, ServiceDiscoveryReq, V2GMessage
+from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolRes
+from secc.messages.iso2 import (
+    AuthorizationReq,
+    ChargeParameterDiscoveryRes,
+    ChargeProgress,
+    DCEVSEChargeParameter,
+    EVSEProcessing,
+    PowerDeliveryReq,
+    ServiceDiscoveryReq,
+    V2GMessage,
+)
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
-from secc.settings import EnergyMode
+from secc.settings import EnergyMode, SeccConfig
 from secc.sim.playback import Garage, play
-from secc.sim.player import ISO2, CarExchange, Ids, body_of, cable_check_time, config_for, cues, load
+from secc.sim.player import (
+    ISO2,
+    CarExchange,
+    Ids,
+    body_of,
+    cable_check_time,
+    chosen_end,
+    config_for,
+    cues,
+    load,
+)
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes
 from tests.support.recordings import ac_session, dc_session
 
+NEGOTIATED = ResponseCode.OK_SUCCESSFUL_NEGOTIATION
 THEIRS, OURS = bytes.fromhex("a1b2c3d4e5f60718"), bytes.fromhex("0102030405060708")
 
 
@@ -122,3 +145,63 @@ def test_exchanges_come_in_the_order_of_time() -> None:
     times = [exchange.at for exchange in ac_session().exchanges]
     assert all(a < b for a, b in itertools.pairwise(times))
     assert CarExchange(0.0, b"nonsense", None, None).request is None
+
+
+def test_a_recording_without_a_message_of_the_car_plays_as_nothing(
+    tmp_path: pathlib.Path,
+) -> None:
+    answer = exi.APP_PROTOCOL.encode(SupportedAppProtocolRes(response_code=NEGOTIATED, schema_id=1)).hex()
+    path = tmp_path / "car.jsonl"
+    path.write_text(json.dumps({"session": "x", "car": "C", "peer": "P", "frames": [[1.0, 1, answer]]}))
+    (read,) = load(path)
+    assert (read.protocol, read.duration, chosen_end(read)) == (None, 0.0, None)
+    outcome = play(read, config_for(read), Garage(counting_bytes()))
+    assert (outcome.total, outcome.sent, outcome.complete, outcome.energised_after_end) == (0, 0, True, False)
+
+
+def test_limits_of_zero_that_came_with_ongoing_are_no_limits() -> None:
+    recording = dc_session()
+    exchanges = recording.exchanges
+    at = next(
+        index
+        for index, one in enumerate(exchanges)
+        if isinstance(body_of(one.answer), ChargeParameterDiscoveryRes)
+    )
+    answer = exchanges[at].answer
+    assert isinstance(answer, V2GMessage)
+    body = answer.body
+    assert isinstance(body, ChargeParameterDiscoveryRes)
+    assert isinstance(body.evse_charge_parameter, DCEVSEChargeParameter)
+    nothing = msgspec.structs.replace(
+        body.evse_charge_parameter,
+        evse_maximum_voltage_limit=r.volts(0),
+        evse_maximum_current_limit=r.amperes(0),
+    )
+    ongoing = msgspec.structs.replace(
+        body, evse_processing=EVSEProcessing.ONGOING, sa_schedules=None, evse_charge_parameter=nothing
+    )
+    zero = dataclasses.replace(exchanges[at], answer=msgspec.structs.replace(answer, body=ongoing))
+    after = dataclasses.replace(recording, exchanges=(*exchanges, zero))
+    broken = dataclasses.replace(recording, exchanges=(*exchanges[:at], zero))
+    assert config_for(after).energy.dc == config_for(recording).energy.dc
+    assert config_for(broken).energy.dc == SeccConfig().energy.dc
+
+
+def test_an_unanswered_last_request_is_sent_once_and_the_session_waits_for_the_car() -> None:
+    recording = dc_session()
+    last = dataclasses.replace(recording.exchanges[4], answer=None, answered_at=None)
+    cut = dataclasses.replace(recording, exchanges=(*recording.exchanges[:4], last))
+    outcome = play(cut, config_for(recording), Garage(counting_bytes()))
+    assert isinstance(body_of(last.request), AuthorizationReq)
+    assert (outcome.sent, outcome.total, outcome.end) == (5, 5, None)
+
+
+def test_at_a_stop_the_voltage_of_the_next_reading_is_not_taken() -> None:
+    recording = dc_session()
+    stops = [
+        cue
+        for exchange, cue in zip(recording.exchanges, cues(recording), strict=True)
+        if isinstance(request := body_of(exchange.request), PowerDeliveryReq)
+        and request.charge_progress is ChargeProgress.STOP
+    ]
+    assert [cue.voltage for cue in stops] == [None]
