@@ -57,7 +57,12 @@ class Style:
 
 
 def _fitting(text: str) -> str:
-    """A line that is longer than the terminal is wide cannot be replaced: cut it, colours and all."""
+    """A line that is longer than the terminal is wide cannot be replaced: cut it, colours and all, where a
+    word ends."""
     columns = shutil.get_terminal_size().columns
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    return text if len(bare) < columns else bare[: columns - 1]
+    if len(bare) < columns:
+        return text
+    cut = bare[: columns - 1]
+    words, gap, _ = cut.rpartition(" ")
+    return cut if bare[len(cut)] == " " or not gap else words.rstrip()

@@ -42,6 +42,10 @@ def energises(output: Output) -> bool:
     return isinstance(output, (CloseContactor, StartCableCheck, RenewLease, SetReactivePower))
 
 
+SUFFIX = ", state of charge only"
+"""Of the names of the protocols that only read."""
+
+
 class Readings(msgspec.Struct):
     """What was read in this session (`Context.room`)."""
 
@@ -105,7 +109,7 @@ def _battery(session: Context, ev: EvParameters) -> EvBattery:
     return EvBattery(
         soc=ev.dc_ev_status.ev_ress_soc,
         evccid="" if session.ev is None else session.ev.evccid,
-        protocol=session.dialect.name,
+        protocol=session.dialect.name.removesuffix(SUFFIX),
         capacity=_watt_hours(ev.ev_energy_capacity),
         energy_request=_watt_hours(ev.ev_energy_request),
         full_soc=ev.full_soc,

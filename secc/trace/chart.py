@@ -69,6 +69,12 @@ def _order(output: dict[str, object]) -> str | None:
         return None
     if name == "SetOutput":
         return f"{_OUTLET}───── {fields['voltage']:g} V, {fields['current']:g} A ─────▶"
+    if name == "SocReadingBegun":
+        return f"{_OUTLET}reads the state of charge: no energy in this session"
+    if name == "BatteryRead":
+        battery = fields["battery"]
+        assert isinstance(battery, dict)
+        return f"{_OUTLET}───── state of charge {battery['soc']} % ─────▶"
     if name == "Notice":
         return f"{_OUTLET}note: {fields['text']}"
     if name == "EndSession":

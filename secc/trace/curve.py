@@ -49,7 +49,8 @@ def svg(summary: SessionSummary, *, title: str = "") -> str:
     """One picture of one session; raises nothing for any session that could be summarized."""
     panels = [panel for panel in PANELS if any(name in summary.curves for name, _, _ in panel.curves)]
     below = TOP + len(panels) * (PANEL + GAP)
-    listed = below + 96
+    marks = below + (34 if summary.bands else 6)  # a capture knows no states
+    listed = marks + 62
     height = listed + _ROW * math.ceil(len(summary.bands) / _COLUMNS) + 20
     scale = _Scale(max(summary.duration, 0.001))
     parts = [
@@ -62,9 +63,9 @@ def svg(summary: SessionSummary, *, title: str = "") -> str:
     ]
     for number, panel in enumerate(panels):
         parts += _panel(panel, summary, scale, TOP + number * (PANEL + GAP))
-    parts += _states(summary, scale, below)
-    parts += _messages(summary, scale, below + 34)
-    parts += _time_axis(scale, TOP, below + 70)
+    parts += _states(summary, scale, below) if summary.bands else ()
+    parts += _messages(summary, scale, marks)
+    parts += _time_axis(scale, TOP, marks + 36)
     parts += _state_list(summary, listed)
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -57,6 +57,19 @@ def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.Mon
     assert stream.getvalue() == "\r\x1b[K012345678"
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown"), [("14", "0.00 Wh"), ("19", "0.00 Wh"), ("21", "0.00 Wh WAIT_STATUS"), ("80", None)]
+)
+def test_a_live_line_is_cut_where_a_word_ends(
+    columns: str, shown: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    stream = io.StringIO()
+    text = "0.00 Wh WAIT_STATUS ok"
+    display.Style(stream, colour=True).replace(text)
+    assert stream.getvalue() == f"\r\x1b[K{shown or text}"
+
+
 def test_each_protocol_has_its_limit_for_the_charge_loop() -> None:
     times = [("CurrentDemandRes", 0.01), ("PowerDeliveryRes", 0.01), ("ServiceDetailRes", 0.01)]
     assert [row.limit for row in figures.figures(times)] == [0.025, 4.5, 4.5]

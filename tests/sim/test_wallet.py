@@ -7,12 +7,12 @@ import pytest
 from secc import exi
 from secc.pki.certificates import read_certificate
 from secc.pki.kinds import Kind
-from secc.pki.names import ORGANIZATION
+from secc.pki.names import COMMON_NAME, ORGANIZATION
 from secc.pki.trust import Role
 from secc.sim.wallet import Wallet
 from tests.support import requests as r
 from tests.support.contracts import identity
-from tests.support.pki import CN, name, tree
+from tests.support.pki import name, tree
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from tests.support.pki import CN, name, tree
 def test_a_contract_with_hyphens_in_its_name_is_shown_in_the_normal_form(
     common_name: str, emaid: str
 ) -> None:
-    subject = name((CN, common_name), (ORGANIZATION, "Test"))
+    subject = name((COMMON_NAME, common_name), (ORGANIZATION, "Test"))
     made = tree(Role.CONTRACT).but(leaf=lambda one: one.but(subject=subject))
     chain = tuple(read_certificate(der) for der in made.certificates[:3])
     wallet = Wallet(identity(Kind.OEM_LEAF), [], chain=chain)

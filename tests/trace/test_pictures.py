@@ -165,3 +165,19 @@ def test_a_test_is_written_that_passes(tmp_path: pathlib.Path) -> None:
         write_test(read(source), source, target)
     with pytest.raises(TraceError, match=r"expected test_<what>\.py"):
         write_test(read(source), source, tmp_path / "field.py")
+
+
+def test_a_session_that_reads_the_state_of_charge_says_so_in_words(tmp_path: pathlib.Path) -> None:
+    told = summary(recorded(), tmp_path)
+    battery: dict[str, object] = {"BatteryRead": {"battery": {"soc": 35, "evccid": "02005E100001"}}}
+    text = chart(dataclasses.replace(told, orders=((0.0, {"SocReadingBegun": {}}), (0.1, battery))))
+    assert "reads the state of charge: no energy in this session" in text
+    assert "───── state of charge 35 % ─────▶" in text
+
+
+def test_a_curve_without_states_has_no_row_for_them(tmp_path: pathlib.Path) -> None:
+    told = summary(recorded(), tmp_path)
+    assert ">state</text>" in svg(told)
+    without = svg(dataclasses.replace(told, bands=()))
+    assert ">state</text>" not in without
+    ET.fromstring(without)

@@ -99,7 +99,7 @@ RULES: tuple[On, ...] = (
 
 DIN_SOC = dataclasses.replace(
     DIN,
-    name="DIN SPEC 70121, state of charge only",
+    name=DIN.name + soc.SUFFIX,
     rules=RULES,
     anywhere={**DIN.anywhere, **soc.MORE},
     room=soc.Readings,

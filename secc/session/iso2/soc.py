@@ -125,7 +125,7 @@ RULES: tuple[On, ...] = (
 
 ISO2_SOC = dataclasses.replace(
     ISO2,
-    name="ISO 15118-2, state of charge only",
+    name=ISO2.name + soc.SUFFIX,
     rules=RULES,
     anywhere={**ISO2.anywhere, **soc.MORE},
     joins=False,
