@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import cast
 
 import pytest
@@ -19,8 +20,13 @@ from secc.sim import SimulatedAcEvse, SimulatedCable
 from secc.slac import events as slac
 from secc.station.machines import Machines
 from secc.station.pilot_watch import PilotWatch
+from tests.support.fasttime import virtual_loop
 
-pytestmark = pytest.mark.loop("virtual")
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """A loop whose clock moves by its timers alone."""
+    return "asyncio", {"loop_factory": functools.partial(virtual_loop, sockets=False, frozen=True)}
 
 
 class Inputs:
