@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine, Mapping
+from time import process_time
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -50,11 +51,13 @@ class _Selector(selectors.BaseSelector):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self, selector: _Selector, *, frozen: bool) -> None:
-        self._jumps, self._frozen = selector, frozen
+    def __init__(self, selector: _Selector, *, frozen: bool, busy: bool) -> None:
+        self._jumps, self._frozen, self._busy = selector, frozen, busy
         super().__init__(selector)
 
     def time(self) -> float:
+        if self._busy:
+            return self._jumps.skipped + process_time()
         return self._jumps.skipped + (0.0 if self._frozen else super().time())
 
 
@@ -62,10 +65,10 @@ _IN_FLIGHT = 0.0002  # s
 _DEADLOCK = 10.0  # s without a timer and without a byte
 
 
-def virtual_loop(*, sockets: bool, frozen: bool = False) -> asyncio.AbstractEventLoop:
+def virtual_loop(*, sockets: bool, frozen: bool = False, busy: bool = False) -> asyncio.AbstractEventLoop:
     """Such a loop; without sockets nothing is on its way, and it is faster still. `frozen`: only jumps move
-    the clock."""
-    return _Loop(_Selector(_IN_FLIGHT if sockets else 0.0), frozen=frozen)
+    the clock. `busy`: jumps and the time in which this process computes, for long runs on a busy machine."""
+    return _Loop(_Selector(_IN_FLIGHT if sockets else 0.0), frozen=frozen, busy=busy)
 
 
 def play_fast(scenario: Coroutine[Any, Any, Result], *, sockets: bool = True, frozen: bool = False) -> Result:
