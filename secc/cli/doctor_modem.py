@@ -19,6 +19,7 @@ from secc.slac.fitness import Shortcoming, shortcomings
 from secc.slac.frames import LOCAL_MODEM, Frame, decode, encode
 from secc.slac.get_key import GetKeyCnf, GetKeyReq
 from secc.slac.matching import Matching
+from secc.slac.messages import SetKeyCnf
 from secc.slac.parameters import SlacRole
 from secc.slac.vendor import Vendor
 from secc.station.raw_modem import RawModem
@@ -87,6 +88,8 @@ class ModemFacts:
     refused: int | None = None
     answers_link: bool = False
     answers_key: bool = False
+    confirming: set[bytes] = dataclasses.field(default_factory=set)
+    """Addresses that have confirmed a key."""
 
     @property
     def complete(self) -> bool:
@@ -117,6 +120,10 @@ def modem(settings: SeccConfig) -> Iterator[Diagnosis]:
         return
     names = " ".join(name for name in (found.hardware, found.firmware) if name) or "no name"
     yield Diagnosis("modem", Grade.GOOD, f"{found.mac.hex(':')}, {found.vendor or 'unknown maker'}, {names}")
+    if len(facts.confirming) > 1:
+        others = ", ".join(mac.hex(":") for mac in sorted(facts.confirming))
+        advice = "only one modem may be on the interface; or set slac.modem_mac"
+        yield Diagnosis("modem", Grade.BAD, f"several devices confirm the key: {others}", advice)
     lacking = shortcomings(found.hardware, found.firmware, found.role, found.cco)
     for reason in lacking:
         grade = Grade.NOTE if reason is Shortcoming.MAY_NOT_COORDINATE else Grade.BAD
@@ -229,3 +236,5 @@ def _note_answer(facts: ModemFacts, data: bytes) -> None:
                 facts.answers_link = True
             case GetKeyCnf(result=0):
                 facts.answers_key = True
+            case SetKeyCnf():
+                facts.confirming.add(data[6:12])

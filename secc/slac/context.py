@@ -51,6 +51,8 @@ class MatchingContext:
         self.parameters_asked = False
         self.answers_key: bool | None = None
         """Whether the modem answers CM_GET_KEY.REQ; None: not known yet."""
+        self.impostor = b""
+        """Another address that has confirmed a key."""
         self.failures = 0
         """Matches in a row that failed at the modem or the link."""
         self.last_reset: float | None = None

@@ -44,6 +44,7 @@ RULES = (
     SlacRule(set(S), e.ModemOpened, modem.opened, _LEFT | _ASLEEP),
     SlacRule(UP, e.ModemLost, modem.lost, {S.DOWN} | _ASLEEP),
     SlacRule({S.KEYING, S.RESUMING}, m.SetKeyCnf, modem.key_confirmed, {S.KEYING, S.UNMATCHED, S.RESUMING}),
+    SlacRule(LISTENING, m.SetKeyCnf, modem.confirmed_again, LISTENING),
     SlacRule({S.KEYING, S.RESUMING}, SlacTimer.SET_KEY, modem.key_late, {S.KEYING, S.RESUMING}),
     SlacRule(UP, vendor.OperationAttributesCnf, identity.introduced, _STAY),
     SlacRule(UP, vendor.SoftwareVersionCnf, identity.introduced, _STAY),

@@ -83,6 +83,22 @@ def test_the_doctor_knows_whether_the_link_status_is_needed(
     assert (code, "link status" in found) == ((1, True) if wanted == "required" else (0, False))
 
 
+def test_a_second_modem_on_the_interface_is_bad(findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
+    modem = Qualcomm()
+    answers = modem._answers
+
+    def twice(data: bytes) -> list[bytes]:
+        found = answers(data)
+        return found + [one[:6] + bytes.fromhex("0200000000ab") + one[12:] for one in found]
+
+    monkeypatch.setattr(modem, "_answers", twice)
+    monkeypatch.setattr(doctor_modem, "RawModem", lambda name: modem)
+    monkeypatch.setattr(doctor_modem, "MODEM_TIME", 0.2)
+    code, found = findings()
+    assert (code, found["modem"]["grade"]) == (1, "bad")
+    assert "02:00:00:00:00:aa, 02:00:00:00:00:ab" in found["modem"]["text"]
+
+
 @pytest.mark.parametrize("role", [SlacRole.EV, SlacRole.OFF])
 def test_a_modem_in_another_role_is_bad(role: SlacRole, simulated: SimulatedPlc, findings: Findings) -> None:
     simulated.modem.role = role

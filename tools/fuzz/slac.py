@@ -20,7 +20,9 @@ with atheris.instrument_imports(include=["secc.slac"]):
     from secc.slac import messages as m
     from secc.slac import vendor as v
     from secc.slac.frames import BROADCAST, Deviation, Frame, decode, encode
+    from secc.slac.get_key import GetKeyCnf
     from secc.slac.matching import Matching
+    from secc.slac.parameters import ModuleReadCnf
     from secc.slac.runs import MAX_PENDING, MAX_RUNS
 
 EVSE = bytes.fromhex("0200000000c1")
@@ -34,7 +36,9 @@ EVENTS: tuple[e.Input, ...] = (
     e.VehicleGone(),
     e.PilotMoved(True),
     e.PilotMoved(False),
-    e.LeaveLink(),
+    e.LeaveLink("D-LINK_ERROR", failed=True),
+    e.LinkUsed(True),
+    e.LinkUsed(False),
     e.PauseLink(),
     e.ResumeLink(),
 )
@@ -43,6 +47,8 @@ CONFIG = SlacConfig(
     amplitude_map=True,
     apply_amplitude_map=True,
     sleep_on_pause=True,
+    reset_after=1,
+    key_check=5.0,
     tolerate=tuple(Deviation),
 )
 
@@ -65,6 +71,8 @@ def good(ev: bytes) -> tuple[Frame, ...]:
         Frame(EVSE, MODEM, v.LinkStatusCnf(0, 1)),
         Frame(EVSE, MODEM, v.LinkStatusCnf(0, 0)),
         Frame(EVSE, MODEM, v.SoftwareVersionCnf(0, 0x20, b"x")),
+        Frame(EVSE, MODEM, GetKeyCnf(1, bytes(7), bytes(16))),
+        Frame(EVSE, MODEM, ModuleReadCnf(0, 0x1650, bytes((0, 0, 0, 1)))),
     )
 
 

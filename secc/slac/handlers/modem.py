@@ -46,6 +46,7 @@ def opened(matching: MatchingContext, event: ModemOpened) -> SlacState:
     matching.modem = ModemFound(b"")
     matching.answers_link = matching.link_unwatched = False
     matching.answers_key = None
+    matching.impostor = b""
     ask_names(matching)
     return leave(matching, "the modem was opened", failed=False)
 
@@ -129,7 +130,7 @@ def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
     assert isinstance(frame.message, m.SetKeyCnf)
     result = frame.message.result
     if frame.message.your_nonce != NONCE or not matching.is_modem(frame.source):
-        return matching.ignore(FrameVerdict.CONTRADICTION)
+        return confirmed_again(matching, frame)
     if not is_success(matching, result):
         if matching.key_result != result:
             matching.emit(KeyRefused(result))
@@ -146,6 +147,16 @@ def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
     if matching.config.key_check and matching.answers_key is not False:
         matching.start_timer(SlacTimer.KEY_CHECK, matching.config.key_check)
     return SlacState.UNMATCHED
+
+
+def confirmed_again(matching: MatchingContext, frame: Frame) -> SlacState:
+    """Report another device that confirms the key, once: a second modem, or a forged frame."""
+    known = matching.modem.mac
+    if known and frame.source != known and not matching.impostor:
+        matching.impostor = frame.source
+        where = f"{frame.source.hex(':')} confirms the key, and the modem is {known.hex(':')}"
+        matching.emit(Suspicious(f"{where}: set slac.modem_mac"))
+    return matching.ignore(FrameVerdict.CONTRADICTION)
 
 
 def is_success(matching: MatchingContext, result: int) -> bool:

@@ -78,6 +78,22 @@ def test_a_refused_key_is_sent_again_and_reported_once() -> None:
     assert bench.matching.state is SlacState.UNMATCHED
 
 
+def test_another_device_that_confirms_the_key_is_suspicious_and_ignored() -> None:
+    bench = Bench()
+    for _ in range(2):
+        bench.hear(EV, EVSE, m.SetKeyCnf(1))
+    (told,) = bench.all_told(e.Suspicious)
+    assert isinstance(told, e.Suspicious)
+    assert told.text.endswith("confirms the key, and the modem is 02:00:00:00:00:aa: set slac.modem_mac")
+    assert bench.matching.modem.mac == MODEM
+
+
+def test_a_repeated_confirmation_of_the_modem_is_not_suspicious() -> None:
+    bench = Bench()
+    bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
+    assert bench.told == []
+
+
 def test_a_maker_that_is_known_later_turns_a_success_into_a_refusal() -> None:
     bench = Bench(armed=False)
     bench.hear(MODEM, EVSE, m.SetKeyCnf(0))
