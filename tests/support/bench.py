@@ -9,6 +9,7 @@ import msgspec
 from secc import exi
 from secc.messages.iso2 import BodyElement, DCEVSEStatus, V2GMessage
 from secc.messages.xmldsig import Signature
+from secc.session.contract_events import AuthorizeContract, JudgeContract, Provision
 from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
@@ -22,6 +23,7 @@ from secc.session.iso2.table import ISO2
 from secc.session.machine import Session
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
 from secc.session.outputs import (
+    AskGridCode,
     AskSchedules,
     Authorize,
     CloseContactor,
@@ -43,7 +45,16 @@ STRICT_AC = dataclasses.replace(AC, compat=CompatConfig.strict())
 STRICT_DC = dataclasses.replace(DC, compat=CompatConfig.strict())
 
 
-Question = type[Authorize] | type[CloseContactor] | type[StartCableCheck] | type[AskSchedules]
+Question = (
+    type[Authorize]
+    | type[CloseContactor]
+    | type[StartCableCheck]
+    | type[AskSchedules]
+    | type[AskGridCode]
+    | type[JudgeContract]
+    | type[AuthorizeContract]
+    | type[Provision]
+)
 
 
 def counting_bytes() -> Callable[[int], bytes]:

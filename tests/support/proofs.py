@@ -15,7 +15,7 @@ from unittest import mock
 
 from secc import exi
 from secc.errors import CertificateError
-from secc.messages import iso2
+from secc.messages import iso2, iso20_common
 from secc.messages.xmldsig import Signature
 from secc.pki import contract as contracts
 from secc.pki import provisioning as deliveries
@@ -122,11 +122,12 @@ def judged_once() -> Iterator[None]:
     """The same proof gets the same verdict, without judging it again."""
     with contextlib.ExitStack() as stack:
         for module, name, count in JUDGES:
-            stack.enter_context(mock.patch.object(module, name, _remembering(getattr(module, name), count)))
+            stack.enter_context(mock.patch.object(module, name, remembering(getattr(module, name), count)))
         yield
 
 
-def _remembering(judge: Callable[..., Any], count: int) -> Callable[..., Any]:
+def remembering(judge: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """The same function, which is called once for what its first `count` arguments are."""
     verdicts: dict[tuple[object, ...], Any] = {}
     kept: list[object] = []  # whose identity is part of a name must not go away
 
@@ -146,6 +147,11 @@ def _remembering(judge: Callable[..., Any], count: int) -> Callable[..., Any]:
 
 
 def _by_value(one: object) -> bool:
-    return isinstance(
-        one, (str, bytes, iso2.CertificateChain, iso2.AuthorizationReq, iso2.MeteringReceiptReq)
-    )
+    return isinstance(one, _VALUES)
+
+
+_VALUES = (
+    *(str, bytes, iso2.CertificateChain, iso2.AuthorizationReq, iso2.MeteringReceiptReq, Evidence),
+    *(iso20_common.PnCAReqAuthorizationMode, iso20_common.SignedMeteringData, Signature, type(None)),
+)
+"""What is the same proof when it has the same value; anything else, when it is the same object."""

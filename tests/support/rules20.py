@@ -17,7 +17,7 @@ from secc.session.ticket import Ticket
 from tests.support.lasting import Lasting, Paused20
 from tests.support.outlet_rules import SAFE_VOLTAGE, SwitchingRules, require
 
-AC_SERVICES = (1, 5)
+AC_SERVICES = (1, 5, 10)
 ROUNDING = 1.001
 """A set-point is rounded to thousandths."""
 FAR = 1.5

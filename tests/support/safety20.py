@@ -10,10 +10,20 @@ import copy
 from typing import Any
 
 from secc.messages import iso20_ac as ac
+from secc.messages import iso20_ac_der_iec as der
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
-from secc.session.contract_events import AuthorizeContract, ContractGranted, ContractRefused, GrantSource
+from secc.session.contract_events import (
+    AuthorizeContract,
+    ContractDecided,
+    ContractGranted,
+    ContractRefused,
+    GrantSource,
+    Provision,
+    StoreReceipt,
+    Verdict,
+)
 from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
@@ -28,6 +38,7 @@ from secc.session.inputs import (
     Tick,
 )
 from secc.session.iso20.refusals import PAIRS
+from secc.session.iso20.refusals_der import PAIRS_DER
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.session.outputs import (
     AskSchedules,
@@ -47,9 +58,11 @@ from secc.session.ticket import Ticket
 from secc.settings import OfflinePolicy, SeccConfig
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import require
+from tests.support.proof_rules import ProofRules
 from tests.support.rules20 import AC_SERVICES, ROUNDING, OutletRules20, momentary, value
 
-BOTH_WAYS = (5, 6, 9)
+BOTH_WAYS = (5, 6, 9, 10)
+_GRANTED = (Verdict.ACCEPTED, Verdict.UNREACHABLE)
 _SOUND = (IsolationLevel.VALID, IsolationLevel.WARNING)
 
 
@@ -78,6 +91,8 @@ class Oracle20(OutletRules20):
         self.second: Any = None
         """The request before `owed`, when the EV did not wait for its answer."""
         self.authorize: Ticket | None = None
+        self.contract: Ticket | None = None
+        """Of the last question about a contract."""
         self.closing: Ticket | None = None
         self.testing: Ticket | None = None
         self.level: IsolationLevel | None = None
@@ -106,6 +121,7 @@ class Oracle20(OutletRules20):
         """V at which this power became a current."""
         self.told = 0.0
         """EVSETargetActivePower, W."""
+        self.proofs = ProofRules()
         self.battery: dict[str, float] = {}
         """What the EV says about its battery, by names of elements."""
 
@@ -114,6 +130,7 @@ class Oracle20(OutletRules20):
         other = copy.copy(self)
         other.lasting = copy.copy(self.lasting)
         other.battery, other.offers = dict(self.battery), dict(self.offers)
+        other.proofs = copy.copy(self.proofs)
         return other
 
     def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
@@ -146,10 +163,11 @@ class Oracle20(OutletRules20):
                 self.evse, self.beside = snapshot, event.stream is not Stream.MAIN
                 if not self.beside and isinstance(message, _LOOPS):
                     self._take_choice()
-                if type(message) in PAIRS:
+                if type(message) in _PAIRS:
                     self.second, self.owed = self.owed, message
                 if isinstance(message, _LOOPS):
                     self._plan()
+                self.proofs.take_request(message)
                 self.looping = self.started and (self.looping or isinstance(message, _LOOPS))
                 if message.header.session_id == self.session_id:
                     self._see_battery(message)
@@ -160,6 +178,8 @@ class Oracle20(OutletRules20):
                 self.denied = self.denied or not granted  # a denial of this question is its last answer
                 barred = self.denied or self.withdrawn
                 self.granted = not barred and (self.granted or not self.stopped)
+            case ContractDecided(ticket, verdict) if ticket == self.contract:
+                self.withdrawn = self.withdrawn or (self.granted and verdict not in _GRANTED)
             case ContactorReported(ticket, closed) if ticket == self.closing:
                 self.closed = closed
             case CableCheckReported(ticket, level) if ticket == self.testing:
@@ -215,14 +235,22 @@ class Oracle20(OutletRules20):
         match output:
             case Send(message):
                 self._check_response(message)
-            case AuthorizeContract(ticket):
+            case AuthorizeContract(ticket, contract):
+                self.proofs.check_asked(contract)
+                require(not self.stopped, "INV-29", "the back end is asked about a contract after a stop")
                 require(self.owed is not None or not self.granted, "INV-09", "asked again after a grant")
-                self.authorize, self.granted, self.denied = ticket, False, False
-            case ContractGranted(_, source):
+                self.authorize, self.contract = None, ticket
+                self.granted = self.denied = False
+            case ContractGranted(contract, source):
+                self.proofs.check_granted(contract)
                 offline = self.config.pnc.offline is not OfflinePolicy.DENY
                 require(offline or source is GrantSource.BACK_END, "INV-09", f"granted by {source}")
                 require(not (self.denied or self.withdrawn), "INV-11", "granted after a refusal")
                 self.granted = not self.stopped
+            case Provision():
+                self.proofs.check_provision(self.owed, self.config.iso20.installations)
+            case StoreReceipt():
+                self.proofs.check_stored(self.owed)
             case ContractRefused():
                 self.withdrawn = self.withdrawn or self.granted
                 self.granted, self.denied = False, True
@@ -230,7 +258,7 @@ class Oracle20(OutletRules20):
                 self.authorize, self.granted, self.denied = ticket, False, False
             case CloseContactor(ticket):
                 start = isinstance(self.owed, m.PowerDeliveryReq)
-                require(start and self.service in (1, 5), "INV-01", "close without a start of AC")
+                require(start and self.service in AC_SERVICES, "INV-01", "close without a start of AC")
                 self._check_reasons("closing")
                 require(self.leased_until >= self.now, "INV-01", "close without a lease")
                 self.closing, self.closed, self.output_on = ticket, False, True
@@ -339,12 +367,16 @@ class Oracle20(OutletRules20):
         else:
             request, self.owed = self.owed, None
         require(request is not None, "INV-15", f"unsolicited {type(message).__name__}")
-        require(type(message) is PAIRS[type(request)], "INV-15", type(message).__name__)
+        require(type(message) is _PAIRS[type(request)], "INV-15", type(message).__name__)
         self._check_id(message)
         if code.startswith("FAILED"):
             require(not self.output_on, "INV-16", f"{code} with energy at the output")
         elif not code.startswith("WARNING"):
             self._check_accepted(request, message)
+        elif isinstance(request, m.CertificateInstallationReq):
+            self.proofs.installing = False
+        elif isinstance(request, m.AuthorizationReq):
+            self.granted = False  # the attempt has failed; the next one is a new question
 
     def _check_id(self, message: Any) -> None:
         """One id for the whole session, assigned or joined with SessionSetupRes [INV-12]."""
@@ -370,6 +402,8 @@ class Oracle20(OutletRules20):
         match request:
             case dc.DCChargeParameterDiscoveryReq():
                 self.aside = (request.dc_cpd_req_energy_transfer_mode, None)
+            case ac.ACChargeParameterDiscoveryReq() | der.ACChargeParameterDiscoveryReq():
+                self.aside = (request.ac_cpd_req_energy_transfer_mode, None)
             case m.ScheduleExchangeReq():
                 finished = message.evse_processing is Processing.FINISHED
                 self.aside = (self.aside[0], message if finished else None)
@@ -380,12 +414,18 @@ class Oracle20(OutletRules20):
 
     def _check_accepted(self, request: Any, message: Any) -> None:
         self.check_stop_told(message)
-        if self.beside:
+        self.proofs.take_status(message)
+        if self.beside and not isinstance(request, m.MeteringConfirmationReq):
             self._check_beside(request, message)
             return
         match request:
             case m.AuthorizationReq() if message.evse_processing is Processing.FINISHED:
                 require(self.granted, "INV-09", "Finished without a grant")
+                self.proofs.check_finished(request)
+            case m.AuthorizationSetupReq():
+                self.proofs.take_challenge(message)
+            case m.MeteringConfirmationReq():
+                self.proofs.check_confirmed(request)
             case m.ServiceSelectionReq():
                 self.service = request.selected_energy_transfer_service.service_id
                 self.level = self.testing = self.matched = self.followed = None
@@ -393,7 +433,7 @@ class Oracle20(OutletRules20):
             case dc.DCChargeParameterDiscoveryReq():
                 self.ev = request.dc_cpd_req_energy_transfer_mode
                 self._check_dc_offer(message.dc_cpd_res_energy_transfer_mode)
-            case ac.ACChargeParameterDiscoveryReq():
+            case ac.ACChargeParameterDiscoveryReq() | der.ACChargeParameterDiscoveryReq():
                 self.ev = request.ac_cpd_req_energy_transfer_mode
                 self._check_ac_offer(message.ac_cpd_res_energy_transfer_mode)
             case m.ScheduleExchangeReq() if message.evse_processing is Processing.FINISHED:
@@ -410,7 +450,7 @@ class Oracle20(OutletRules20):
                     self.chosen_aside = None
                 self._take_choice()
                 self._check_power_delivery(request)
-            case ac.ACChargeLoopReq():
+            case ac.ACChargeLoopReq() | der.ACChargeLoopReq():
                 self._check_target(request.cl_req_control_mode, message.cl_res_control_mode)
             case dc.DCChargeLoopReq():
                 self._check_dc_offer(message.cl_res_control_mode)
@@ -496,7 +536,8 @@ class Oracle20(OutletRules20):
             self._check_target_back(asked, -watts)
 
     def _check_target_back(self, asked: Any, watts: float) -> None:
-        require(self.service == 5 and self.permitted != 0, "INV-07", f"-{watts} W without leave")
+        allowed = self.service in (5, 10) and self.permitted != 0
+        require(allowed, "INV-07", f"-{watts} W without the permission of the operator")
         require(
             not self.stopped and self._may_give(), "INV-07", f"-{watts} W after a stop, or {self.battery}"
         )
@@ -507,7 +548,8 @@ class Oracle20(OutletRules20):
         require(watts <= back * ROUNDING, "INV-07", f"-{watts} W, at most {back}")
 
 
-_LOOPS = (ac.ACChargeLoopReq, dc.DCChargeLoopReq)
+_PAIRS = {**PAIRS, **PAIRS_DER}
+_LOOPS = (ac.ACChargeLoopReq, dc.DCChargeLoopReq, der.ACChargeLoopReq)
 _ENERGIES = ("ev_minimum_energy_request", "ev_minimum_v2_x_energy_request", "ev_maximum_v2_x_energy_request")
 
 

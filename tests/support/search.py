@@ -100,6 +100,7 @@ class Node:
         """Everything that any of them decides by, without exact times and ids."""
         session, oracle = self.session, self.oracle
         outlives = self._outlives() if self.world.sessions else ()
+        outlives += self.world.pending(session)
         if session.state.ended:
             return (session.state, oracle.ended, oracle.output_on, session.deadline, *outlives)
         due = None if session.stop is None else session.stop.due <= self.now
@@ -144,7 +145,7 @@ class Node:
         due = session.timers.due[timer]
         for other, at in session.timers.due.items():
             if other is not timer and at <= due:
-                session.timers.due[other] = due + (0.2 if other is Timer.LEASE_RENEWAL else 10.0)
+                self._postpone(other, due + (0.2 if other is Timer.LEASE_RENEWAL else 10.0))
         if session.energised is not None and timer is not Timer.LEASE_RENEWAL:
             session.lease_until = due + 0.3
             self.oracle.leased_until = due + 0.3
@@ -160,7 +161,14 @@ class Node:
         timers = self.session.timers.due
         for timer, at in timers.items():
             if at <= self.now and timer is not Timer.LEASE_RENEWAL:
-                timers[timer] = self.now + 10.0
+                self._postpone(timer, self.now + 10.0)
+
+    def _postpone(self, timer: Timer, until: float) -> None:
+        """What the timer stands for is postponed with it."""
+        session = self.session
+        session.timers.due[timer] = until
+        if timer is Timer.STOP_DELAY and session.stop is not None:
+            session.stop = msgspec.structs.replace(session.stop, due=until)
 
 
 _CONTAINERS = (dict, set, list)

@@ -147,6 +147,10 @@ class World:
             return SocOracle
         return DinOracle if self.din else SafetyOracle
 
+    def pending(self, session: Session) -> tuple[object, ...]:
+        """What the state of the session does not tell apart, and makes a difference."""
+        return ()
+
     # --- what can happen ---
 
     def moves(self, node: Node) -> Iterator[Move]:

@@ -31,9 +31,14 @@ to no battery; the contactor's feedback; limits of the outlet and of load manage
 answers of back end, contactor and isolation test: yes, no, and stale; stop, renegotiation, lost link,
 garbage, a driver that fails; each timer that runs; and silence for longer than the lease. A car with a
 contract presents real chains and signatures, valid and invalid ones; each is made and judged once
-(`tests/support/proofs.py`). In ISO 15118-20 also: both control modes and both directions; targets of energy
-management with either sign, a permission to discharge that is withdrawn, a battery below its least charge;
-and after a pause the same vehicle or another one.
+(`tests/support/proofs.py`, `proofs20.py`).
+
+In ISO 15118-20 also: both control modes and both directions; targets of energy management with either sign, a
+permission to discharge that is withdrawn, a battery below its least charge; the side stream for schedules
+beside the loop, AC and DC, Scheduled and Dynamic; two contracts with real signatures in any order, with
+another challenge, without a signature or with that of the other contract, and external identification after
+them; metering confirmations on both streams, of another reading or another signer; AC_DER_IEC with and
+without rules of the grid; and after a pause the same vehicle or another one.
 
 **Time** is symbolic. Any running timer may be the next one, so more orders are searched than can happen. Two
 states are the same if everything that affects a decision of core or oracle is the same; exact times and ids

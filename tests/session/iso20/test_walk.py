@@ -212,12 +212,16 @@ class Walk20(OutletWalk):
         """A car; the outlet and what lasts of it stay."""
         paused = self.pauses.paused(now)
         who = vehicle_identity(OTHER if stranger else EVCCID)
-        self.bench = Bench20(self.config, now=now, paused=paused, blocked=self.latch.blocked, vehicle=who)
+        self.bench = self.plugged(now=now, paused=paused, blocked=self.latch.blocked, vehicle=who)
         session_id = self.bench.session.session_id
         self.oracle = Oracle20(self.config, self.bench.evse, session_id, self.lasting, stranger=stranger)
         self.seen = 0
         self.paused_id = None if paused is None else paused.session_id
         self.bench.outlet(contactor_closed=closed)
+
+    def plugged(self, **session: Any) -> Bench20:
+        """The outlet with the next car."""
+        return Bench20(self.config, **session)
 
     @rule(
         unplugged=st.booleans(),
@@ -240,6 +244,11 @@ class Walk20(OutletWalk):
         now = self.bench.clock.now + pause
         self._plug_in(now, closed=self.bench.evse.contactor_closed, stranger=stranger)
 
+    @property
+    def wire(self) -> payloads.Payloads:
+        """The schema sets of the session."""
+        return _WIRE[self.config.energy.offers_dc]
+
     def _observe(self, snapshot: EvseSnapshot) -> None:
         self.latch.observe(snapshot)
         self.pauses.observe(snapshot)
@@ -255,7 +264,7 @@ class Walk20(OutletWalk):
                     self.latch.session_ended(output_)
                     self.pauses.session_ended(output_, now)
                 if isinstance(output_, Send):
-                    _WIRE[self.config.energy.offers_dc].encode(output_.message)  # schema-valid [INV-34]
+                    self.wire.encode(output_.message)  # schema-valid [INV-34]
         self.seen = len(self.bench.trace)
         type(self).steps += 1
         session = self.bench.session
@@ -298,6 +307,7 @@ class Walk20(OutletWalk):
             self.contactor(True)
             self.isolation(IsolationLevel.VALID)
             self.schedules(choice)
+            self.others(choice)
             self.bench.tick(0.1)
             self._follow()
 
@@ -318,6 +328,9 @@ class Walk20(OutletWalk):
         self.bench.outlet(present_voltage=voltage, present_current=current if voltage else 0.0)
 
     # --- answers ---
+
+    def others(self, choice: int) -> None:
+        """Answers to what only some stations ask."""
 
     @rule(choice=st.integers(0, 99))
     def schedules(self, choice: int) -> None:

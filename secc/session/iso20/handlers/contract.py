@@ -176,6 +176,8 @@ def _weigh(session: Context, contract: contracts.PresentedContract, evidence: Ev
 
 
 def _ask_back_end(session: Context, contract: VerifiedContract | ForwardedContract) -> None:
+    if session.stop is not None:  # no energy follows: the EV gets Ongoing and comes to its end
+        return
     session.pnc.payer = ContractPayer(contract)
     session.grant = Grant(session.names.ticket(), Payment.CONTRACT)
     session.emit(AuthorizeContract(session.grant.ticket, contract))

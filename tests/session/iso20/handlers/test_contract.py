@@ -312,3 +312,5 @@ def test_a_stop_before_the_contract_is_judged_is_answered_and_nothing_is_asked()
     response = said(bench.feed(StopRequested("operator")))
     assert (code(response), response.evse_processing) == ("OK", Processing.ONGOING)
     assert bench.session.state is S.WAIT_AUTHORIZATION
+    bench.judge()
+    assert bench.count(AuthorizeContract) == 0
