@@ -8,7 +8,6 @@ the CSMS.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -87,7 +86,6 @@ def read_control(body: Payload, now: float) -> DerControl:
     if found != [field]:  # R04.FR.17
         raise ValueError(f"{kind} with {', '.join(found) or 'no values'}, expected {field} alone")
     values: Payload = body[field]
-    _check_finite(values)
     start, end = _times(values, kind, now, default=default)
     return DerControl(
         id=body["controlId"],
@@ -118,17 +116,6 @@ def _times(values: Payload, kind: str, now: float, *, default: bool) -> tuple[fl
     if start + duration <= now:
         raise ValueError("the control is over")
     return start, start + duration
-
-
-def _check_finite(value: object) -> None:
-    if isinstance(value, dict):
-        for one in value.values():
-            _check_finite(one)
-    elif isinstance(value, list):
-        for one in value:
-            _check_finite(one)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a value is not finite")
 
 
 def added(controls: Sequence[DerControl], new: DerControl) -> tuple[DerControl, ...]:

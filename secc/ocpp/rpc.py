@@ -186,7 +186,8 @@ _LOADED: set[tuple[OcppVersion, str]] = set()
 
 
 def check(version: OcppVersion, kind: int, action: str, payload: object) -> None:
-    """Raise CallFailed when a body violates its schema, or for an unknown action."""
+    """Raise CallFailed when a body violates its schema, has a number without bounds, or for an unknown
+    action."""
     validator = _validator(version, kind, action)
     precise = version is OcppVersion.V16 and action in _WITH_TENTHS
     checked = json.loads(json.dumps(payload), parse_float=decimal.Decimal) if precise else payload
@@ -196,6 +197,26 @@ def check(version: OcppVersion, kind: int, action: str, payload: object) -> None
             raise CallFailed(
                 _CODES.get(str(error.validator), "FormatViolation"), f"{path}: {error.message}"[:255]
             )
+    _check_numbers(payload)
+
+
+def _check_numbers(payload: object) -> None:
+    """JSON and the schemas have no limit: refuse what is infinite, or not exact as a float."""
+    waiting = [payload]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+        elif isinstance(found, int | float) and not abs(found) <= _LARGEST:
+            text = str(found) if isinstance(found, float) else f"an integer of {found.bit_length()} bits"
+            raise CallFailed(
+                "PropertyConstraintViolation", f"{text}, expected at most {_LARGEST} in magnitude"
+            )
+
+
+_LARGEST = 2**53
 
 
 def _validator(version: OcppVersion, kind: int, action: str) -> Draft4Validator:

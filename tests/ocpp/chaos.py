@@ -231,6 +231,11 @@ class Chaos:
         figures.rounds += 1
         figures.faults[fault] = figures.faults.get(fault, 0) + 1
         figures.memory.append(self.station.memory)
+        if fault in NOTICED:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5.0):
+                    while not noticed(fault, self.station.lines[before:]):  # noqa: ASYNC110 - a thread
+                        await asyncio.sleep(0.05)
         self._look(fault, self.station.lines[before:])
 
     def _look(self, fault: str, lines: list[str]) -> None:
@@ -238,7 +243,7 @@ class Chaos:
         self.figures.most_lines = max(self.figures.most_lines, len(lines))
         if len(lines) > MOST_LINES:
             self.figures.wrong.append(f"{fault}: {len(lines)} lines in the log")
-        if not any(NOTICED.get(fault, "") in line for line in lines) and fault in NOTICED:
+        if fault in NOTICED and not noticed(fault, lines):
             self.figures.wrong.append(f"{fault}: not noticed")
 
     @contextlib.contextmanager
@@ -299,6 +304,11 @@ class Chaos:
                 text = json.dumps(body, sort_keys=True)
                 if contents.setdefault(key, text) != text:
                     figures.wrong.append(f"{key} was repeated with another content")
+
+
+def noticed(fault: str, lines: list[str]) -> bool:
+    """Whether the log has the fault."""
+    return any(NOTICED[fault] in line for line in lines)
 
 
 def planned(rounds: int, seed: int) -> list[str]:

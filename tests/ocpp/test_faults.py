@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 from pathlib import Path
 
 import pytest
@@ -360,3 +361,33 @@ async def test_on_a_full_disk_nothing_is_sent_twice_and_the_log_stays_short(tmp_
     numbers = [one.payload["seqNo"] for one in csms.records.messages if one.action == "TransactionEvent"]
     assert numbers == list(range(len(numbers)))
     assert len([text for text in told if "in memory only" in text]) == 1
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "1" + "0" * 400, "9007199254740994"])
+@pytest.mark.parametrize("version", [OcppVersion.V201, OcppVersion.V16])
+async def test_a_number_without_bounds_is_refused_and_nothing_is_stored(
+    version: OcppVersion, value: str
+) -> None:
+    csms = knowing(version=version)
+    period = '{"startPeriod": 0, "limit": ' + value + "}"
+    old = version is OcppVersion.V16
+    profile = {
+        ("chargingProfileId" if old else "id"): 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+    }
+    schedule = '{"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [' + period + "]}"
+    text = json.dumps(profile)[:-1] + ', "chargingSchedule": '
+    text += (schedule.replace('"id": 1, ', "") if old else f"[{schedule}]") + "}"
+    body = (
+        f'"connectorId": 0, "csChargingProfiles": {text}'
+        if old
+        else f'"evseId": 0, "chargingProfile": {text}'
+    )
+
+    async with line(csms) as running:
+        await csms.send(STATION, f'[2, "n", "SetChargingProfile", {{{body}}}]')
+        await csms.command(STATION, "GetLocalListVersion", {})  # is answered after it
+        assert running.backend.limits.profiles == ()
+        assert running.backend.conversation.online

@@ -274,3 +274,28 @@ async def test_thresholds_of_the_load_are_variables_of_a_station_with_a_meter() 
         found = [one["attributeStatus"] for one in answer["setVariableResult"]]
         assert found == ["Accepted", "Rejected", "Accepted"]
         await place.until(lambda: power(place) < -1000.0)
+
+
+async def test_energy_from_the_ev_ends_with_the_time_offline_and_returns_with_the_csms() -> None:
+    body = local("CentralSetpoint", setpoint=-4000.0)
+    profile = {**body, "maxOfflineDuration": 1}
+    async with steered(profile, Service.DC_BPT, BPT) as place:
+        await place.until(lambda: power(place) < -1000.0)
+        await place.csms.stop()
+        await place.until(lambda: power(place) > 500.0)
+        await place.csms.start(port=place.csms.port)
+        await place.until(lambda: power(place) < -1000.0)
+
+
+async def test_a_profile_that_the_time_offline_makes_invalid_does_not_return() -> None:
+    body = local("CentralSetpoint", setpoint=-4000.0)
+    profile = {**body, "maxOfflineDuration": 1, "invalidAfterOfflineDuration": True}
+    async with steered(profile, Service.DC_BPT, BPT) as place:
+        await place.until(lambda: power(place) < -1000.0)
+        await place.csms.stop()
+        await place.until(lambda: power(place) > 500.0)
+        await place.csms.start(port=place.csms.port)
+        await place.until(lambda: place.backend.conversation.online)
+        assert place.backend.limits.profiles == ()
+        place.backend.outlet.observe()
+        await place.until(lambda: power(place) > 500.0)
