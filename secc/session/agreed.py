@@ -86,6 +86,8 @@ class ContractSide(msgspec.Struct):
     receipt_question: ReceiptQuestion | None = None
     receipt_at: float | None = None
     """When a receipt was asked for last, or the loop began."""
+    signed: tuple[str, int, int | None] | None = None
+    """Meter and registers of the reading that the EV has signed last."""
     last_energy: int | None = None
     """Wh on the meter where a grant without the back end ends."""
 

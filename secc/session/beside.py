@@ -1,8 +1,9 @@
 """Side streams: conversations of the EV beside the main one, each with its state and its rows.
 
-They are open only while the main stream is in a state that names them (`ProtocolFacts.opens`). Nothing that
-happens on them changes the state, the sequence timer or the demand of the main stream. A response that
-begins with FAILED ends the session, as on the main stream.
+They open while the main stream is in a state that names them (`ProtocolFacts.opens`), and close with it, but
+for one whose state lasts (`ProtocolFacts.lasts`). Nothing that happens on them changes the state, the sequence
+timer or the demand of the main stream. A response that begins with FAILED ends the session, as on the main
+stream.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from secc.session.streams import Stream
 
 def follow(session: Context, dialect: Dialect, state: Stage) -> None:
     """Open and close the side streams as the main stream goes to `state`. An open one stays as it is."""
-    opens = dialect.opens.get(state, {})
-    if session.streams and not opens:
+    opens, before = dialect.opens.get(state, {}), session.streams
+    kept = {stream: stage for stream, stage in before.items() if stream in opens or stage in dialect.lasts}
+    if len(kept) < len(before):
         dialect.closed(session)
-    session.streams = {stream: session.streams.get(stream, stage) for stream, stage in opens.items()}
+    session.streams = {**opens, **kept} if kept else dict(opens)
 
 
 def find(session: Context, dialect: Dialect, key: Key) -> On | None:
@@ -40,8 +42,12 @@ def stream_of(session: Context, rule: On) -> Stream:
 
 
 def enter(session: Context, dialect: Dialect, stream: Stream, state: Stage) -> None:
-    """The side stream goes to `state`; timers that only its state before had a row for end."""
-    session.streams[stream] = state
+    """The side stream goes to `state`, or closes where the main one has left it behind; timers that only its
+    state before had a row for end."""
+    if stream in dialect.opens.get(session.state, {}) or state in dialect.lasts:
+        session.streams[stream] = state
+    else:
+        session.streams.pop(stream, None)
     for timer in [*session.timers.due, *session.timers.expired]:
         if not runs(session, dialect, session.state, timer):
             session.timers.stop(timer)

@@ -80,7 +80,9 @@ class ProtocolFacts:
     on its stream at the earliest."""
     opens: Mapping[Stage, Mapping[Stream, Stage]] = dataclasses.field(default_factory=dict)
     """The states of the main stream with side streams beside them, and the state in which each of those
-    begins. In every other state the side streams are closed."""
+    begins. In every other state the side streams are closed, but for those in a state that `lasts`."""
+    lasts: frozenset[Stage] = frozenset()
+    """States of side streams that stay as they are, wherever the main stream goes."""
     large: frozenset[Stage] = frozenset()
     """States that take requests up to `iso20.max_payload`; all others `network.max_payload`."""
     continued: Callable[[PowerSchedule, ScheduleOffer, int], Continued] = _without_tariff

@@ -205,8 +205,8 @@ class Session(Context):
             name = "an empty body" if request is None else type(request).__name__
             self.end(EndReason.PROTOCOL_ERROR, f"{name} is not a request")
             return
-        if self.owed is not None:
-            # Not lock-step: the first request is answered still, then the second one [INV-15].
+        overrun = self.owed is not None
+        if overrun:  # not lock-step: the first request is answered still, and the second one refused [INV-15]
             output.off(self)
             self.answer(reply.failed(self, self.dialect))
         self.owed = request
@@ -214,7 +214,7 @@ class Session(Context):
         self.received_id, self.received_signature = session_id, signature
         self.received_payload, self.received_stream = event.payload, event.stream
         stage = self.state if event.stream is Stream.MAIN else self.streams.get(event.stream)
-        rule = None if stage is None else self.dialect.find(stage, type(request), self.config.compat)
+        rule = None if stage is None or overrun else self.dialect.find(stage, type(request), self.config.compat)
         if (wrong := reply.foreign(self, self.dialect, request)) is not None:
             self.refuse(wrong)
         elif rule is None:

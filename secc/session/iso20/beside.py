@@ -3,9 +3,10 @@
 | stream | payload type | between |
 |---|---|---|
 | schedule renegotiation | 0x8101 | the first ChargeLoopReq and the end of the loop [V2G20-1846] |
-| metering confirmation | 0x8102 | a request of the station and the end of the loop [V2G20-1083] |
+| metering confirmation | 0x8102 | a request of the station and its answer [V2G20-1083] |
 
-Each stream has a state, and a timer. The main stream goes on as if there were no other. A request without a
+A confirmation that is on its way when the EV leaves the loop is still evidence of what it has got: the stream
+stays open until the answer, in standby, after the energy transfer and in the next loop. Each stream has a state, and a timer. The main stream goes on as if there were no other. A request without a
 row is out of order on its stream, and its FAILED_SequenceError ends the session.
 """
 
@@ -46,10 +47,12 @@ BESIDE: tuple[On, ...] = (
 
     # --- metering confirmation ---
     *at(SideState.METERING_REQUESTED,
-        (MeteringConfirmationReq, metering.confirmed, {SideState.METERING_IDLE}, "V2G20-1083 V2G20-1084"),
+        (MeteringConfirmationReq, metering.confirmed, {SideState.METERING_IDLE, SideState.METERING_REQUESTED},
+         "V2G20-1083 V2G20-1084"),
         (Timer.METERING_CONFIRMATION, metering.late, {SideState.METERING_LATE}, "")),
     *at(SideState.METERING_LATE,
-        (MeteringConfirmationReq, metering.confirmed, {SideState.METERING_IDLE}, "V2G20-1083 V2G20-1084")),
+        (MeteringConfirmationReq, metering.confirmed, {SideState.METERING_IDLE, SideState.METERING_LATE},
+         "V2G20-1083 V2G20-1084")),
 )
 # fmt: on
 
@@ -65,3 +68,6 @@ OPENS: dict[Stage, dict[Stream, Stage]] = {
 }
 """The states of the main stream with side streams, and where each begins. A response of the loop that asks
 for a metering confirmation leads to METERING_REQUESTED."""
+
+LASTS: frozenset[Stage] = frozenset({SideState.METERING_REQUESTED, SideState.METERING_LATE})
+"""A confirmation is awaited, wherever the main stream goes."""

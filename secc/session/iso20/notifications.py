@@ -46,7 +46,15 @@ def evse_status(session: Context) -> EVSEStatus | None:
     if session.offer_outdated:
         due = session.now + session.config.iso20.notification_delay
         return _status(session, EvseNotification.SCHEDULE_RENEGOTIATION, due)
-    question = side(session).metering
+    return None
+
+
+def loop_status(session: Context) -> EVSEStatus | None:
+    """The same in the loop: where nothing else is asked for, a metering confirmation may be. It goes with the
+    reading, so only here [V2G20-1083]."""
+    status, question = evse_status(session), side(session).metering
+    if status is not None:
+        return status
     if question is not None and session.streams.get(Stream.METERING) is SideState.METERING_REQUESTED:
         return _status(session, EvseNotification.METERING_CONFIRMATION, question.due)
     return None

@@ -18,6 +18,7 @@ from secc.session.iso20.installing import Installing
 from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
 from secc.session.iso20.vehicle_question import VehicleQuestion
 from secc.session.needs import VehicleNeeds
+from secc.session.outlet import MeterReading
 from secc.session.prices import AbsolutePrices, PriceOffer, TuplePrices
 from secc.session.schedules import Mobility, Offer, ScheduleOffer
 from secc.session.ticket import Ticket
@@ -180,8 +181,9 @@ class Wish(enum.Enum):
 class MeteringQuestion(msgspec.Struct, frozen=True):
     """The reading that the EV must confirm with its signature."""
 
+    reading: MeterReading
     meter_info: MeterInfo
-    """As it was sent."""
+    """The same as it was sent."""
     schedule_id: int | None
     """The schedule in force; None in Dynamic mode."""
     due: float
@@ -268,6 +270,8 @@ class Iso20Side(msgspec.Struct):
     """AC: the last EVSETargetActivePower, mW."""
     metering: MeteringQuestion | None = None
     """Until it is answered, or another one takes its place."""
+    metering_before: MeteringQuestion | None = None
+    """The one whose place it took: its confirmation may be on its way."""
     aside: Terms | None = None
     """What has been agreed on the side stream so far; it counts for nothing yet."""
     next_terms: Terms | None = None

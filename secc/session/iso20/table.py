@@ -64,7 +64,7 @@ from secc.session.inputs import (
     StandbyExitRequested,
 )
 from secc.session.iso20 import discharge, grid_rules, notifications, pricing, terms, vehicle_status
-from secc.session.iso20.beside import BESIDE, OPENS
+from secc.session.iso20.beside import BESIDE, LASTS, OPENS
 from secc.session.iso20.handlers import (
     ac,
     ac_loop,
@@ -104,6 +104,10 @@ _CHOSEN: set[Stage] = {
 }
 
 _STOPPED: set[Stage] = {S.WAIT_SESSION_STOP, S.WAIT_CHECK_OUT}
+
+_CONFIRMING: set[Stage] = {
+    *(S.WAIT_LOOP_AC, S.WAIT_LOOP_DC, S.WAIT_STANDBY_AC, S.WAIT_STANDBY_DC, S.WAIT_WELDING, *_STOPPED),
+}
 
 # fmt: off
 RULES: tuple[On, ...] = (
@@ -293,8 +297,8 @@ RULES: tuple[On, ...] = (
     *each(_UNDER_POWER, Timer.DEMAND_AGE, dc_loop.demand_aged, _UNDER_POWER, "INV-31"),
 
     # --- metering confirmation of an EV that does not use its side stream ---
-    *each((S.WAIT_LOOP_AC, S.WAIT_LOOP_DC), MeteringConfirmationReq, metering.confirmed_on_main,
-          {S.WAIT_LOOP_AC, S.WAIT_LOOP_DC}, "V2G20-1083", "metering_on_main"),
+    *each(_CONFIRMING, MeteringConfirmationReq, metering.confirmed_on_main, _CONFIRMING, "V2G20-1083",
+          "metering_on_main"),
 
     # --- PowerDeliveryReq(Stop) of an EV that gives up before the start ---
     *each((S.WAIT_CABLE_CHECK, S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE),
@@ -384,6 +388,7 @@ def _dialect(name: str, *, dc: bool) -> Dialect:
         beside=BESIDE,
         closed=terms.closed,
         opens=OPENS,
+        lasts=LASTS,
         interval=_interval,
         anywhere=anywhere(_IDS, _MORE),
         pairs=PAIRS,

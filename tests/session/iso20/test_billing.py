@@ -189,7 +189,7 @@ def test_the_receipt_of_a_confirmation_is_the_one_to_confirm() -> None:
     bench.ask(r.ac_loop())
     sent = billing.receipt_of(bench.session)
     info = m.MeterInfo(meter_id="meter", charged_energy_reading_wh=2000)
-    bench.side.metering = MeteringQuestion(info, 1, bench.clock.now + 10, sent)
+    bench.side.metering = MeteringQuestion(MeterReading("meter", 2000), info, 1, bench.clock.now + 10, sent)
     meter(bench, 5000)
     status = m.EVSEStatus(
         notification_max_delay=9, evse_notification=m.EvseNotification.METERING_CONFIRMATION

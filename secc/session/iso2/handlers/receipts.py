@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc import pki
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.session import loop
+from secc.session import receipts as shared
 from secc.session.agreed import ReceiptQuestion
 from secc.session.context import Context
 from secc.session.contract import terms_of
@@ -17,28 +16,14 @@ from secc.session.iso2 import status, wire
 from secc.session.iso2.handlers.contract import refused
 from secc.session.iso2.refusals import Iso2Refused
 from secc.session.iso2.states import State
-from secc.settings.services import Payment
-
-if TYPE_CHECKING:
-    pass
 
 
 def ask(session: Context) -> bool:
-    """Whether this response asks for a receipt; remembers what must be signed then.
-
-    Only with a contract [V2G2-691], and only with a reading [V2G2-902].
-    """
-    interval, meter = session.config.pnc.receipt_interval, session.evse.meter
-    if interval is None or meter is None or not session.config.energy.meter_info:
+    """Whether this response asks for a receipt; remembers what must be signed then."""
+    reading = shared.due(session)
+    if reading is None:
         return False
-    if session.payment is not Payment.CONTRACT:
-        return False
-    if session.pnc.receipt_at is None:
-        session.pnc.receipt_at = session.now
-    if not session.granted or session.now < session.pnc.receipt_at + interval:
-        return False
-    session.pnc.receipt_at = session.now
-    session.pnc.receipt_question = ReceiptQuestion(meter, session.schedule_id)
+    session.pnc.receipt_question = ReceiptQuestion(reading, session.schedule_id)
     return True
 
 
@@ -75,6 +60,7 @@ def _take(session: Context, request: iso2.MeteringReceiptReq) -> None:
         code = ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID
         raise refused("MeteringReceiptReq", error, str(payer.contract.emaid), code) from error
     session.pnc.receipt_question = None
+    shared.signed(session, question.reading)
     session.emit(StoreReceipt(receipt))
     session.answer(
         iso2.MeteringReceiptRes(response_code=ResponseCode.OK, evse_status=status.evse_status(session))

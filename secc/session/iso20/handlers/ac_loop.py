@@ -14,7 +14,7 @@ from secc.session.iso20 import billing, discharge, needs, phases, steering, term
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.handlers.dc_loop import mobility
 from secc.session.iso20.header import head
-from secc.session.iso20.notifications import evse_status, watch
+from secc.session.iso20.notifications import loop_status, watch
 from secc.session.iso20.refusals import Elements, Iso20Refused
 from secc.session.iso20.side import selection, side
 from secc.session.iso20.states import Iso20State as S
@@ -68,7 +68,7 @@ def observed(
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:
         code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION
-    status, asked = evse_status(session), request.meter_info_requested
+    status, asked = loop_status(session), request.meter_info_requested
     return bounds, {
         "header": head(session),
         "response_code": code,

@@ -13,7 +13,7 @@ from secc.session.inputs import EnergyTargeted
 from secc.session.iso20 import billing, discharge, needs, numbers, steering, terms, wire
 from secc.session.iso20.handlers import metering
 from secc.session.iso20.header import head
-from secc.session.iso20.notifications import evse_status, watch
+from secc.session.iso20.notifications import loop_status, watch
 from secc.session.iso20.refusals import Elements, Iso20Refused
 from secc.session.iso20.side import selection, session_state, side
 from secc.session.iso20.states import Iso20State as S
@@ -60,7 +60,7 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
     point = _deliver(session, demand)
     if not standby:
         session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)
-    status = evse_status(session)
+    status = loop_status(session)
     session.answer(
         dc.DCChargeLoopRes(
             header=head(session),

@@ -2,11 +2,14 @@
 
 In a session that a contract pays for, the station asks for it in a response of the loop, with the reading
 [V2G20-1083]. The EV answers on the side stream 0x8102 [V2G20-1084], while the loop goes on. An EV that does
-not answer in time is not asked any longer; its confirmation is still accepted. The interval is that of
+not answer in time is not asked any longer. A late confirmation is still evidence and is accepted until the
+session ends: in standby, after the energy transfer, and after the next request. The interval is that of
 receipts in ISO 15118-2, `pnc.receipt_interval`.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 from secc.errors import CertificateError
 from secc.messages import iso20_common as m
@@ -14,7 +17,7 @@ from secc.messages.iso20_common import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.kinds import Generation
 from secc.pki.receipts import verify_metering
-from secc.session import ending
+from secc.session import ending, receipts
 from secc.session.agreed import ContractPayer
 from secc.session.context import Context
 from secc.session.contract import terms_of
@@ -27,34 +30,29 @@ from secc.session.iso20.states import Iso20State, SideState
 from secc.session.outputs import NoticeKind
 from secc.session.states import Timer
 from secc.session.streams import Stream
-from secc.settings.services import Payment
 
 
 def watch(session: Context) -> None:
     """In the charge loop: ask for a confirmation when it is time, and there is a reading."""
-    interval, reading = session.config.pnc.receipt_interval, session.evse.meter
-    if interval is None or reading is None or not session.config.energy.meter_info:
+    if session.pnc.payer is None or session.stop is not None:
         return
-    if session.payment is not Payment.CONTRACT or session.pnc.payer is None or session.stop is not None:
-        return
-    if session.pnc.receipt_at is None:
-        session.pnc.receipt_at = session.now
-    if not session.granted or session.now < session.pnc.receipt_at + interval:
+    if (reading := receipts.due(session)) is None:
         return
     delay = session.config.iso20.metering_confirmation
-    session.pnc.receipt_at = session.now
     room = side(session)
     schedule = None if session.offer is None else session.schedule_id
     info, receipt = wire.meter_info_of(session, reading), billing.receipt_of(session)
-    room.metering = MeteringQuestion(info, schedule, session.now + delay, receipt)
+    room.metering_before = room.metering
+    room.metering = MeteringQuestion(reading, info, schedule, session.now + delay, receipt)
     session.streams[Stream.METERING] = SideState.METERING_REQUESTED
     session.timers.start(Timer.METERING_CONFIRMATION, session.now, delay)
 
 
 def confirmed(session: Context, request: m.MeteringConfirmationReq) -> SideState:
-    """The confirmation, on its side stream."""
+    """The confirmation, on its side stream; also after the loop, until the session ends [V2G20-1084]."""
+    awaited = cast("SideState", session.streams[Stream.METERING])  # rows of this table only
     _take(session, request)
-    return SideState.METERING_IDLE
+    return SideState.METERING_IDLE if side(session).metering is None else awaited
 
 
 def confirmed_on_main(session: Context, request: m.MeteringConfirmationReq) -> Iso20State:
@@ -63,8 +61,12 @@ def confirmed_on_main(session: Context, request: m.MeteringConfirmationReq) -> I
         why = "no metering confirmation is requested [V2G20-1083]"
         raise Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
     _take(session, request)
-    session.streams[Stream.METERING] = SideState.METERING_IDLE
-    session.timers.stop(Timer.METERING_CONFIRMATION)
+    if side(session).metering is None:
+        if session.state in (Iso20State.WAIT_LOOP_AC, Iso20State.WAIT_LOOP_DC):
+            session.streams[Stream.METERING] = SideState.METERING_IDLE
+        else:
+            session.streams.pop(Stream.METERING, None)
+        session.timers.stop(Timer.METERING_CONFIRMATION)
     return session_state(session)
 
 
@@ -77,14 +79,25 @@ def late(session: Context, _: None) -> SideState:
 def _take(session: Context, request: m.MeteringConfirmationReq) -> None:
     """The values that were sent, signed with the contract of this session; everything else is refused."""
     ending.check_fault(session)
-    question, payer = side(session).metering, session.pnc.payer
+    room, payer, data = side(session), session.pnc.payer, request.signed_metering_data
+    question = _question(session, data)
     if question is None or payer is None:
         raise _not_valid("not_asked", "no confirmation was asked for")
-    data = request.signed_metering_data
     _compare(session, data, question)
     _verify(session, data, payer)
-    side(session).metering = None
+    receipts.signed(session, question.reading)
+    if question is room.metering:
+        room.metering = None
+    room.metering_before = None
     session.answer(m.MeteringConfirmationRes(header=head(session), response_code=ResponseCode.OK))
+
+
+def _question(session: Context, data: m.SignedMeteringData) -> MeteringQuestion | None:
+    """Which reading this confirms: the last one that was sent, or the one before, whose confirmation was on
+    its way when the next was requested."""
+    room = side(session)
+    before = room.metering_before
+    return before if before is not None and before.meter_info == data.meter_info else room.metering
 
 
 def _compare(session: Context, data: m.SignedMeteringData, question: MeteringQuestion) -> None:

@@ -128,7 +128,7 @@ def _forget(session: Context) -> None:
     room.mobility = None
     room.prices = PriceTerms()
     room.wishes.clear()
-    room.metering = room.aside = room.next_terms = None
+    room.aside = room.next_terms = None
     room.least_charge = room.least_discharge = room.target_sent = 0
     room.charge_phases = room.discharge_phases = None
     room.exceeded_at, room.metered, room.resting = None, False, False

@@ -10,7 +10,7 @@ from secc.pki.issuing import new_key
 from secc.session.contract_events import (
     StoreReceipt,
 )
-from secc.session.outlet import ControlPilot
+from secc.session.outlet import ControlPilot, MeterReading
 from secc.session.outputs import OpenContactor
 from tests.support import requests
 from tests.support.bench import code
@@ -50,17 +50,27 @@ def test_after_a_receipt_dc_may_stop_or_negotiate_again() -> None:
         assert code(bench.request(request)) == "OK"
 
 
-def test_receipts_come_at_their_interval() -> None:
+def asked_at(readings: list[int]) -> list[int]:
+    """The seconds at which a receipt is asked for, and signed, with these readings second by second."""
     bench = receipts(interval=10.0)
     asked = []
-    for _ in range(25):
+    for second, energy in enumerate(readings):
+        bench.outlet(meter=MeterReading("METER-1", energy))
         found = bench.request(requests.charging_status())
         assert isinstance(found, iso2.ChargingStatusRes)
-        asked.append(found.receipt_required)
         if found.receipt_required:
+            asked.append(second)
             bench.signed(bench.receipt())
         bench.tick(1.0)
-    assert [at for at, one in enumerate(asked) if one] == [10, 20]
+    return asked
+
+
+def test_receipts_come_at_their_interval() -> None:
+    assert asked_at([1000 + second for second in range(25)]) == [10, 20]
+
+
+def test_a_reading_that_has_not_changed_is_signed_once() -> None:
+    assert asked_at([1000] * 25 + [1001] * 5) == [10, 25]
 
 
 @pytest.mark.req("V2G2-577")

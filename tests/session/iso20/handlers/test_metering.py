@@ -239,3 +239,105 @@ def test_in_standby_where_its_stream_is_closed_no_confirmation_is_requested(conf
         found.tick(0.5)
         assert found.loop().evse_status is None
     assert found.side.metering is None
+
+
+OTHER_SERVICE = r.session_stop(m.ChargingSession.SERVICE_RENEGOTIATION)
+LEAVES: dict[str, tuple[SeccConfig, tuple[Any, ...]]] = {
+    "standby, AC": (METERED_AC, (r.standby(),)),
+    "standby, DC": (METERED_DC, (r.standby(),)),
+    "the end, AC": (METERED_AC, (r.stop(),)),
+    "the end, DC": (METERED_DC, (r.stop(),)),
+    "the end after welding detection": (METERED_DC, (r.stop(), r.welding())),
+    "a new schedule on the main stream": (METERED_DC, (r.renegotiate(),)),
+    "another service": (METERED_DC, (r.stop(), r.welding(), OTHER_SERVICE)),
+}
+
+
+def left(leave: str) -> MeteredBench:
+    """A confirmation is requested, and then the EV leaves the loop."""
+    config, requests = LEAVES[leave]
+    found = bench(config=with_iso20(config, standby=True, service_renegotiation=True, insecure_lab=True))
+    found.requested()
+    for request in requests:
+        assert code(found.ask(request)) == "OK"
+    found.outlet(contactor_closed=None if config.energy.offers_dc else False)
+    return found
+
+
+@pytest.mark.req("V2G20-1083", "V2G20-1084")
+@pytest.mark.parametrize("leave", LEAVES)
+@pytest.mark.parametrize("seconds", [0.0, 11.0], ids=["in time", "late"])
+def test_a_confirmation_after_the_ev_has_left_the_loop_is_evidence(leave: str, seconds: float) -> None:
+    found = left(leave)
+    state = found.session.state
+    found.tick(seconds)
+    assert code(found.confirm()) == "OK"
+    assert len(receipts(found)) == 1
+    assert (found.session.state, stream(found), found.ended) == (state, None, False)
+
+
+@pytest.mark.parametrize("leave", ["standby, AC", "standby, DC", "the end, AC", "the end, DC"])
+def test_an_ev_that_confirms_on_the_main_stream_may_be_late_as_well(leave: str) -> None:
+    found = left(leave)
+    assert code(found.confirm(stream=Stream.MAIN)) == "OK"
+    assert (len(receipts(found)), stream(found), found.ended) == (1, None, False)
+
+
+def test_after_the_loop_a_second_confirmation_is_out_of_order() -> None:
+    found = left("the end, DC")
+    data = found.data()
+    assert code(found.confirm(data)) == "OK"
+    assert code(found.confirm(data)) == "FAILED_SequenceError"
+
+
+def test_a_confirmation_that_crosses_the_next_request_is_evidence_and_the_next_is_awaited() -> None:
+    found = bench(config=with_interval(METERED_DC, 4.0))
+    found.for_seconds(4.0)
+    first = found.data()
+    found.outlet(meter=MeterReading("METER-1", 1004, utc=int(UTC)))
+    found.for_seconds(4.0)
+    second = found.data()
+    assert code(found.confirm(first)) == "OK"
+    assert stream(found) is SideState.METERING_REQUESTED
+    assert code(found.confirm(second)) == "OK"
+    assert [kept.receipt.energy for kept in receipts(found)] == [1000, 1004]
+    assert stream(found) is SideState.METERING_IDLE
+
+
+def test_an_older_reading_than_the_last_two_is_refused() -> None:
+    found = bench(config=with_interval(METERED_DC, 4.0))
+    found.for_seconds(4.0)
+    first = found.data()
+    for energy in (1004, 1008):
+        found.outlet(meter=MeterReading("METER-1", energy, utc=int(UTC)))
+        found.for_seconds(4.0)
+    assert code(found.confirm(first)) == "FAILED_MeteringSignatureNotValid"
+
+
+def test_a_reading_that_has_not_changed_is_confirmed_once() -> None:
+    found = bench()
+    found.requested()
+    found.confirm()
+    found.outlet(meter=MeterReading("METER-1", 1000, utc=int(UTC) + 60))
+    assert found.for_seconds(30.0).evse_status is None
+    found.outlet(meter=MeterReading("METER-1", 1001, utc=int(UTC) + 61))
+    assert found.loop().evse_status.evse_notification is ASKED
+    assert code(found.confirm()) == "OK"
+    assert [kept.receipt.energy for kept in receipts(found)] == [1000, 1001]
+
+
+@pytest.mark.req("V2G20-1083")
+def test_power_delivery_has_no_reading_and_requests_no_confirmation() -> None:
+    found = bench()
+    found.requested()
+    assert found.ask(r.stop()).evse_status is None
+
+
+@pytest.mark.inv("INV-15")
+def test_a_confirmation_while_a_start_is_owed_ends_the_session_with_the_output_off() -> None:
+    found = left("standby, AC")
+    data = found.data()
+    found.ask(r.start())
+    assert found.session.state is S.CLOSING_CONTACTOR
+    assert code(found.confirm(data)) == "FAILED_SequenceError"
+    assert (found.ended, found.session.energised) == (True, None)
