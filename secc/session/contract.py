@@ -48,6 +48,8 @@ def decided(session: Context, decision: ContractDecided, denial: Denial = ends_t
         _deny(session, decision.verdict, denial)
     elif grant.refused or session.stop is not None:
         session.notice(NoticeKind.IGNORED, "a grant after the contract was refused, or after a stop")
+    elif grant.granted and session.pnc.payer and session.pnc.payer.source is GrantSource.BACK_END:
+        session.notice(NoticeKind.STALE, f"a second grant for {decision.ticket}")
     else:
         _grant(session, GrantSource.BACK_END)
 

@@ -2,7 +2,8 @@
 
 All must hold: a bidirectional service, the permission of the operator, and a battery that may give something.
 Each is looked at again with every request and every change of a permission, so the loss of any of them takes
-effect with the next set-point.
+effect with the next set-point. A gain waits while a new schedule is negotiated on the main stream: it counts
+from the next request of the loop on [V2G20-1050].
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from secc.session.agreed import Purpose
 from secc.session.context import Context
 from secc.session.inputs import DischargePermitted
 from secc.session.iso20.side import side
+from secc.session.iso20.states import Iso20State as S
 from secc.session.quantities import NO_DISCHARGE, DischargeLimit, Milli, least, milli
 
 
@@ -61,7 +63,14 @@ def update(session: Context) -> None:
     most = room.grid.targets.max_discharge
     if room.der and most is not None:
         found = DischargeLimit(min(found, milli(most)))
+    if session.state in _NEGOTIATING:
+        found = min(found, session.may_discharge)
     session.may_discharge = found
+
+
+_NEGOTIATING = frozenset(
+    {S.WAIT_NEW_SCHEDULE_AC, S.WAIT_NEW_PROFILE_AC, S.WAIT_NEW_SCHEDULE_DC, S.WAIT_NEW_PROFILE_DC}
+)
 
 
 def permission_changed(session: Context, event: DischargePermitted) -> None:

@@ -33,12 +33,13 @@ def ask(session: Context) -> None:
 
 
 def given(session: Context, event: GridCodeGiven) -> None:
-    """The rules are there. They count for services that have not been offered yet."""
+    """The rules are there, or there are none. The first answer counts, for services that have not been offered
+    yet."""
     room = side(session)
-    if event.ticket != room.grid.ticket or room.offer is not None:
+    if event.ticket != room.grid.ticket or room.grid.answered or room.offer is not None:
         session.notice(NoticeKind.STALE, f"grid rules for {event.ticket}")
         return
-    room.grid = msgspec.structs.replace(room.grid, code=event.code)
+    room.grid = msgspec.structs.replace(room.grid, code=event.code, answered=True)
 
 
 def changed(session: Context, event: GridCodeChanged) -> None:

@@ -157,6 +157,8 @@ class GridSide(msgspec.Struct, frozen=True):
 
     ticket: Ticket | None = None
     """Of the question for the rules."""
+    answered: bool = False
+    """The first answer counts, also one without rules."""
     code: GridCode | None = None
     targets: GridTargets = NO_TARGETS
     condition: int = 0

@@ -29,6 +29,7 @@ from secc.session.outputs import (
     AskGridCode,
     GridEventSeen,
     Notice,
+    NoticeKind,
     Send,
     SetReactivePower,
 )
@@ -221,6 +222,17 @@ def test_rules_that_come_after_the_services_are_stale() -> None:
     assert isinstance(notice, Notice)
     assert bench.side.offer is not None
     assert bench.side.offer.grid is None
+
+
+@pytest.mark.inv("INV-20")
+@pytest.mark.parametrize("first", [None, CODE])
+def test_a_second_answer_for_the_same_question_is_stale(first: GridCode | None) -> None:
+    bench = DerBench(code=first).to_authorization()
+    (asked,) = [output for output in bench.outputs if isinstance(output, AskGridCode)]
+    (notice,) = bench.feed(GridCodeGiven(asked.ticket, GridCode(dc_injection=0.5)))
+    assert isinstance(notice, Notice)
+    assert notice.kind is NoticeKind.STALE
+    assert bench.side.grid.code == first
 
 
 @pytest.mark.req("V2G20-1600")

@@ -79,14 +79,15 @@ def repeated(session: Context, request: m.CertificateInstallationReq) -> S:
 
 
 def provisioned(session: Context, event: ContractProvisioned) -> S:
-    """Keep the answer of the back end for the next request."""
+    """Keep the first answer of the back end for the next request."""
     room = side(session).installing
-    if room.question is None or event.ticket != room.question.ticket:
+    question = room.question
+    if question is None or event.ticket != question.ticket or question.answer is not None:
         session.notice(NoticeKind.STALE, f"provisioning answer for {event.ticket}")
     else:
         session.timers.stop(Timer.PROVISIONING)
         bundle = _proved(event)
-        room.question = msgspec.structs.replace(room.question, answer=event.answer, bundle=bundle)
+        room.question = msgspec.structs.replace(question, answer=event.answer, bundle=bundle)
     return S.WAIT_CERTIFICATE
 
 

@@ -106,6 +106,15 @@ def test_a_decision_about_the_first_contract_grants_nothing_to_the_second() -> N
     assert not bench.session.granted
 
 
+@pytest.mark.inv("INV-20")
+def test_a_contract_is_granted_once_however_often_the_back_end_says_so() -> None:
+    bench = at_authorization()
+    bench.prove()
+    bench.decide()
+    bench.decide()
+    assert len(bench.grants) == 1
+
+
 @pytest.mark.req("V2G20-1583")
 def test_after_a_warning_external_identification_is_possible() -> None:
     bench = at_authorization()

@@ -400,3 +400,14 @@ def test_the_proof_of_another_answer_counts_for_nothing(bench: InstallationBench
     for one in (proof, "no proof"):
         bench.feed(ContractProvisioned(question.ticket, spoiled, one))
     assert code(bench.install()) == "WARNING_NoCertificateAvailable"
+
+
+@pytest.mark.inv("INV-20")
+def test_a_second_answer_for_the_same_question_is_stale(bench: InstallationBench) -> None:
+    bench.install()
+    ticket = bench.questions[-1].ticket
+    bench.feed(ContractProvisioned(ticket, ProvisioningAnswer(bundle())))
+    (notice,) = bench.feed(ContractProvisioned(ticket, ProvisioningAnswer(refusal=Refusal.UNREACHABLE)))
+    assert isinstance(notice, Notice)
+    assert code(bench.install()) == "OK"
+    assert delivered(bench) == [EMAID_TEXT]

@@ -294,3 +294,46 @@ def highest(bench: Bench20) -> float:
     """W of the highest set-point so far."""
     points = [one for one in bench.outputs if isinstance(one, SetOutput)]
     return max(point.voltage * point.current for point in points)
+
+
+# --- energy of the EV, negotiated on the main stream -------------------------------------------------------
+
+
+def discharging(least: float) -> Bench20:
+    """In the loop of DC_BPT, Dynamic: the station wants energy, the EV has this EVMinimumV2XEnergyRequest."""
+    bench = Bench20(DC_BPT).to_first_loop_dc(6, DYNAMIC)
+    limits = {"ev_minimum_v2_x_energy_request": least, "ev_maximum_v2_x_energy_request": 1000}
+    bench.feed(EnergyTargeted(-3000.0))
+    bench.ask(r.dc_bpt_dynamic_loop(**limits))
+    bench.tick(0.3)
+    bench.ask(r.dc_bpt_dynamic_loop(**limits))
+    bench.ask(r.renegotiate())
+    bench.ask(r.dc_bpt_parameters())
+    return bench
+
+
+def current(bench: Bench20) -> float:
+    commanded = bench.session.commanded
+    assert commanded is not None
+    return commanded.current
+
+
+@pytest.mark.req("V2G20-1050")
+def test_energy_that_the_ev_offers_in_a_negotiation_is_taken_from_its_next_request_of_the_loop_on() -> None:
+    bench = discharging(0)
+    assert bench.ask(r.dynamic(v2x=(-1000, 1000))).evse_processing is m.Processing.FINISHED
+    bench.feed(EnergyTargeted(-4000.0))
+    assert (bench.session.may_discharge, current(bench)) == (0, 0.0)
+    bench.ask(r.renegotiate())
+    bench.feed(EnergyTargeted(-3000.0))
+    assert current(bench) == 0.0
+    bench.ask(r.dc_bpt_dynamic_loop())
+    assert current(bench) < 0
+
+
+def test_energy_that_the_ev_refuses_in_a_negotiation_is_not_taken_any_more() -> None:
+    bench = discharging(-1000)
+    assert current(bench) < 0
+    bench.ask(r.dynamic(v2x=(0, 1000)))
+    bench.tick(0.3)
+    assert (bench.session.may_discharge, current(bench)) == (0, 0.0)
