@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secc.session import contactor, ending, feedback, grant, offering
+from secc.session import contactor, ending, feedback, grant, isolation, offering
 from secc.session.dialect import Anywhere, Key
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -39,7 +39,7 @@ ANYWHERE: dict[Key, Anywhere] = {
     GridCodeGiven: Anywhere(ending.stale, "INV-20"),
     GridTargeted: Anywhere(ending.not_in_this_protocol, ""),
     GridCodeChanged: Anywhere(ending.not_in_this_protocol, ""),
-    CableCheckReported: Anywhere(ending.stale, "INV-20"),
+    CableCheckReported: Anywhere(isolation.not_awaited, "INV-20 INV-30"),
     ContactorReported: Anywhere(contactor.failed, "INV-03 INV-20"),
     RenegotiationRequested: Anywhere(ending.not_in_this_protocol, ""),
     ServiceRenegotiationRequested: Anywhere(ending.not_in_this_protocol, ""),

@@ -1,9 +1,9 @@
 """Side streams: conversations of the EV beside the main one, each with its state and its rows.
 
-They open while the main stream is in a state that names them (`ProtocolFacts.opens`), and close with it, but
-for one whose state lasts (`ProtocolFacts.lasts`). Nothing that happens on them changes the state, the sequence
-timer or the demand of the main stream. A response that begins with FAILED ends the session, as on the main
-stream.
+They open while the main stream is in a state that names them (`ProtocolFacts.opens`), and close with it,
+except one whose state lasts (`ProtocolFacts.lasts`). Nothing that happens on them changes the state, the
+sequence timer or the demand of the main stream. A response that begins with FAILED ends the session, as on
+the main stream.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def reported(session: Context, report: CableCheckReported) -> Stage:
     """The result of this pass; the output is without voltage again. A fault is latched [INV-30]."""
     test = session.cable_test
     if test is None or report.ticket != test.ticket or test.level is not None:
-        session.notice(NoticeKind.STALE, f"isolation test for {report.ticket}")
+        not_awaited(session, report)
         return session.state
     session.cable_test = CableTest(test.ticket, report.level)
     session.timers.stop(Timer.CABLE_CHECK)
@@ -98,6 +98,16 @@ def reported(session: Context, report: CableCheckReported) -> Stage:
     if report.level is IsolationLevel.FAULT:
         session.trip(EvseFault.ISOLATION)
     return session.state
+
+
+def not_awaited(session: Context, report: CableCheckReported) -> None:
+    """A result that nothing waits for changes nothing [INV-20], unless it is a fault: the insulation is bad,
+    whatever the EV has done since the test began. The output goes off, and the fault is latched [INV-30]."""
+    if report.level is not IsolationLevel.FAULT:
+        session.notice(NoticeKind.STALE, f"isolation test for {report.ticket}")
+        return
+    session.trip(EvseFault.ISOLATION, "found by a test that was no longer awaited")
+    ending.interrupt(session, f"isolation test for {report.ticket}: {report.level.value}")
 
 
 # --- what every step before the energy checks --------------------------------------------------------------

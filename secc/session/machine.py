@@ -214,7 +214,9 @@ class Session(Context):
         self.received_id, self.received_signature = session_id, signature
         self.received_payload, self.received_stream = event.payload, event.stream
         stage = self.state if event.stream is Stream.MAIN else self.streams.get(event.stream)
-        rule = None if stage is None or overrun else self.dialect.find(stage, type(request), self.config.compat)
+        rule = (
+            None if stage is None or overrun else self.dialect.find(stage, type(request), self.config.compat)
+        )
         if (wrong := reply.foreign(self, self.dialect, request)) is not None:
             self.refuse(wrong)
         elif rule is None:

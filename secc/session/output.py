@@ -6,6 +6,8 @@ energy are looked at before each renewal, and the limits are applied again with 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from secc.session import limits
@@ -57,11 +59,16 @@ def _extend(session: Context) -> None:
 
 
 def command(session: Context, point: SetPoint) -> None:
-    """A DC set-point; repeats are left out, and the current rises no faster than it may."""
+    """A DC set-point; repeats are left out, and the current rises no faster than it may, and not at all once
+    its demand is not fresh any more."""
     before, current = session.commanded, _through_zero(session, point.current)
     if session.config.energy.dc.current_ramp is not None:
         current = _ramped(session, current)
-    volts, amperes = number(point.voltage), number(current)
+    volts = number(point.voltage)
+    if before is not None and session.now > session.rises_until:
+        current = _held(before, current)
+        volts = min(volts, before.voltage) if current > 0 else volts
+    amperes = number(current)
     if point.current < 0 and current == 0:  # not yet: the voltage stays the most, and not the least
         volts = 0.0 if before is None else min(before.voltage, _without_current(session))
     if before is None or before.voltage != volts or before.current != amperes:
@@ -86,6 +93,12 @@ def _through_zero(session: Agreed, current: Milli) -> Milli:
     return ZERO if before * current < 0 or (current < 0 and still) else current
 
 
+def _held(before: SetOutput, current: Milli) -> Milli:
+    """No more than flows now, and nothing in the other direction."""
+    most = milli(abs(before.current)) if before.current * current > 0 else ZERO
+    return Milli(max(-most, min(current, most)))
+
+
 def _ramped(session: Agreed, current: Milli) -> Milli:
     """Towards zero at once; away from it by so much since the last look, which is at least at each renewal of
     the lease."""
@@ -106,6 +119,7 @@ def off(session: Context, why: str | None = None, *, final: bool = False) -> Non
     session.energised = None
     session.pre_charge = session.match = None
     session.commanded = None
+    session.rises_until = math.inf
     session.timers.stop(Timer.LEASE_RENEWAL)
     if session.config.energy.offers_dc:
         session.emit(SetOutput(0.0, 0.0))

@@ -238,6 +238,8 @@ class Actuator:
         orders.finish(good=not error)
         for name in ("limit", "resort"):
             self._forget(name)
+        if result is IsolationLevel.FAULT and (late or superseded or self._report is None):
+            self._block(EvseFault.ISOLATION, f"{_name(command)}: {result.value}, after it was given up")
         if late:
             self._reports.complaint(
                 f"{_name(command)}: {error or 'returned'} after {lasted:.1f} s, too late to count"

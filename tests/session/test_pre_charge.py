@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -51,7 +52,7 @@ def test_the_first_result_of_a_test_stays(protocol: str) -> None:
     car = DcCar(protocol).to_cable_check()
     car.cable_check()
     car.tested(IsolationLevel.VALID)
-    car.tested(IsolationLevel.FAULT)
+    car.tested(IsolationLevel.INVALID)
     assert len(stale(car)) == 1
     assert car.bench.session.fault is None
     assert car.cable_check() == "OK"
@@ -62,9 +63,51 @@ def test_the_first_result_of_a_test_stays(protocol: str) -> None:
 @pytest.mark.inv("INV-20")
 def test_a_result_before_any_test_is_stale(protocol: str) -> None:
     car = DcCar(protocol).to_cable_check()
-    car.bench.feed(CableCheckReported(Ticket(0, 0), IsolationLevel.FAULT))
+    car.bench.feed(CableCheckReported(Ticket(0, 0), IsolationLevel.VALID))
     assert len(stale(car)) == 1
     assert car.bench.session.fault is None
+
+
+def gives_up(car: DcCar) -> None:
+    """Before there is a result."""
+    car.cable_check()
+    assert car.stop() == "OK"
+
+
+def passes(car: DcCar) -> None:
+    car.cable_check()
+    car.tested(IsolationLevel.VALID)
+    car.cable_check()
+    car.pre_charge(380)
+
+
+def charges(car: DcCar) -> None:
+    passes(car)
+    car.bench.outlet(present_voltage=380.0)
+    car.start()
+    car.demand(400, 50)
+
+
+@both
+@pytest.mark.inv("INV-06", "INV-30")
+@pytest.mark.parametrize("meanwhile", [gives_up, passes, charges])
+def test_a_fault_of_the_isolation_is_never_stale(protocol: str, meanwhile: Callable[[DcCar], None]) -> None:
+    car = DcCar(protocol).to_cable_check()
+    meanwhile(car)
+    car.tested(IsolationLevel.FAULT)
+    session = car.bench.session
+    assert (session.fault, session.energised) == (EvseFault.ISOLATION, None)
+    assert session.commanded is None
+    assert stale(car) == []
+
+
+@both
+@pytest.mark.inv("INV-20", "INV-30")
+def test_a_fault_of_the_isolation_counts_whichever_test_has_found_it(protocol: str) -> None:
+    car = DcCar(protocol).to_cable_check()
+    car.bench.feed(CableCheckReported(Ticket(0, 0), IsolationLevel.FAULT))
+    assert car.bench.session.fault is EvseFault.ISOLATION
+    assert car.cable_check() == "FAILED"
 
 
 @both

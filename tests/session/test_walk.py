@@ -381,7 +381,7 @@ def _step(walk: Walk, dice: random.Random) -> None:
             walk.decision(dice.random() < 0.5, odd)
             walk.contract(dice.choice(list(Verdict)), odd)
             walk.contactor(dice.random() < 0.5, odd)
-            walk.isolation(dice.choice(list(IsolationLevel)))
+            walk.isolation(dice.choice(list(IsolationLevel)), odd)
         case _:
             walk.station(dice.choice([StopRequested(), RenegotiationRequested()]), odd)
             walk.breakdown(dice.choice([LinkLost(), ControllerFault("driver")]), odd)

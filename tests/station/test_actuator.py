@@ -178,6 +178,28 @@ async def test_a_superseded_isolation_test_has_only_the_time_of_a_call() -> None
         assert [name for _, name in scene.outlet.calls].count("safe") == 2
 
 
+@pytest.mark.inv("INV-06", "INV-30")
+async def test_a_fault_of_the_isolation_counts_after_the_test_was_superseded() -> None:
+    async with open_scene() as scene:
+        scene.outlet.takes["test"], scene.outlet.gives["test"] = 0.7, IsolationLevel.FAULT
+        await scene.energise(TEST)
+        scene.actuator.order(OFF)
+        await asyncio.sleep(1.0)
+        why = "check_cable: Fault, after it was given up"
+        assert scene.trips == [(EvseFault.ISOLATION, why)]
+        assert scene.answers == [ControllerFault(why, EvseFault.ISOLATION)]
+
+
+@pytest.mark.inv("INV-06", "INV-30")
+async def test_a_fault_of_the_isolation_counts_after_the_end_of_the_session() -> None:
+    async with open_scene() as scene:
+        scene.outlet.takes["test"], scene.outlet.gives["test"] = 0.7, IsolationLevel.FAULT
+        await scene.energise(TEST)
+        await scene.actuator.end()
+        assert scene.trips == [(EvseFault.ISOLATION, "check_cable: Fault, after it was given up")]
+        assert scene.answers == []
+
+
 @pytest.mark.inv("INV-03")
 async def test_a_superseded_call_keeps_the_limit_that_it_had() -> None:
     async with open_scene() as scene:

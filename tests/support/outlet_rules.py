@@ -133,9 +133,8 @@ class OutletRules(SwitchingRules):
             case Tick(snapshot):
                 self.lasting.observe(snapshot)
                 self._see_current(snapshot)
-            case CableCheckReported(ticket, IsolationLevel.FAULT) if ticket == self.test_ticket:
-                if self.test_level is None:
-                    self.lasting.tripped, self.lasting.reset, self.lasting.unplugged = True, False, False
+            case CableCheckReported(_, IsolationLevel.FAULT):  # of whichever test
+                self.lasting.tripped, self.lasting.reset, self.lasting.unplugged = True, False, False
             case ControllerFault(fault=fault):
                 self.lasting.trip(fault)
             case PowerLimited(watts):

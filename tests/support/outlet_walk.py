@@ -72,8 +72,10 @@ class OutletWalk(RuleBasedStateMachine):
         if closed or odd == 0:
             self._answer(CloseContactor, lambda ticket: ContactorReported(ticket, closed))
 
-    @rule(level=st.sampled_from([IsolationLevel.VALID, IsolationLevel.VALID, *IsolationLevel]))
-    def isolation(self, level: IsolationLevel) -> None:
+    @rule(level=st.sampled_from([IsolationLevel.VALID, IsolationLevel.VALID, *IsolationLevel]), odd=ODDLY)
+    def isolation(self, level: IsolationLevel, odd: int = 0) -> None:
+        if level is IsolationLevel.FAULT and odd != 0:  # at any time it is the end
+            return
         self._answer(StartCableCheck, lambda ticket: CableCheckReported(ticket, level))
 
     @rule(event=st.sampled_from([LinkLost(), ControllerFault("driver")]), odd=ODDLY)

@@ -56,9 +56,8 @@ class OutletRules20(SwitchingRules):
                 self.lasting.observe(snapshot)
                 if abs(snapshot.present_current) > self.config.energy.dc.pre_charge_current:
                     self.first_demand = False  # with current that flows the battery has been seen
-            case CableCheckReported(ticket, IsolationLevel.FAULT) if ticket == self.testing:
-                if self.level is None:
-                    self.lasting.tripped, self.lasting.reset, self.lasting.unplugged = True, False, False
+            case CableCheckReported(_, IsolationLevel.FAULT):  # of whichever test
+                self.lasting.tripped, self.lasting.reset, self.lasting.unplugged = True, False, False
             case ControllerFault(fault=fault):
                 self.lasting.trip(fault)
             case StopRequested() if self.stopped_at is None:

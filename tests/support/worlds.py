@@ -245,7 +245,7 @@ class World:
     def _answer(self, name: str, ticket: Ticket | None, kind: Any, value: Any) -> Iterator[Move]:
         if ticket is not None:
             yield Move(f"{name} {value}", kind(ticket, value))
-        elif self.hostile:
+        elif self.hostile and value is not IsolationLevel.FAULT:  # which is never stale
             yield Move(f"stale {name} {value}", kind(STALE, value), stale=True)
 
 

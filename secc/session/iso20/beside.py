@@ -5,8 +5,10 @@
 | schedule renegotiation | 0x8101 | the first ChargeLoopReq and the end of the loop [V2G20-1846] |
 | metering confirmation | 0x8102 | a request of the station and its answer [V2G20-1083] |
 
-A confirmation that is on its way when the EV leaves the loop is still evidence of what it has got: the stream
-stays open until the answer, in standby, after the energy transfer and in the next loop. Each stream has a state, and a timer. The main stream goes on as if there were no other. A request without a
+A confirmation that is on its way when the EV leaves the loop is still evidence: its stream stays open until
+the answer, in standby, after the energy transfer and in the next loop.
+
+Each stream has a state, and a timer. The main stream goes on as if there were no other. A request without a
 row is out of order on its stream, and its FAILED_SequenceError ends the session.
 """
 

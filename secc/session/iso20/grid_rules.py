@@ -33,8 +33,8 @@ def ask(session: Context) -> None:
 
 
 def given(session: Context, event: GridCodeGiven) -> None:
-    """The rules are there, or there are none. The first answer counts, for services that have not been offered
-    yet."""
+    """The rules are there, or there are none. The first answer counts, for services that have not been
+    offered yet."""
     room = side(session)
     if event.ticket != room.grid.ticket or room.grid.answered or room.offer is not None:
         session.notice(NoticeKind.STALE, f"grid rules for {event.ticket}")

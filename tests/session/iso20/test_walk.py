@@ -438,7 +438,7 @@ def _step(walk: Walk20, dice: random.Random) -> None:
         case 14:
             walk.decision(dice.random() < 0.5, odd)
             walk.contactor(dice.random() < 0.5, odd)
-            walk.isolation(dice.choice(list(IsolationLevel)))
+            walk.isolation(dice.choice(list(IsolationLevel)), odd)
             walk.permission(dice.choice(PERMISSIONS))
         case _:
             walk.station(dice.choice(ORDERS), odd)

@@ -57,6 +57,7 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
         demand = planned(session, ev)
     if standby:
         demand = msgspec.structs.replace(demand, current=ZERO)
+    session.rises_until = session.now + _FRESH
     point = _deliver(session, demand)
     if not standby:
         session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)
@@ -76,6 +77,11 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
             cl_res_control_mode=_limits(session),
         )
     )
+
+
+_FRESH = 0.5
+"""Seconds from a request of the loop until the next one is due by the standard [V2G20-1502], whatever
+`iso20.loop_timeout` is."""
 
 
 def _check_variant(session: Context, mode: object) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from secc.messages.iso20_common import ChargeProgress, EvseNotification, Processing
-from secc.session.inputs import StopRequested
+from secc.session.inputs import CableCheckReported, StopRequested
 from secc.session.iso20.states import Iso20State as S
 from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
 from secc.session.outputs import SetOutput, StartCableCheck
@@ -303,3 +303,18 @@ def test_an_ev_that_gives_up_before_the_start_may_stop() -> None:
         assert code(bench.ask(r.stop())) == "OK"
         assert bench.session.state is S.WAIT_WELDING
         assert bench.session.energised is None
+
+
+@pytest.mark.inv("INV-06", "INV-30")
+def test_a_fault_of_the_isolation_after_the_ev_has_given_up_blocks_the_outlet() -> None:
+    bench = Bench20(DC).to_cable_check()
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.cable_check())
+    ticket = bench.ticket(StartCableCheck)
+    assert code(bench.ask(r.stop())) == "OK"
+    bench.feed(CableCheckReported(ticket, IsolationLevel.FAULT))
+    assert bench.session.fault is EvseFault.ISOLATION
+    bench.ask(r.welding())
+    bench.ask(r.session_stop())
+    assert bench.end is not None
+    assert bench.end.fault is EvseFault.ISOLATION

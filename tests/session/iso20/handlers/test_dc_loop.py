@@ -323,6 +323,7 @@ def test_a_change_of_direction_passes_zero_and_waits_until_nothing_flows() -> No
     bench.outlet(present_current=0.0)
     bench.tick(0.2)
     assert set_point(bench).current == -20.0
+    bench.ask(r.dc_bpt_dynamic_loop())
     target(bench, 20_000.0)
     assert set_point(bench).current == 0.0
     bench.tick(0.2)
