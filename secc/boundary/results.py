@@ -75,6 +75,7 @@ SNAPSHOT = record(
     present_voltage=number("V", -60.0, 5_000.0),  # below 0 is the offset of a sensor
     present_current=number("A", -10_000.0, 10_000.0),  # below 0 it flows back
     present_power=optional(SIGNED_POWER),
+    phase_powers=optional(sequence(SIGNED_POWER, 3, least=3)),
     contactor_closed=optional(flag),
     ready=flag,
     max_voltage=optional(number("V", 0.0, 10_000.0)),

@@ -217,7 +217,7 @@ def member(kind: type[E]) -> Check[E]:
     return check
 
 
-def sequence(check: Check[T], most: int) -> Check[tuple[T, ...]]:
+def sequence(check: Check[T], most: int, *, least: int = 0) -> Check[tuple[T, ...]]:
     """A list or tuple of what `check` accepts."""
 
     def each(value: object) -> tuple[T, ...]:
@@ -226,6 +226,8 @@ def sequence(check: Check[T], most: int) -> Check[tuple[T, ...]]:
         items = tuple(value)
         if len(items) > most:
             raise Unfit(value, f"at most {most} items, there are {len(items)}")
+        if len(items) < least:
+            raise Unfit(value, f"at least {least} items, there are {len(items)}")
         accepted = []
         for position, item in enumerate(items):
             try:

@@ -7,7 +7,6 @@ all checks have passed, emits outputs and answers; it never sees the table, the 
 from __future__ import annotations
 
 import datetime
-import math
 from typing import TYPE_CHECKING, Protocol
 
 from secc.pki.transport import Transport
@@ -143,8 +142,9 @@ class Agreed(Protocol):
     """Monotonic seconds up to which the output may stay on without renewal."""
     commanded: SetOutput | None = None
     """The set-point in force, DC; None while the output is off."""
-    rises_until: float = math.inf
-    """Monotonic seconds; later the current may only fall, because the demand is not fresh any more."""
+    rises_until: float | None = None
+    """Monotonic seconds; later the current may only fall, because the demand is not fresh any more. None: a
+    demand does not age."""
     ramped_at: float = 0.0
     """When the current was last allowed to rise."""
     dc_limits: DcLimits | None = None

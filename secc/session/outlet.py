@@ -117,7 +117,10 @@ class EvseSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     report no less than -60 A, the offset of a sensor."""
     present_power: float | None = None
     """W measured at the connector, positive to the EV; None: not measured. ISO 15118-20 compares it with the
-    power in force, AC."""
+    power in force and reports it to the EV, AC."""
+    phase_powers: tuple[float, float, float] | None = None
+    """The same for L1, L2 and L3, three-phase AC; None: not measured apart. An EV that tells its phases apart
+    gets them."""
     contactor_closed: bool | None = None
     """Feedback of the contactor, by level: of the contacts themselves, not of the coil. None: there is
     none; then what `close_contactor` and `open_contactor` return is all there is, and a welded contactor goes

@@ -6,8 +6,6 @@ energy are looked at before each renewal, and the limits are applied again with 
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from secc.session import limits
@@ -65,7 +63,7 @@ def command(session: Context, point: SetPoint) -> None:
     if session.config.energy.dc.current_ramp is not None:
         current = _ramped(session, current)
     volts = number(point.voltage)
-    if before is not None and session.now > session.rises_until:
+    if before is not None and session.rises_until is not None and session.now > session.rises_until:
         current = _held(before, current)
         volts = min(volts, before.voltage) if current > 0 else volts
     amperes = number(current)
@@ -119,7 +117,7 @@ def off(session: Context, why: str | None = None, *, final: bool = False) -> Non
     session.energised = None
     session.pre_charge = session.match = None
     session.commanded = None
-    session.rises_until = math.inf
+    session.rises_until = None
     session.timers.stop(Timer.LEASE_RENEWAL)
     if session.config.energy.offers_dc:
         session.emit(SetOutput(0.0, 0.0))

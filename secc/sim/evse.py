@@ -172,6 +172,12 @@ class SimulatedAcEvse(_Outlet):
         current, phases = self.cable.draw
         return self._nominal_voltage * current * phases if self.contactor.closed else 0.0
 
+    @property
+    def _phase_powers(self) -> tuple[float, float, float]:
+        current, phases = self.cable.draw
+        each = self._nominal_voltage * current if self.contactor.closed else 0.0
+        return each, each if phases > 1 else 0.0, each if phases > 2 else 0.0
+
     def snapshot(self) -> EvseSnapshot:
         """The outlet now."""
         self._settle()
@@ -179,6 +185,7 @@ class SimulatedAcEvse(_Outlet):
             control_pilot=self.cable.pilot,
             utc=self._wall_clock(),
             present_power=self._power,
+            phase_powers=self._phase_powers,
             contactor_closed=self.contactor.closed,
             max_current=self._limits[0],
             max_power=self._limits[1],

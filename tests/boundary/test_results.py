@@ -213,6 +213,7 @@ BAD_FIELDS: list[tuple[str, object]] = [
     *(("present_voltage", value) for value in (None, "400", True, math.nan, math.inf, -61.0, 1e308, 10**400)),
     *(("present_current", value) for value in (None, "1", False, math.nan, -math.inf, -1e5, 1e308)),
     *(("present_power", value) for value in ("1", False, math.nan, math.inf, -1e8)),
+    *(("phase_powers", value) for value in (1.0, (1.0, 2.0), (1.0,) * 4)),
     *(("contactor_closed", value) for value in (0, 1, "closed", math.nan)),
     *(("ready", value) for value in (None, 1, "yes")),
     *(

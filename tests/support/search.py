@@ -104,8 +104,10 @@ class Node:
         if session.state.ended:
             return (session.state, oracle.ended, oracle.output_on, session.deadline, *outlives)
         due = None if session.stop is None else session.stop.due <= self.now
+        aged = session.rises_until is not None and self.now > session.rises_until
         parts = _named(session, _NOT_DECIDING)
-        return (due, self.stranger, _outlet(session.evse), *parts, *_named(oracle, _NOT_SEEING), *outlives)
+        seen = (due, aged, self.stranger, _outlet(session.evse))
+        return (*seen, *parts, *_named(oracle, _NOT_SEEING), *outlives)
 
     def _outlives(self) -> Key:
         latch = tuple(abstract(value) for value in vars(self.latch).values())

@@ -7,7 +7,9 @@ that of L1 [V2G20-1816] [V2G20-1817] [V2G20-1818].
 from __future__ import annotations
 
 from secc.messages.iso20_common import RationalNumber
+from secc.session.context import Context
 from secc.session.iso20 import numbers, wire
+from secc.session.iso20.side import side
 from secc.session.quantities import Milli
 
 
@@ -84,3 +86,15 @@ def target(name: str, power: int, *, per_phase: bool) -> dict[str, RationalNumbe
     """A set-point as the elements of a message, rounded towards zero; the sign is kept."""
     parts = divided(name, abs(power), per_phase=per_phase)
     return parts if power >= 0 else {key: wire.negated(value) for key, value in parts.items()}
+
+
+def present(session: Context) -> dict[str, RationalNumber]:
+    """EVSEPresentActivePower, where the outlet measures it. An EV that uses the elements of L2 and L3 takes
+    the base element for L1, so it gets the three, or nothing [V2G20-1818] [V2G20-1822]."""
+    name, evse = "evse_present_active_power", session.evse
+    if not side(session).per_phase:
+        return {} if evse.present_power is None else {name: wire.measured(evse.present_power)}
+    if evse.phase_powers is None:
+        return {}
+    each = (wire.measured(power) for power in evse.phase_powers)
+    return dict(zip((name, f"{name}_l2", f"{name}_l3"), each, strict=True))

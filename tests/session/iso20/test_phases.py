@@ -103,6 +103,31 @@ def test_limits_of_each_phase_in_the_loop_narrow_further() -> None:
 
 
 @pytest.mark.req("V2G20-1828")
+def present(mode: Any) -> list[float]:
+    name = "evse_present_active_power"
+    found = [getattr(mode, f"{name}{phase}") for phase in ("", "_l2", "_l3")]
+    return [watts(part) for part in found if part is not None]
+
+
+@pytest.mark.req("V2G20-1818", "V2G20-1822")
+@pytest.mark.parametrize(("limits", "expected"), [({}, [-900.0]), (UNEVEN, [-1000.0, 0.0, 100.0])])
+def test_the_measured_power_is_sent_as_the_ev_reads_it(limits: dict[str, Any], expected: list[float]) -> None:
+    bench = Bench20(outlet()).to_parameters(1, DYNAMIC)
+    bench.outlet(present_power=-900.0, phase_powers=(-1000.0, 0.0, 100.0))
+    assert present(bench.ask(r.ac_parameters(**limits)).ac_cpd_res_energy_transfer_mode) == expected
+    bench = Bench20(outlet()).to_first_loop_ac(1, DYNAMIC, **limits)
+    bench.outlet(present_power=-900.0, phase_powers=(-1000.0, 0.0, 100.0))
+    assert present(bench.ask(r.ac_dynamic_loop()).cl_res_control_mode) == expected
+
+
+def test_what_the_outlet_does_not_measure_is_left_out() -> None:
+    bench = Bench20(outlet()).to_first_loop_ac()
+    assert present(bench.ask(r.ac_loop()).cl_res_control_mode) == []
+    bench = Bench20(outlet()).to_first_loop_ac(1, DYNAMIC, **UNEVEN)
+    bench.outlet(present_power=2100.0)  # a sum, which this EV would take for L1
+    assert present(bench.ask(r.ac_dynamic_loop()).cl_res_control_mode) == []
+
+
 def test_the_asymmetry_is_sent_and_kept() -> None:
     bench = Bench20(outlet(max_power_asymmetry=4600.0)).to_parameters(1, DYNAMIC)
     offer = bench.ask(r.ac_parameters(**UNEVEN)).ac_cpd_res_energy_transfer_mode

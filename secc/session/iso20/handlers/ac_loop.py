@@ -121,7 +121,8 @@ _TARGET = "evse_target_active_power"
 
 def _answer(session: Context, mode: Scheduled | Dynamic, bounds: steering.Room) -> _Answer:
     """The set-point in the variant of the service."""
-    both, target = selection(session).service.bidirectional, active_power(session, mode, bounds)
+    both = selection(session).service.bidirectional
+    target = {**active_power(session, mode, bounds), **phases.present(session)}
     if not selection(session).dynamic:
         return (
             ac.BPTScheduledACCLResControlMode(**target) if both else ac.ScheduledACCLResControlMode(**target)

@@ -12,6 +12,7 @@ from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
 from secc.session.iso20 import billing, discharge, needs, numbers, steering, terms, wire
 from secc.session.iso20.handlers import metering
+from secc.session.iso20.handlers.parameters import least_dc_power
 from secc.session.iso20.header import head
 from secc.session.iso20.notifications import loop_status, watch
 from secc.session.iso20.refusals import Elements, Iso20Refused
@@ -200,7 +201,7 @@ def _limits(session: Context) -> _Answer:
     chosen, can, room = selection(session), limits.dc(session), side(session)
     charge: Elements = {
         "evse_maximum_charge_power": numbers.maximum(can.power.upper),
-        "evse_minimum_charge_power": wire.ZERO,
+        "evse_minimum_charge_power": least_dc_power(session),
         "evse_maximum_charge_current": numbers.maximum(can.current.upper),
         "evse_maximum_voltage": numbers.maximum(can.voltage),
     }

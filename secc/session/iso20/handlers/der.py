@@ -111,6 +111,7 @@ def _answer(
     reactive = grid_rules.reactive_power(session, _milliwatts(target), flows=bounds is not steering.NOTHING)
     found: Elements = {
         **target,
+        **phases.present(session),
         **phases.divided("evse_maximum_charge_power", limits.ac_power(session), per_phase=room.per_phase),
         **parameters.ac_discharge(session),
         **grid_messages.setpoints(None if room.offer is None else room.offer.grid, targets, reactive),

@@ -89,7 +89,7 @@ def _dc_offer(
     can, config, room = limits.dc(session), session.config.energy.dc, side(session)
     charge = {
         "evse_maximum_charge_power": numbers.maximum(can.power.upper),
-        "evse_minimum_charge_power": wire.ZERO,
+        "evse_minimum_charge_power": least_dc_power(session),
         "evse_maximum_charge_current": numbers.maximum(can.current.upper),
         "evse_minimum_charge_current": numbers.minimum(milli(config.min_current)),
         "evse_maximum_voltage": numbers.maximum(can.voltage),
@@ -105,6 +105,12 @@ def _dc_offer(
         evse_maximum_discharge_current=wire.discharge_limit(room, -can.current.lower),
         evse_minimum_discharge_current=wire.ZERO,
     )
+
+
+def least_dc_power(session: Context) -> RationalNumber:
+    """EVSEMinimumChargePower: the least current of the outlet at its least voltage."""
+    lowest = limits.lowest_voltage(session.config.energy.dc)
+    return numbers.minimum(Milli(milli(session.config.energy.dc.min_current) * lowest // 1000))
 
 
 # --- AC ----------------------------------------------------------------------------------------------------
@@ -194,6 +200,7 @@ def ac_charge(session: Context) -> Elements:
         "evse_nominal_frequency": numbers.nearest(milli(frequency)),
         **_asymmetry(session),
         **ramp_limitation(session),
+        **phases.present(session),
     }
     if room.per_phase:
         charge |= {"evse_minimum_charge_power_l2": wire.ZERO, "evse_minimum_charge_power_l3": wire.ZERO}

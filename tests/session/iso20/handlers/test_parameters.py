@@ -39,6 +39,15 @@ def test_dc_limits_of_the_outlet() -> None:
     assert bench.session.state is S.WAIT_SCHEDULE_DC
 
 
+def test_the_least_power_of_dc_is_that_of_its_least_current() -> None:
+    energy = dataclasses.replace(DC.energy, dc=dataclasses.replace(DC.energy.dc, min_current=4.0))
+    config = dataclasses.replace(DC, energy=energy)
+    found = offered(Bench20(config).to_parameters().ask(r.dc_parameters()))
+    assert value(found.evse_minimum_charge_power) == 600
+    answer = Bench20(config).to_first_loop_dc().ask(r.dc_loop())
+    assert value(answer.cl_res_control_mode.evse_minimum_charge_power) == 600
+
+
 @pytest.mark.inv("INV-08")
 def test_a_limit_of_load_management_is_what_is_offered() -> None:
     bench = Bench20(DC).to_parameters()

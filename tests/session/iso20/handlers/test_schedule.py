@@ -302,7 +302,7 @@ def highest(bench: Bench20) -> float:
 def discharging(least: float) -> Bench20:
     """In the loop of DC_BPT, Dynamic: the station wants energy, the EV has this EVMinimumV2XEnergyRequest."""
     bench = Bench20(DC_BPT).to_first_loop_dc(6, DYNAMIC)
-    limits = {"ev_minimum_v2_x_energy_request": least, "ev_maximum_v2_x_energy_request": 1000}
+    limits: dict[str, Any] = {"ev_minimum_v2_x_energy_request": least, "ev_maximum_v2_x_energy_request": 1000}
     bench.feed(EnergyTargeted(-3000.0))
     bench.ask(r.dc_bpt_dynamic_loop(**limits))
     bench.tick(0.3)
