@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   secc ev --interface eth1 --protocol din70121    use only DIN SPEC 70121
   secc ev --interface eth1 --protocol iso20 --service DC_BPT --dynamic
   secc ev --interface eth1 --protocol iso20 --service AC --renegotiate-at 5
+  secc ev --interface eth1 --protocol iso20 --service AC_BPT --phase-currents 16,10,0 --offer-fee 0.25
   secc ev --interface eth1 --protocol iso20 --tls --roots v2g_root.pem --vehicle vehicle_chain.pem
   secc ev --interface eth1 --protocol iso20 --tls --vehicle vehicle_chain.pem --contract contract_chain.pem
   secc ev --interface lo --protocol iso20 --ac --tls --wallet lab --install 2 --roots lab/iso20/v2g_root.pem
@@ -146,6 +147,8 @@ def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet |
     style = display.Style()
     printer = _Printer(style, arguments.protocol, as_json=arguments.json, quiet=arguments.quiet)
     vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))
+    if arguments.min_soc is not None:
+        vehicle.min_soc = arguments.min_soc / 100.0
     ev = ScriptedEvcc(
         plan,
         vehicle=vehicle,

@@ -46,6 +46,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--prices", choices=[one.value for one in Pricing], help="form of the prices it wants (none)"
     )
     group.add_argument("--phases", type=int, choices=(1, 3), default=3, help="of the on-board charger (3)")
+    group.add_argument(
+        "--phase-currents",
+        type=_currents,
+        metavar="A,A,A",
+        help="limits of L1, L2 and L3, AC with three phases (one limit for all)",
+    )
+    group.add_argument(
+        "--min-soc",
+        type=float,
+        metavar="PERCENT",
+        help="below it the EV gives nothing; its V2X energies (20)",
+    )
+    group.add_argument(
+        "--offer-fee", type=float, metavar="EUR", help="offer energy at a price per kWh, Scheduled (no offer)"
+    )
+    group.add_argument("--parking", action="store_true", help="check in before the charge, and out after it")
     group.add_argument("--discharge-at", type=int, metavar="N", help="offer to discharge from loop N on")
     group.add_argument(
         "--grid-event", type=int, default=0, metavar="N", help="GridEventCondition, AC_DER_IEC (0)"
@@ -82,6 +98,17 @@ def _service(text: str) -> str:
     return Service.AC_DER_IEC.name if name == "AC_DER" else name
 
 
+def _currents(text: str) -> tuple[float, float, float]:
+    """Three currents in A."""
+    try:
+        first, second, third = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("expected three numbers of A, as in 16,16,10") from error
+    if not all(0.0 <= one <= 500.0 for one in (first, second, third)):
+        raise argparse.ArgumentTypeError("expected 0 to 500 A on each phase")
+    return first, second, third
+
+
 def refusal(arguments: argparse.Namespace) -> str:
     """Why these arguments make no plan; empty when they do."""
     if arguments.mode is not None:
@@ -96,6 +123,8 @@ def refusal(arguments: argparse.Namespace) -> str:
         return f"--grid-event {arguments.grid_event}: 0 to 255"
     if arguments.mobility_needs == 2 and not arguments.dynamic:
         return "--mobility-needs 2 needs --dynamic"
+    if problem := _energy_refusal(arguments):
+        return problem
     if arguments.session_id and len(arguments.session_id) not in (1, 8):
         return "--session-id: 16 hexadecimal digits in ISO 15118-20"
     for chain in arguments.contract or ():
@@ -107,6 +136,18 @@ def refusal(arguments: argparse.Namespace) -> str:
     known += [one.value for one in InstallationMisbehaviour] if arguments.wallet else []
     if arguments.misbehave is not None and arguments.misbehave not in known:
         return f"--misbehave in ISO 15118-20 is one of: {', '.join(known)}"
+    return ""
+
+
+def _energy_refusal(arguments: argparse.Namespace) -> str:
+    """The same for the arguments about energy."""
+    service = Service[arguments.service or ("AC" if arguments.ac else "DC")]
+    if arguments.phase_currents is not None and (service.is_dc or arguments.phases != 3):
+        return "--phase-currents is for AC with three phases"
+    if arguments.offer_fee is not None and (arguments.dynamic or not service.bidirectional):
+        return "--offer-fee is for Scheduled mode, without --dynamic, of a service of both directions"
+    if arguments.min_soc is not None and not 0.0 <= arguments.min_soc <= arguments.soc:
+        return f"--min-soc {arguments.min_soc:g}: expected 0 to --soc, {arguments.soc:g}"
     return ""
 
 
@@ -147,6 +188,9 @@ def plan(arguments: argparse.Namespace, certificates: Iso20Wallet | None = None)
         loops=20 if arguments.loops is None and arguments.energy is None else arguments.loops,
         energy=arguments.energy,
         discharge_at=arguments.discharge_at,
+        offer_fee=arguments.offer_fee,
+        phase_currents=arguments.phase_currents,
+        parking=arguments.parking,
         grid_event=arguments.grid_event,
         negative_limits=arguments.negative_limits,
         pace=arguments.pace,

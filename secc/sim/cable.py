@@ -28,6 +28,7 @@ class SimulatedCable:
         self._pilot = pilot
         self._load: Load | None = None
         self._draw = NO_DRAW
+        self._lines: tuple[float, float, float] | None = None
         self._before: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
 
@@ -52,20 +53,32 @@ class SimulatedCable:
         the number of phases."""
         return self._draw
 
+    @property
+    def lines(self) -> tuple[float, float, float]:
+        """The same on L1, L2 and L3."""
+        current, phases = self._draw
+        if self._lines is not None:
+            return self._lines
+        return current, current if phases > 1 else 0.0, current if phases > 2 else 0.0
+
     def set_pilot(self, pilot: ControlPilot) -> None:
         """What the vehicle shows; outside C and D its charger takes nothing."""
         if pilot is not self._pilot:
-            self._change(pilot, self._load, self._draw if pilot.wants_energy else NO_DRAW)
+            if pilot.wants_energy:
+                self._change(pilot, self._load, self._draw, self._lines)
+            else:
+                self._change(pilot, self._load, NO_DRAW)
 
     def connect(self, load: Load | None) -> None:
         """DC: the vehicle closes its contactors towards this battery, or opens them with None."""
         if load != self._load:
-            self._change(self._pilot, load, self._draw)
+            self._change(self._pilot, load, self._draw, self._lines)
 
-    def take(self, current: float, phases: int = 1) -> None:
-        """AC: what the on-board charger takes from now on, in A per phase; below zero it gives back."""
-        if (current, phases) != self._draw:
-            self._change(self._pilot, self._load, (current, phases))
+    def take(self, current: float, phases: int = 1, lines: tuple[float, float, float] | None = None) -> None:
+        """AC: what the on-board charger takes from now on, in A per phase; below zero it gives back. `lines`:
+        on each phase, where they differ."""
+        if (current, phases, lines) != (*self._draw, self._lines):
+            self._change(self._pilot, self._load, (current, phases), lines)
 
     def unplug(self) -> None:
         """Pull the plug: pilot A, and nothing is connected."""
@@ -75,10 +88,16 @@ class SimulatedCable:
         """A vehicle is there and does not ask for energy yet: pilot B."""
         self._change(ControlPilot.B, None, NO_DRAW)
 
-    def _change(self, pilot: ControlPilot, load: Load | None, draw: tuple[float, int]) -> None:
+    def _change(
+        self,
+        pilot: ControlPilot,
+        load: Load | None,
+        draw: tuple[float, int],
+        lines: tuple[float, float, float] | None = None,
+    ) -> None:
         for callback in self._before:
             callback()
-        self._pilot, self._load, self._draw = pilot, load, draw
+        self._pilot, self._load, self._draw, self._lines = pilot, load, draw, lines
         for callback in self._after:
             callback()
 

@@ -246,8 +246,8 @@ class ScriptedEvcc:
                 self._cable.set_pilot(pilot)
             case Connect(load) if self._cable is not None:
                 self._cable.connect(load)
-            case Draw(current, phases) if self._cable is not None:
-                self._cable.take(current, phases)
+            case Draw(current, phases, lines) if self._cable is not None:
+                self._cable.take(current, phases, lines)
         return None
 
     async def _ask(self, move: Ask, wire: _Wire) -> msgspec.Struct:

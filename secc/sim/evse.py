@@ -169,14 +169,14 @@ class SimulatedAcEvse(_Outlet):
 
     @property
     def _power(self) -> float:
-        current, phases = self.cable.draw
-        return self._nominal_voltage * current * phases if self.contactor.closed else 0.0
+        return sum(self._phase_powers)
 
     @property
     def _phase_powers(self) -> tuple[float, float, float]:
-        current, phases = self.cable.draw
-        each = self._nominal_voltage * current if self.contactor.closed else 0.0
-        return each, each if phases > 1 else 0.0, each if phases > 2 else 0.0
+        if not self.contactor.closed:
+            return 0.0, 0.0, 0.0
+        first, second, third = (self._nominal_voltage * current for current in self.cable.lines)
+        return first, second, third
 
     def snapshot(self) -> EvseSnapshot:
         """The outlet now."""
@@ -241,9 +241,7 @@ class SimulatedAcEvse(_Outlet):
         due = self.contactor.due
         first = max(0.0, min(seconds, due - (until - seconds))) if due is not None else seconds
         for part in (first, seconds - first):
-            current, phases = self.cable.draw
-            if self.contactor.closed:
-                self._meter.add(self._nominal_voltage * current * phases, part)
+            self._meter.add(self._power, part)
             if due is not None and due <= until:
                 self.contactor.advance(due)
 

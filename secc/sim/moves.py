@@ -66,6 +66,8 @@ class Draw:
 
     current: float
     phases: int
+    lines: tuple[float, float, float] | None = None
+    """A on L1, L2 and L3, where they differ; `current` is their mean then."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 
 from secc.messages import iso20_common as common
 from secc.messages.iso20_common import ChargingSession, ResponseCode
+from secc.ports import Backend
 from secc.records import OutputRecord, Record
 from secc.session.iso20.services import ControlMode, Service
 from secc.session.outputs import EndReason, EndSession
@@ -126,6 +127,7 @@ async def on_bench(
     pilot: bool = False,
     config: SeccConfig | None = None,
     recorder: Recorder | None = None,
+    backend: Backend | None = None,
 ) -> AsyncIterator[Bench]:
     """A station for a service."""
     cable = SimulatedCable()
@@ -140,8 +142,8 @@ async def on_bench(
             follows(record)
 
     chosen = config or configuration(service, tls=tls)
-    backend = SimulatedBackend(delay=0.02)
-    async with Station(chosen, evse, backend, reporter=report, sdp_port=0, recorder=recorder) as station:
+    used = backend or SimulatedBackend(delay=0.02)
+    async with Station(chosen, evse, used, reporter=report, sdp_port=0, recorder=recorder) as station:
         yield Bench(station, evse, cable, records, tls)
 
 

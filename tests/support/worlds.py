@@ -92,6 +92,8 @@ class World:
     """W: momentary limits of the outlet, and of load management."""
     orders: tuple[Input, ...] = (StopRequested(),)
     levels: tuple[IsolationLevel, ...] = (IsolationLevel.VALID, IsolationLevel.FAULT)
+    late_faults: bool = False
+    """A fault of the isolation may come after the result of its test as well."""
     decisions: tuple[bool, ...] = (True, False)
     """What back end and contactor can answer."""
     patient: bool = False
@@ -228,7 +230,10 @@ class World:
             for closed in self.decisions:
                 yield from self._answer("contactor", closing, ContactorReported, closed)
         if self.config.energy.offers_dc:
+            first = session.cable_test is None or session.cable_test.level is None
             for level in self.levels:
+                if not (first or self.late_faults) and level is IsolationLevel.FAULT:
+                    continue
                 yield from self._answer("isolation", testing, CableCheckReported, level)
         if self.car is not None:
             verdicts = (Verdict.ACCEPTED, Verdict.BLOCKED, Verdict.UNREACHABLE)
@@ -433,6 +438,7 @@ WORLDS: dict[str, World] = {
         ),
         World(
             name="DC latches",
+            late_faults=True,
             config=DC,
             good=(*_FEW, r.dc_parameters(), r.cable_check(), r.pre_charge(), r.session_stop()),
             pilots=(ControlPilot.A, ControlPilot.C),

@@ -73,11 +73,8 @@ class DerEnergy(AcEnergy):
         }
 
     def request(self, loops: int) -> msgspec.Struct:
-        values = self._limits() | self._discharge()
-        values |= {
-            "ev_present_active_power": rational_number(round(self._power)),
-            "ev_present_reactive_power": rational_number(round(self.reactive)),
-        }
+        values = self._limits() | self._discharge() | self._present()
+        values |= {"ev_present_reactive_power": rational_number(round(self.reactive))}
         if self.dynamic:
             values |= self.energies() | self.v2x_energies() | {"departure_time": self.script.time_left}
         mode = getattr(der, f"{self.variant}ACCLReqControlMode")

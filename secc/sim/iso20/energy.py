@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import msgspec
@@ -80,6 +80,11 @@ class Energy(abc.ABC):
         """The station sets the power."""
         return self.plan.control is ControlMode.DYNAMIC
 
+    @property
+    @abc.abstractmethod
+    def discharge_power(self) -> float:
+        """W that it can give back at most."""
+
     def discharge_limit(self, value: float) -> RationalNumber:
         """A limit of the discharge direction, with the sign of the plan."""
         return rational_number(-value if self.plan.negative_limits else value)
@@ -128,6 +133,10 @@ class DcEnergy(Energy):
     namespace = "urn:iso:std:iso:15118:-20:DC"
     discovery = dc.DCChargeParameterDiscoveryRes
     loop = dc.DCChargeLoopRes
+
+    @property
+    def discharge_power(self) -> float:
+        return self.vehicle.max_discharge_power
 
     def parameters(self) -> msgspec.Struct:
         vehicle = self.vehicle
@@ -265,6 +274,7 @@ class AcEnergy(Energy):
     def __init__(self, script: Iso20Exchanges) -> None:
         super().__init__(script)
         self._power = 0.0
+        self._each = (0.0, 0.0, 0.0)
 
     def parameters(self) -> msgspec.Struct:
         mode: Any = ac.ACCPDReqEnergyTransferMode
@@ -281,7 +291,7 @@ class AcEnergy(Energy):
         yield ShowPilot(ControlPilot.C)
 
     def request(self, loops: int) -> msgspec.Struct:
-        values = self._limits() | {"ev_present_active_power": rational_number(round(self._power))}
+        values = self._limits() | self._present()
         if self.dynamic:
             values |= self.energies() | {"departure_time": self.script.time_left}
             values |= {"ev_present_reactive_power": rational_number(0.0)}
@@ -297,15 +307,35 @@ class AcEnergy(Energy):
 
     def follow(self, response: ac.ACChargeLoopRes) -> Script:
         self.check_mode(response.cl_res_control_mode, "ACCLResControlMode")
-        target = response.cl_res_control_mode.evse_target_active_power
-        wanted = self.script.scheduled_power if target is None else number(target)
-        self._power = self._possible(wanted)
+        mode, lines = response.cl_res_control_mode, None
+        if self.plan.phase_currents is None:
+            target = mode.evse_target_active_power
+            wanted = self.script.scheduled_power if target is None else number(target)
+            self._power = self._possible(wanted, self.vehicle.ac_current, self.plan.phases)
+        else:
+            pairs = zip(self._wanted_of_each(mode), self.plan.phase_currents, strict=True)
+            first, second, third = (self._possible(watts, current, 1) for watts, current in pairs)
+            self._each, self._power = (first, second, third), first + second + third
+            lines = (round(first / MAINS, 2), round(second / MAINS, 2), round(third / MAINS, 2))
         self.script.measure(self._power)
-        yield Draw(round(self._power / (MAINS * self.plan.phases), 2), self.plan.phases)
+        yield Draw(round(self._power / (MAINS * self.plan.phases), 2), self.plan.phases, lines)
+
+    def _wanted_of_each(self, mode: Any) -> tuple[float, float, float]:
+        """W on L1, L2 and L3: the set-point, or the schedule where there is none."""
+        base, second, third = (
+            mode.evse_target_active_power,
+            mode.evse_target_active_power_l2,
+            mode.evse_target_active_power_l3,
+        )
+        if base is None:
+            return self.script.scheduled_phases
+        if second is None or third is None:
+            return (number(base) / 3,) * 3
+        return number(base), number(second), number(third)
 
     def rest(self) -> Script:
         """Nothing is drawn, and the pilot says so: the contactor may open."""
-        self._power = 0.0
+        self._power, self._each = 0.0, (0.0, 0.0, 0.0)
         yield Draw(0.0, self.plan.phases)
         yield ShowPilot(ControlPilot.B)
 
@@ -315,30 +345,59 @@ class AcEnergy(Energy):
     def finish(self) -> Script:
         yield from self.rest()
 
-    def _possible(self, wanted: float) -> float:
-        """What the on-board charger makes of a set-point, in W."""
-        most, least = self._watts(self.vehicle.ac_current), self._watts(self.vehicle.ac_min_current)
+    def _possible(self, wanted: float, current: float, phases: int) -> float:
+        """What the on-board charger makes of a set-point for so many phases with so many A each, in W."""
+        most, least = MAINS * current * phases, MAINS * self.vehicle.ac_min_current * phases
         if wanted < 0.0:
             return max(wanted, -most) if self.plan.service.bidirectional else 0.0
         power = min(wanted, most)
         return power if power >= least and not self.vehicle.full else 0.0
 
+    @property
+    def discharge_power(self) -> float:
+        currents = self.plan.phase_currents
+        return self._watts(self.vehicle.ac_current) if currents is None else MAINS * sum(currents)
+
     def _watts(self, current: float) -> float:
         return MAINS * current * self.plan.phases
 
     def _limits(self) -> dict[str, Any]:
-        """The base element is the sum over the phases [V2G20-1817]."""
-        vehicle = self.vehicle
-        return {
-            "ev_maximum_charge_power": rational_number(self._watts(vehicle.ac_current)),
-            "ev_minimum_charge_power": rational_number(self._watts(vehicle.ac_min_current)),
-        }
+        """The base element is the sum over the phases [V2G20-1817], or that of L1 beside the others
+        [V2G20-1818]."""
+        vehicle, currents = self.vehicle, self.plan.phase_currents
+        if currents is None:
+            return {
+                "ev_maximum_charge_power": rational_number(self._watts(vehicle.ac_current)),
+                "ev_minimum_charge_power": rational_number(self._watts(vehicle.ac_min_current)),
+            }
+        least = min(MAINS * vehicle.ac_min_current, *(MAINS * one for one in currents if one > 0.0))
+        return of_each("ev_maximum_charge_power", [MAINS * one for one in currents]) | of_each(
+            "ev_minimum_charge_power", [least if one > 0.0 else 0.0 for one in currents]
+        )
 
     def _discharge(self) -> dict[str, Any]:
-        return {
-            "ev_maximum_discharge_power": self.discharge_limit(self._watts(self.vehicle.ac_current)),
-            "ev_minimum_discharge_power": rational_number(0.0),
-        }
+        currents = self.plan.phase_currents
+        most = "ev_maximum_discharge_power"
+        limits: dict[str, Any] = {most: self.discharge_limit(self.discharge_power)}
+        if currents is not None:
+            names = (most, f"{most}_l2", f"{most}_l3")
+            limits = {
+                name: self.discharge_limit(MAINS * one) for name, one in zip(names, currents, strict=True)
+            }
+        return limits | {"ev_minimum_discharge_power": rational_number(0.0)}
+
+    def _present(self) -> dict[str, Any]:
+        """EVPresentActivePower, of each phase where the limits are."""
+        name = "ev_present_active_power"
+        if self.plan.phase_currents is None:
+            return {name: rational_number(round(self._power))}
+        return of_each(name, [round(one) for one in self._each])
+
+
+def of_each(name: str, watts: Sequence[float]) -> dict[str, RationalNumber]:
+    """A value of each phase, as fields."""
+    names = (name, f"{name}_l2", f"{name}_l3")
+    return {field: rational_number(one) for field, one in zip(names, watts, strict=True)}
 
 
 PRE_CHARGE_TOLERANCE = 15.0  # V, less than the usual 20 V that contactors stand

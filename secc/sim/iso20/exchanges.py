@@ -34,6 +34,8 @@ class Iso20Exchanges(Exchanges):
         """In standby, where it takes nothing."""
         self.schedule: common.ScheduleTuple | None = None
         """The chosen one; None in Dynamic mode."""
+        self.stamp = 0
+        """TimeStamp of the last response: the time of the station, in its unit."""
 
     @property
     def header(self) -> common.MessageHeader:
@@ -54,6 +56,16 @@ class Iso20Exchanges(Exchanges):
         entries = self.schedule.charging_schedule.power_schedule.power_schedule_entries
         return number(entries.power_schedule_entry[0].power)
 
+    @property
+    def scheduled_phases(self) -> tuple[float, float, float]:
+        """The same for L1, L2 and L3."""
+        if self.schedule is None:
+            return (float("inf"),) * 3
+        first = self.schedule.charging_schedule.power_schedule.power_schedule_entries.power_schedule_entry[0]
+        if first.power_l2 is None or first.power_l3 is None:
+            return (number(first.power) / 3,) * 3
+        return number(first.power), number(first.power_l2), number(first.power_l3)
+
     def ask(
         self,
         request: Any,
@@ -71,6 +83,7 @@ class Iso20Exchanges(Exchanges):
         if not isinstance(message, expected):
             raise EvGivesUp(f"{type(request).__name__} was answered by {type(message).__name__}")
         response: Any = message
+        self.stamp = response.header.time_stamp
         code = response.response_code.value
         if code.startswith("FAILED"):
             raise EvGivesUp(f"{type(message).__name__}: {code}")

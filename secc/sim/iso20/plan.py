@@ -35,6 +35,13 @@ class Iso20Plan:
     """Wh to take; None: no such limit."""
     discharge_at: int | None = None
     """Scheduled and bidirectional: from this message of the charge loop on the EV offers to discharge."""
+    offer_fee: float | None = None
+    """Scheduled and bidirectional: the EV offers the energy of its battery at this price, EUR per kWh."""
+    phase_currents: tuple[float, float, float] | None = None
+    """AC, three phases: A that it takes and gives on each at most, and names as limits of L1, L2 and L3;
+    None: the same on all, as one sum."""
+    parking: bool = False
+    """Select the ParkingStatus service, check in before the charge, and out after it."""
     grid_event: int = 0
     """AC_DER_IEC: the GridEventCondition that the EV reports, 0..255 ..."""
     grid_event_at: int = 0

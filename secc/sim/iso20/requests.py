@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from secc.messages import iso20_common as common
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processing
+from secc.session.prices import PriceAlgorithm
 
 __all__ = [
     "HEADER",
     "authorization",
     "contract_authorization",
+    "energy_offer",
     "metering_confirmation",
     "power_delivery",
     "schedule_exchange",
@@ -53,10 +56,38 @@ def service_discovery(*only: int) -> common.ServiceDiscoveryReq:
     return common.ServiceDiscoveryReq(header=HEADER, supported_service_ids=ids)
 
 
-def service_selection(service: int, parameter_set: int) -> common.ServiceSelectionReq:
-    """ServiceSelectionReq for an energy service and one of its sets."""
+def service_selection(
+    service: int, parameter_set: int, added: Iterable[tuple[int, int]] = ()
+) -> common.ServiceSelectionReq:
+    """ServiceSelectionReq for an energy service and one of its sets; `added`: value-added ones likewise."""
     chosen = common.SelectedService(service_id=service, parameter_set_id=parameter_set)
-    return common.ServiceSelectionReq(header=HEADER, selected_energy_transfer_service=chosen)
+    others = tuple(common.SelectedService(service_id=one, parameter_set_id=its) for one, its in added)
+    return common.ServiceSelectionReq(
+        header=HEADER,
+        selected_energy_transfer_service=chosen,
+        selected_vas_list=common.SelectedServiceList(selected_service=others) if others else None,
+    )
+
+
+def energy_offer(
+    power: common.RationalNumber, fee: common.RationalNumber, *, anchor: int, duration: int
+) -> common.EVEnergyOffer:
+    """So much power for so many seconds, at a price in EUR per kWh."""
+    entry = common.EVPowerScheduleEntry(duration=duration, power=power)
+    rule = common.EVPriceRule(energy_fee=fee, power_range_start=common.RationalNumber(exponent=0, value=0))
+    stack = common.EVPriceRuleStack(duration=duration, ev_price_rule=(rule,))
+    return common.EVEnergyOffer(
+        ev_power_schedule=common.EVPowerSchedule(
+            time_anchor=anchor,
+            ev_power_schedule_entries=common.EVPowerScheduleEntryList(ev_power_schedule_entry=(entry,)),
+        ),
+        ev_absolute_price_schedule=common.EVAbsolutePriceSchedule(
+            time_anchor=anchor,
+            currency="EUR",
+            price_algorithm=PriceAlgorithm.POWER.value,
+            ev_price_rule_stacks=common.EVPriceRuleStackList(ev_price_rule_stack=(stack,)),
+        ),
+    )
 
 
 def schedule_exchange(

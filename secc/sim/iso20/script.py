@@ -14,7 +14,7 @@ from secc.messages import iso20_common as common
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
 from secc.messages.numbers import number, rational_number
-from secc.session.iso20.services import Service
+from secc.session.iso20.services import PARKING, Service
 from secc.sim.iso20 import requests
 from secc.sim.iso20.authorization import authorize, challenge_of
 from secc.sim.iso20.contract import Iso20Contract
@@ -23,6 +23,7 @@ from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.installing import install
 from secc.sim.iso20.metering import MeteringSide
+from secc.sim.iso20.parking import ParkingSide
 from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
 from secc.sim.vehicle import Vehicle
@@ -41,6 +42,7 @@ class Iso20Script(Iso20Exchanges):
         self.contract: Iso20Contract | None = None
         """The contract that pays."""
         self.metering = MeteringSide(self, plan.metering_fault, beside=plan.metering_beside)
+        self.parking = ParkingSide(self)
         self.joined = False
         """The session continues a paused one."""
         self.end = plan.end
@@ -142,7 +144,10 @@ class Iso20Script(Iso20Exchanges):
             common.ServiceDetailReq(header=self.header, service_id=service), common.ServiceDetailRes
         )
         chosen = self.choose_set(detail.service_parameter_list.parameter_set)
-        yield from self.ask(requests.service_selection(service, chosen), common.ServiceSelectionRes)
+        yield from self.parking.look(offered)
+        added = [(PARKING, number) for number in self.parking.selected.values()]
+        yield from self.ask(requests.service_selection(service, chosen, added), common.ServiceSelectionRes)
+        yield from self.parking.check_in()
 
     def choose_set(self, sets: tuple[common.ParameterSet, ...]) -> int:
         """Id of the first set with the wanted control mode, mobility needs and prices; raises EvGivesUp."""
@@ -168,6 +173,7 @@ class Iso20Script(Iso20Exchanges):
         yield from self._loop()
         yield from self._deliver(ChargeProgress.STOP)
         yield from self.energy.finish()
+        yield from self.parking.check_out()
 
     def _schedules(self, stream: int | None = None) -> Script:
         """Needs out, schedules in: both control modes have this exchange."""
@@ -184,6 +190,13 @@ class Iso20Script(Iso20Exchanges):
         dynamic, needs = self.energy.dynamic, self.energy.energies()
         if dynamic and self.plan.service.bidirectional:
             needs |= self.energy.v2x_energies()
+        if not dynamic and self.plan.service.bidirectional and self.plan.offer_fee is not None:
+            needs["ev_energy_offer"] = requests.energy_offer(
+                self.energy.discharge_limit(self.energy.discharge_power),
+                rational_number(self.plan.offer_fee),
+                anchor=self.stamp,
+                duration=self.time_left,
+            )
         return requests.schedule_exchange(
             dynamic=dynamic, departure=self.time_left, points=self.plan.points, **needs
         )
@@ -230,7 +243,10 @@ class Iso20Script(Iso20Exchanges):
         offered = self.schedule.charging_schedule.power_schedule
         entries = tuple(
             common.PowerScheduleEntry(
-                duration=one.duration, power=rational_number(min(number(one.power), most))
+                duration=one.duration,
+                power=rational_number(min(number(one.power), most)),
+                power_l2=one.power_l2,
+                power_l3=one.power_l3,
             )
             for one in offered.power_schedule_entries.power_schedule_entry
         )
