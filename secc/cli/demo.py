@@ -44,6 +44,7 @@ EXAMPLES = """examples:
   secc demo --only dc-tls --loops 200
   secc demo --only iso20-both --offers offers.svg   draw the power limits and prices that the car is offered
   secc demo --pnc               Plug and Charge in ISO 15118-2 and ISO 15118-20
+  secc demo --pnc --offers offers.svg   the same, and draw prices and messages of the last car
   secc demo --ocpp              with a central system, 2.0.1 and 1.6J, which is interrupted meanwhile
   sudo secc demo --plc          the whole chain: control pilot, SLAC, SDP, TLS, Plug and Charge; two networks
   sudo secc demo --netns        use a veth pair in a network namespace, with multicast discovery
@@ -92,7 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--offers",
         type=Path,
         metavar="OUT",
-        help="draw the offer of iso20-both as SVG, with its trace beside it",
+        help="draw the offer of iso20-both, or of the last car of --pnc, as SVG; beside it session and trace",
     )
     parser.add_argument("--loops", type=int, default=20, help="messages of each charge loop (20)")
     parser.add_argument("--pace", type=float, default=0.05, help="seconds the EV waits in loops (0.05)")

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from secc.cli import display, figures, netns, output
+from secc.cli import demo_prices, display, figures, netns, output
 from secc.cli.demo_pnc20 import Iso20Party
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
@@ -25,13 +25,18 @@ from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role
+from secc.ports import PricesEnergy
 from secc.records import Direction, MessageRecord, OutputRecord, Record
-from secc.records.text import milliseconds, name_of
+from secc.records.text import as_text, milliseconds, name_of
 from secc.sdp import SDP_PORT
-from secc.session.contract_events import ContractGranted
+from secc.session.contract_events import ContractGranted, StoreReceipt
+from secc.session.costs import Costs
+from secc.session.outputs import EndSession, OfferSent
+from secc.session.prices import PriceNeed, PriceOffer
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyConfig, EnergyMode
 from secc.settings.pnc import PncConfig
+from secc.settings.protocols import ProtocolName
 from secc.settings.services import Payment, ServiceConfig
 from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
@@ -69,6 +74,20 @@ class _Car:
     """None: the car of ISO 15118-20."""
     result: EvResult = dataclasses.field(default_factory=lambda: EvResult(error="not run"))
     granted: ContractGranted | None = None
+    offered: str = ""
+    """Schedules and prices of its first offer."""
+    costs: Costs | None = None
+    """At the end."""
+    confirmed: int = 0
+    """Readings of the meter that it has signed."""
+
+
+class PricedSite(LocalBackend, PricesEnergy):
+    """The site, with prices for ISO 15118-20."""
+
+    async def prices(self, evse_id: str, need: PriceNeed) -> PriceOffer | None:
+        """The same for each car."""
+        return demo_prices.PRICES
 
 
 class PncDemo:
@@ -79,6 +98,9 @@ class PncDemo:
         self._now = datetime.datetime.now(datetime.UTC)
         self.begun = 0.0
         self.times: list[tuple[str, float]] = []
+        """Responses of ISO 15118-2, and seconds to them."""
+        self.newer_times: list[tuple[str, float]] = []
+        """The same of ISO 15118-20."""
         names = HierarchyNames(organization="Demo only", emaid=EMAIDS[0], suffix="Demo")
         self._pki = make_hierarchy(not_before=self._now - 2 * DAY, random_bytes=os.urandom(16), names=names)
         write_hierarchy(self._pki, folder, self._now)
@@ -87,7 +109,7 @@ class PncDemo:
         chain = KINDS[Role.CPS]
         service = ProvisioningService(self._identity(chain[0]), [self._leaf(kind) for kind in chain[1:]])
         self.newer = Iso20Party(folder, self._now, self._store)
-        self.backend = LocalBackend(
+        self.backend = PricedSite(
             self._store,
             issuer=self._issuer,
             service=service,
@@ -104,7 +126,13 @@ class PncDemo:
         ac, dc = SimulatedCable(), SimulatedCable()
         older, newer = self.config(), self.newer.config(self.config())
         await self._serve(older, SimulatedAcEvse(ac), ac, self.cars[:2])
-        await self._serve(newer, SimulatedDcEvse(dc), dc, self.cars[2:])
+        drawn = None
+        if self.arguments.offers is not None:
+            drawn = demo_prices.OfferRecorder(newer, self.begun)
+        await self._serve(newer, SimulatedDcEvse(dc), dc, self.cars[2:], drawn)
+        if drawn is not None:
+            trace = drawn.draw(self.arguments.offers)
+            self.style.line(f"{self.arguments.offers}: the offer to the last car; its session: {trace}")
 
     async def _serve(
         self,
@@ -112,9 +140,13 @@ class PncDemo:
         evse: SimulatedAcEvse | SimulatedDcEvse,
         cable: SimulatedCable,
         cars: Sequence[_Car],
+        drawn: demo_prices.OfferRecorder | None = None,
     ) -> None:
         sdp_port = SDP_PORT if self.arguments.netns else 0
-        async with Station(config, evse, self.backend, reporter=self.see, sdp_port=sdp_port) as station:
+        recorder = None if drawn is None else drawn.recorder
+        async with Station(
+            config, evse, self.backend, reporter=self.see, recorder=recorder, sdp_port=sdp_port
+        ) as station:
             for car in cars:
                 self._current = car
                 if not self.arguments.quiet:
@@ -142,7 +174,7 @@ class PncDemo:
     def sum_up(self) -> int:
         """Show response times, the trusted chain of each car, receipts, and what ends soon."""
         style = self.style
-        rows = figures.figures(self.times)
+        rows = figures.figures(self.times) + figures.figures(self.newer_times, ProtocolName.ISO15118_20)
         style.line(style.bold("Response times of the station, all sessions"))
         for line in figures.table(rows, style):
             style.line(line)
@@ -186,6 +218,12 @@ class PncDemo:
             self.style.line(f"  shown by the vehicle {granted.vehicle.common_name}, over TLS 1.3")
         energy = f"{car.result.energy:.2f} Wh to the car, {car.result.discharged:.2f} Wh back with permission"
         self.style.line(f"  {energy}")
+        if car.offered:
+            self.style.line(f"  offered {car.offered}")
+        if car.costs is not None:
+            total = car.costs.total / 1_000_000
+            self.style.line(f"  by these prices the session has cost {total:.4f} {car.costs.currency}")
+        self.style.line(f"  the reading of the meter confirmed {car.confirmed} times, beside the loop")
 
     # --- the parties ---------------------------------------------------------------------------------------
 
@@ -258,9 +296,17 @@ class PncDemo:
         match record:
             case MessageRecord(direction=Direction.SENT):
                 name, waited = name_of(record.message), record.response_time or 0.0
-                self.times.append((name, waited))
+                newer = self._current.wallet is None
+                (self.newer_times if newer else self.times).append((name, waited))
                 if not self.arguments.quiet:
                     clock = f"{record.at - self.begun:7.3f}"
                     self.style.line(f"{clock} {name:27} {milliseconds(waited):>9}")
             case OutputRecord(output=ContractGranted() as granted):
                 self._current.granted = granted
+            case OutputRecord(output=OfferSent()):
+                words = (as_text(record) or "").strip().removeprefix("OfferSent ")
+                self._current.offered = self._current.offered or words
+            case OutputRecord(output=StoreReceipt()):
+                self._current.confirmed += 1
+            case OutputRecord(output=EndSession(costs=costs)):
+                self._current.costs = costs

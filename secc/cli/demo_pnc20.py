@@ -1,5 +1,5 @@
 """The car of ISO 15118-20 in `secc demo --pnc`: it installs two contracts, pays with the first one, takes
-energy and gives some back, and confirms the meter."""
+energy and gives some back by its price, and confirms the meter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from secc.pki.trust import Role
 from secc.session.iso20.services import Service
 from secc.settings.config import SeccConfig
 from secc.settings.energy import DcConfig, EnergyConfig, EnergyMode
-from secc.settings.iso20 import Iso20Config, Iso20TlsConfig
+from secc.settings.iso20 import Iso20Config, Iso20TlsConfig, Pricing
 from secc.settings.protocols import ProtocolName
 from secc.sim.iso20 import Iso20Plan, Iso20Wallet
 from secc.site import ContractIssuer, ContractStore
@@ -55,8 +55,8 @@ class Iso20Party:
         )
 
     def config(self, older: SeccConfig) -> SeccConfig:
-        """The settings of ISO 15118-2 for a DC outlet beside it: TLS 1.3, the roots of both, and a permission
-        to discharge."""
+        """The settings of ISO 15118-2 for a DC outlet beside it: TLS 1.3, the roots of both, prices, and a
+        permission to discharge."""
         folder = self.folder
         trust = dataclasses.replace(
             older.trust,
@@ -73,16 +73,19 @@ class Iso20Party:
             protocols=(ProtocolName.ISO15118_2, ProtocolName.ISO15118_20),
             energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,), dc=both_ways),
             trust=trust,
-            iso20=Iso20Config(tls=chain, discharge=True),
+            iso20=Iso20Config(tls=chain, discharge=True, prices=(Pricing.ABSOLUTE,)),
         )
 
     def plan(self, loops: int, pace: float) -> Iso20Plan:
-        """Charge, then discharge from the third part of the loops on: the current changes by a ramp."""
+        """Charge by a price, take a new schedule beside the loop, then discharge from the third part of the
+        loops on: the current changes by a ramp."""
         return Iso20Plan(
             service=Service.DC_BPT,
             loops=max(loops, 40),
             pace=pace,
             discharge_at=max(loops, 40) // 3,
+            pricing=Pricing.ABSOLUTE,
+            renegotiate_at=max(loops, 40) // 4,
             wallet=self.wallet,
         )
 

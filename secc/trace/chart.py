@@ -7,13 +7,17 @@ from collections.abc import Iterator
 
 from secc.connection import STREAMS
 from secc.sdp import SdpRequest, SdpResponse
+from secc.session.streams import Stream
 from secc.trace.reader import TracedMessage
 from secc.trace.summary import SessionSummary, name_of, remark_of
 
-__all__ = ["HEAD", "chart", "discovery_line", "message_line"]
+__all__ = ["HEAD", "LEGEND", "chart", "discovery_line", "message_line"]
 
 HEAD = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} outlet, back end"
 """The line above a chart."""
+
+LEGEND = "═══▶  on a side stream: " + ", ".join(f"{kind:#06x} {name}" for kind, name in STREAMS.items())
+"""The line below it, where there are such messages."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,19 +31,21 @@ class _Line:
 def chart(summary: SessionSummary, *, fold: bool = True) -> str:
     """Lines of text. `fold` makes one line of exchanges that repeat each other."""
     lines = sorted(_lines(summary), key=lambda line: line.at)
-    return "\n".join(
-        [HEAD, *(_folded(lines) if fold else (f"{line.at:9.3f}  {line.text}" for line in lines))]
-    )
+    shown = _folded(lines) if fold else (f"{line.at:9.3f}  {line.text}" for line in lines)
+    beside = any(message.stream is not Stream.MAIN for message in summary.messages)
+    return "\n".join([HEAD, *shown, *([f"{'':>9}  {LEGEND}"] if beside else [])])
 
 
 def message_line(message: TracedMessage) -> str:
-    """An arrow from the EV, or from the station, with what a reader wants to see of the message."""
+    """An arrow from the EV, or from the station, with what a reader wants to see of the message. One of a
+    side stream has a double line, and its payload type."""
     name, remark = name_of(message.message), remark_of(message.message)
-    if (stream := STREAMS.get(message.frame.payload_type)) is not None:
-        remark = f"{remark} [{stream}]".lstrip()
+    line = "─"
+    if message.stream is not Stream.MAIN:
+        line, remark = "═", f"{message.frame.payload_type:#06x}  {remark}".rstrip()
     if message.from_ev:
-        return f"{name} {'─' * max(1, 34 - len(name))}▶  {remark}".rstrip()
-    return f"   ◀{'─' * max(1, 31 - len(name))} {name}  {remark}".rstrip()
+        return f"{name} {line * max(1, 34 - len(name))}▶  {remark}".rstrip()
+    return f"   ◀{line * max(1, 31 - len(name))} {name}  {remark}".rstrip()
 
 
 def discovery_line(message: SdpRequest | SdpResponse) -> str:
@@ -54,7 +60,8 @@ def _lines(summary: SessionSummary) -> Iterator[_Line]:
     for message in summary.messages:
         name, remark = name_of(message.message), remark_of(message.message)
         code = f" {remark}" if remark.startswith("FAILED") else ""
-        yield _Line(message.at - summary.began, message_line(message), f"{name}{code}")
+        fold = f"{name}{code}" if message.stream is Stream.MAIN else ""  # what happens beside is never hidden
+        yield _Line(message.at - summary.began, message_line(message), fold)
     for band in summary.bands[1:]:
         yield _Line(band.start, f"{_OUTLET}[{band.state.name}]")
     for at, output in summary.orders:

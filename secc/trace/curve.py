@@ -11,7 +11,9 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
+from secc.connection import STREAMS
 from secc.session.states import Stage
+from secc.session.streams import Stream
 from secc.trace.summary import CurvePoint, SessionSummary, name_of, remark_of
 
 __all__ = ["nice", "svg"]
@@ -49,8 +51,10 @@ def svg(summary: SessionSummary, *, title: str = "") -> str:
     """One picture of one session; raises nothing for any session that could be summarized."""
     panels = [panel for panel in PANELS if any(name in summary.curves for name, _, _ in panel.curves)]
     below = TOP + len(panels) * (PANEL + GAP)
+    streams = _streams(summary)
     marks = below + (34 if summary.bands else 6)  # a capture knows no states
-    listed = marks + 62
+    axis = marks + 36 + _LANE * (len(streams) - 1)
+    listed = axis + 26
     height = listed + _ROW * math.ceil(len(summary.bands) / _COLUMNS) + 20
     scale = _Scale(max(summary.duration, 0.001))
     parts = [
@@ -64,8 +68,10 @@ def svg(summary: SessionSummary, *, title: str = "") -> str:
     for number, panel in enumerate(panels):
         parts += _panel(panel, summary, scale, TOP + number * (PANEL + GAP))
     parts += _states(summary, scale, below) if summary.bands else ()
-    parts += _messages(summary, scale, marks)
-    parts += _time_axis(scale, TOP, marks + 36)
+    for number, stream in enumerate(streams):
+        parts += _messages(summary, scale, marks + number * _LANE, stream)
+    parts += _time_axis(scale, TOP, axis)
+    parts += _stream_key(streams)
     parts += _state_list(summary, listed)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -198,20 +204,52 @@ def _colours(summary: SessionSummary) -> dict[Stage, str]:
     return {state: _COLOURS[number % len(_COLOURS)] for number, state in enumerate(states)}
 
 
-def _messages(summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
-    """A tick for each message: of the EV above, of the station below; refusals red."""
+_LANE = 26
+_SIDE = {Stream.SCHEDULE: "#00707a", Stream.METERING: "#8a1f5c"}
+_TYPES = {stream: kind for kind, stream in STREAMS.items()}
+
+
+def _streams(summary: SessionSummary) -> list[Stream]:
+    """The main stream, and the side streams that were used."""
+    used = {message.stream for message in summary.messages}
+    return [stream for stream in Stream if stream is Stream.MAIN or stream in used]
+
+
+def _stream_key(streams: Sequence[Stream]) -> Iterator[str]:
+    """What the lanes of side streams are, in their colours."""
+    for number, stream in enumerate(streams[1:]):
+        x, colour = LEFT + 620 + number * 200, _SIDE[stream]
+        yield f'<rect x="{x}" y="33" width="10" height="10" fill="{colour}"/>'
+        yield f'<text x="{x + 15}" y="42">{_TYPES[stream]:#06x} {escape(stream)}</text>'
+
+
+def _messages(summary: SessionSummary, scale: _Scale, top: int, stream: Stream) -> Iterator[str]:
+    """A tick for each message of a stream: of the EV above, of the station below; refusals red. A side stream
+    has a lane with its payload type and a colour, and thicker ticks: they are few."""
+    if stream is not Stream.MAIN:
+        yield (
+            f'<rect x="{LEFT}" y="{top - 2}" width="{WIDTH - LEFT - RIGHT}" height="{_LANE - 1}" '
+            f'fill="{_SIDE[stream]}" fill-opacity="0.07"/>'
+        )
+    usual, width = _SIDE.get(stream, "#777"), 1 if stream is Stream.MAIN else 3
     for message in summary.messages:
+        if message.stream is not stream:
+            continue
         x, at = scale.x(message.at - summary.began), message.at - summary.began
         remark = remark_of(message.message)
-        colour = "#c00000" if remark.startswith("FAILED") or message.message is None else "#777"
+        colour = "#c00000" if remark.startswith("FAILED") or message.message is None else usual
         start = top if message.from_ev else top + 12
         told = escape(f"{at:.3f} s {name_of(message.message)} {remark}")
         yield (
-            f'<line x1="{x}" x2="{x}" y1="{start}" y2="{start + 10}" stroke="{colour}">'
-            f"<title>{told}</title></line>"
+            f'<line x1="{x}" x2="{x}" y1="{start}" y2="{start + 10}" stroke="{colour}" '
+            f'stroke-width="{width}"><title>{told}</title></line>'
         )
-    yield f'<text x="{LEFT - 6}" y="{top + 9}" text-anchor="end" fill="#555">EV</text>'
-    yield f'<text x="{LEFT - 6}" y="{top + 21}" text-anchor="end" fill="#555">station</text>'
+    if stream is Stream.MAIN:
+        yield f'<text x="{LEFT - 6}" y="{top + 9}" text-anchor="end" fill="#555">EV</text>'
+        yield f'<text x="{LEFT - 6}" y="{top + 21}" text-anchor="end" fill="#555">station</text>'
+    else:
+        name = f"{_TYPES[stream]:#06x}"
+        yield f'<text x="{LEFT - 6}" y="{top + 15}" text-anchor="end" fill="{usual}">{name}</text>'
 
 
 def _time_axis(scale: _Scale, top: int, bottom: int) -> Iterator[str]:

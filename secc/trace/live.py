@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
+from secc.session.streams import Stream
 from secc.slac.frames import redacted
 from secc.trace import capture, packets, power_line
 from secc.trace.capture import CapturedStream, Payload
-from secc.trace.chart import HEAD, discovery_line, message_line
+from secc.trace.chart import HEAD, LEGEND, discovery_line, message_line
 from secc.trace.curve import svg
 from secc.trace.power_line import TracedFrame
 from secc.trace.reader import HandshakePhase, TracedMessage
@@ -63,6 +64,13 @@ class LiveChart:
         lines = [f"{at - self._began:9.3f}  {text}" for text in self._lines(packet)]
         self.recent.extend(lines)
         return lines
+
+    @property
+    def beside(self) -> bool:
+        """The newest connection has used a side stream."""
+        return self._newest is not None and any(
+            message.stream is not Stream.MAIN for message in self._newest.said
+        )
 
     def picture(self) -> str:
         """The charging curve of the newest connection as SVG; empty without one."""
@@ -148,6 +156,9 @@ class _Stream:
         name, remark = name_of(message.message), remark_of(message.message)
         if not payload.from_ev:
             self.status = f"{name}  {remark}".rstrip()
+        if message.stream is not Stream.MAIN:  # what happens beside the loop is never hidden
+            yield message_line(message)
+            return
         if not self._repeats.take(f"{name} {remark}" if remark.startswith("FAILED") else name):
             if self._hidden:
                 yield f"⋮ {self._hidden} messages of the same"
@@ -162,7 +173,7 @@ class _Stream:
 
 def page(chart: LiveChart, *, interface: str, refresh: int = 2) -> str:
     """A page that a browser reads again every `refresh` seconds: the curve and the last lines."""
-    lines = escape("\n".join(chart.recent))
+    lines = escape("\n".join([*chart.recent, *([LEGEND] if chart.beside else [])]))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="refresh" content="{refresh}"><title>{escape(interface)}</title>'

