@@ -159,6 +159,20 @@ def test_the_power_of_dynamic_mode_rises_with_the_ramp_and_falls_at_once() -> No
     assert targets(bench.ask(r.ac_dynamic_loop())) == [500.0]
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_time_without_a_loop_saves_up_no_step_of_the_ramp(sign: float) -> None:
+    config = outlet(AC_BPT, power_ramp=1000.0)
+    bench = Bench20(config).to_first_loop_ac(5, DYNAMIC)
+    bench.feed(EnergyTargeted(sign * 11_000.0))
+    bench.tick(1.0)
+    assert targets(bench.ask(r.ac_bpt_dynamic_loop())) == [sign * 1000.0]
+    bench.ask(r.renegotiate())
+    bench.tick(20.0)
+    bench.ask(r.dynamic())
+    bench.ask(r.renegotiate())
+    assert targets(bench.ask(r.ac_bpt_dynamic_loop())) == [sign * 3000.0]
+
+
 @pytest.mark.req("V2G20-1468")
 def test_discharge_of_each_phase_has_its_sign_and_begins_at_zero() -> None:
     back = {"ev_maximum_discharge_power": -3000, "ev_maximum_discharge_power_l2": -1000}

@@ -144,9 +144,11 @@ def active_power(session: Context, mode: object, bounds: steering.Room) -> Eleme
 
 
 def _ramped(session: Context, wanted: int) -> int:
-    """Away from zero no faster than `energy.ac.power_ramp`; towards it at once."""
+    """Away from zero no faster than `energy.ac.power_ramp`; towards it at once. Time without a loop, as while
+    a new schedule is negotiated, saves up no step."""
     room, ramp = side(session), session.config.energy.ac.power_ramp
-    elapsed, room.target_at = session.now - room.target_at, session.now
+    elapsed = min(session.now - room.target_at, session.config.iso20.loop_timeout)
+    room.target_at = session.now
     return wanted if ramp is None else steering.ramped(room.target_sent, wanted, int(ramp * 1000 * elapsed))
 
 
