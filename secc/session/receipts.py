@@ -7,8 +7,6 @@ from secc.session.context import Context
 from secc.session.outlet import MeterReading
 from secc.settings.services import Payment
 
-__all__ = ["due", "signed"]
-
 
 def due(session: Context) -> MeterReading | None:
     """The reading to ask for now, each `pnc.receipt_interval` at most; None: nothing is asked.

@@ -313,14 +313,14 @@ class AcEnergy(Energy):
             wanted = self.script.scheduled_power if target is None else number(target)
             self._power = self._possible(wanted, self.vehicle.ac_current, self.plan.phases)
         else:
-            pairs = zip(self._wanted_of_each(mode), self.plan.phase_currents, strict=True)
+            pairs = zip(self._wanted__of_each(mode), self.plan.phase_currents, strict=True)
             first, second, third = (self._possible(watts, current, 1) for watts, current in pairs)
             self._each, self._power = (first, second, third), first + second + third
             lines = (round(first / MAINS, 2), round(second / MAINS, 2), round(third / MAINS, 2))
         self.script.measure(self._power)
         yield Draw(round(self._power / (MAINS * self.plan.phases), 2), self.plan.phases, lines)
 
-    def _wanted_of_each(self, mode: Any) -> tuple[float, float, float]:
+    def _wanted__of_each(self, mode: Any) -> tuple[float, float, float]:
         """W on L1, L2 and L3: the set-point, or the schedule where there is none."""
         base, second, third = (
             mode.evse_target_active_power,
@@ -371,7 +371,7 @@ class AcEnergy(Energy):
                 "ev_minimum_charge_power": rational_number(self._watts(vehicle.ac_min_current)),
             }
         least = min(MAINS * vehicle.ac_min_current, *(MAINS * one for one in currents if one > 0.0))
-        return of_each("ev_maximum_charge_power", [MAINS * one for one in currents]) | of_each(
+        return _of_each("ev_maximum_charge_power", [MAINS * one for one in currents]) | _of_each(
             "ev_minimum_charge_power", [least if one > 0.0 else 0.0 for one in currents]
         )
 
@@ -391,10 +391,10 @@ class AcEnergy(Energy):
         name = "ev_present_active_power"
         if self.plan.phase_currents is None:
             return {name: rational_number(round(self._power))}
-        return of_each(name, [round(one) for one in self._each])
+        return _of_each(name, [round(one) for one in self._each])
 
 
-def of_each(name: str, watts: Sequence[float]) -> dict[str, RationalNumber]:
+def _of_each(name: str, watts: Sequence[float]) -> dict[str, RationalNumber]:
     """A value of each phase, as fields."""
     names = (name, f"{name}_l2", f"{name}_l3")
     return {field: rational_number(one) for field, one in zip(names, watts, strict=True)}
