@@ -49,8 +49,8 @@ def changed(session: Context, event: GridCodeChanged) -> None:
     offer = room.offer
     if not room.der:
         session.notice(NoticeKind.IGNORED, "rules of the grid outside AC_DER_IEC")
-    elif offer is None:
-        room.grid = msgspec.structs.replace(room.grid, code=event.code)
+    elif offer is None:  # an answer that is still on its way is older
+        room.grid = msgspec.structs.replace(room.grid, code=event.code, answered=True)
     elif offer.grid is None:
         session.notice(NoticeKind.IGNORED, "rules of the grid in a session that has begun without")
     else:
