@@ -1,4 +1,4 @@
-"""Price schedules of ISO 15118-20 that a mobility operator has signed.
+"""Price schedules of ISO 15118-20 that a mobility operator has signed [V2G20-2637].
 
 The station has no key for them and changes nothing. The operator delivers each schedule as the EXI fragment
 over which its digest is computed, and one Signature for the message header with a Reference per schedule.

@@ -96,6 +96,7 @@ async def test_people_without_a_contract_are_refused_unless_configured() -> None
     assert (await LocalBackend(ContractStore(), allow_external=True).authorize_external("x")) is True
 
 
+@pytest.mark.threat("T20-19")
 async def test_the_same_contract_at_two_outlets_is_reported() -> None:  # PNC-16
     site = backend()
 

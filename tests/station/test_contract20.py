@@ -186,6 +186,7 @@ def foreign(suffix: str = "Test") -> Iso20Contract:
 
 @pytest.mark.parametrize("message_grammar", [False, True])
 @pytest.mark.req("V2G20-1063", "V2G20-2564")
+@pytest.mark.threat("T20-19")
 async def test_a_car_charges_by_contract_with_signed_info_in_either_grammar(message_grammar: bool) -> None:
     async with contract_station() as scene:
         result = await scene.charge([contract(message_grammar=message_grammar)])
@@ -279,6 +280,7 @@ async def test_each_fault_of_a_contract_is_refused_with_its_code_and_the_next_ca
 
 
 @pytest.mark.inv("INV-23")
+@pytest.mark.threat("T20-18")
 async def test_a_request_of_an_earlier_session_is_refused() -> None:
     async with contract_station() as scene:
         car = contract(ContractFault.REPLAYED)
@@ -290,6 +292,7 @@ async def test_a_request_of_an_earlier_session_is_refused() -> None:
 
 @pytest.mark.req("V2G20-1582", "V2G20-2702")
 @pytest.mark.parametrize("fault", [ContractFault.OTHER_WHILE_PENDING, ContractFault.EXTERNAL_WHILE_PENDING])
+@pytest.mark.threat("T20-17")
 async def test_what_was_shown_cannot_be_exchanged_while_the_back_end_thinks(fault: ContractFault) -> None:
     backend = DecidingBackend()
 

@@ -136,6 +136,7 @@ async def test_a_chain_without_sub_cas_costs_the_contract_and_not_the_session(si
     assert (result.completed, site.backend.asked) == (True, 0)
 
 
+@pytest.mark.threat("T20-20")
 async def test_a_flood_costs_three_questions_and_ends(site: InstallingSite) -> None:
     """Threat 20: each installation costs a request to the back end."""
     site.backend.spoil = lambda _: ProvisioningAnswer(refusal=Refusal.UNREACHABLE)

@@ -92,6 +92,7 @@ def test_steps_after_the_end_are_left_out() -> None:
     assert price_schedules.entries_of(LEVELS, 2**32) == 2
 
 
+@pytest.mark.req("V2G20-2637")
 def test_a_signed_schedule_is_written_as_it_is() -> None:
     signed = SignedPrices(fragment(message()))
     assert price_schedules.written(signed, anchor=7, end=60) == message()
