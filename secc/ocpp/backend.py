@@ -105,7 +105,7 @@ class OcppBackend(
         self.limits = parts.limits
         self.outlet = parts.outlet
         self.needs = parts.needs
-        self.der = parts.der
+        self.der = parts.der_session
         self.drivers = parts.drivers
         self.commands = requests.commands
         self._attached = parts.attached
@@ -238,7 +238,7 @@ class OcppBackend(
 
     async def grid_code(self, evse_id: str) -> GridCode | None:
         """Return the rules that the CSMS has set for EVs that feed the grid (2.1, block R)."""
-        return self.der.code()
+        return self.der.begin()
 
     async def grid_event(self, evse_id: str, condition: int) -> None:
         """NotifyDERAlarm."""

@@ -1,21 +1,16 @@
-"""The DER controls of one outlet: stored, followed over time, passed to the EV, reported (2.1, block R)."""
+"""The DER controls of one outlet: stored, followed over time, reported (2.1, block R)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from secc.messages import iso20_ac_der_iec
-from secc.messages.iso20_common import RationalNumber
 from secc.ocpp import der_model, der_rules
-from secc.ocpp.attached import AttachedStation
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.der_model import DerControl, DerState
 from secc.ocpp.dialect import to_iso
 from secc.ocpp.model import OutgoingCall, Payload
-from secc.records import Direction, MessageRecord
-from secc.session.grid import GridCode, GridTargets
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppVersion
 
@@ -26,34 +21,23 @@ _STATE = "der"
 
 
 class DerControls:
-    """Holds the controls; `der_model` decides which one acts, `der_rules` what it means to an EV.
+    """Holds the controls; `der_model` decides which one acts, `der_rules` what it means to an EV, and
+    `der_session` passes it on."""
 
-    The functions of a session are those of its beginning: one that is added acts from the next session on.
-    New values of a function, and set-points, reach the EV of the running session.
-    """
-
-    def __init__(
-        self,
-        config: SeccConfig,
-        attached: AttachedStation,
-        conversation: CsmsConversation,
-        report: Callable[[str], None],
-    ) -> None:
+    def __init__(self, config: SeccConfig, conversation: CsmsConversation) -> None:
         self.supported = der_rules.supported(config)
         """DERControlEnumType that this outlet supports."""
+        self.ratings = der_rules.ratings_of(config)
+        """What percentages refer to."""
         self.state = DerState()
-        self._ratings = der_rules.ratings_of(config)
-        self._attached = attached
+        self.changed: Callable[[], None] = lambda: None
+        """Called when controls may act that did not, and periodically."""
         self._conversation = conversation
-        self._report = report
-        self._ev_watts: float | None = None
-        self._targets = GridTargets()
-        self._code: GridCode | None = None
-        """The rules of the running session; None: none, or none that can change."""
-        self._running = False
-        """A session of AC_DER_IEC is running."""
-        self._condition = 0
-        self._left_out: set[tuple[str, str]] = set()
+
+    @property
+    def acting(self) -> dict[str, DerControl]:
+        """The control of each type that acts now."""
+        return der_model.acting(self.state.controls, self._conversation.now)
 
     # --- requests of the CSMS ------------------------------------------------------------------------------
 
@@ -64,7 +48,7 @@ class DerControls:
             return "NotSupported", f"{kind} is not supported", []
         try:
             control = der_model.read_control(body, now)
-            der_rules.check_control(control, self._ratings)
+            der_rules.check_control(control, self.ratings)
             controls = der_model.added(der_model.unexpired(self.state.controls, now), control)
             self._check_together(controls, control, now)
         except ValueError as error:
@@ -83,7 +67,7 @@ class DerControls:
         def refused(control: DerControl, why: str) -> None:
             raise ValueError(f"{control.kind} {control.id}: {why}")
 
-        der_rules.code_of(acting, frozenset(acting), self._ratings, refused)
+        der_rules.code_of(acting, frozenset(acting), self.ratings, refused)
 
     def selected(self, *, default: bool | None, kind: str | None, id_: str | None) -> list[DerControl]:
         """Return the controls that are stored; None selects all."""
@@ -127,12 +111,11 @@ class DerControls:
         periodically."""
         if self.supported and (self.state.controls or self.state.started):
             self._follow(self.state.controls)
-        self._apply()
+        self.changed()
 
     def _change(self, controls: tuple[DerControl, ...]) -> None:
-        self._left_out.clear()
         self._follow(controls, stored=True)
-        self._apply()
+        self.changed()
 
     def _follow(self, controls: tuple[DerControl, ...], *, stored: bool = False) -> None:
         """R04.FR.20 to R04.FR.22. State and reports are stored together, so none is lost or repeated."""
@@ -152,98 +135,9 @@ class DerControls:
         self.state = DerState(controls=left, started=tuple(acting))
         self._conversation.queue.enqueue(calls, {_STATE: self.state})
 
-    # --- the EV --------------------------------------------------------------------------------------------
-
-    def code(self) -> GridCode | None:
-        """Return the rules for a session that begins; None without a function: the EV must not feed."""
-        self._ev_watts = None
-        acting = der_model.acting(self.state.controls, self._conversation.now)
-        self._running, self._targets, self._code = True, GridTargets(), self._rules(acting)
-        self._apply()
-        return self._code
-
-    def _rules(self, acting: Mapping[str, DerControl]) -> GridCode | None:
-        stored = frozenset(one.kind for one in self.state.controls)
-        return der_rules.code_of(acting, stored, self._ratings, self._leave_out)
-
-    def session_over(self) -> None:
-        """The session of the EV has ended."""
-        self._running, self._condition = False, 0
-
-    def _leave_out(self, control: DerControl, why: str) -> None:
-        if (control.id, why) not in self._left_out:
-            self._left_out.add((control.id, why))
-            self._report(f"{control.kind} {control.id} does not act: {why}")
-
-    def seen(self, record: MessageRecord) -> None:
-        """Note the rating of the EV, to which LimitMaxDischarge refers."""
-        request = record.message
-        if record.direction is Direction.RECEIVED and isinstance(
-            request, iso20_ac_der_iec.ACChargeParameterDiscoveryReq
-        ):
-            mode = request.ac_cpd_req_energy_transfer_mode
-            if isinstance(mode, iso20_ac_der_iec.DERACCPDReqEnergyTransferMode):
-                self._ev_watts = _watts(mode)
-                self._apply()
-
-    def _apply(self) -> None:
-        """Pass on what acts now, if it differs from what the station has."""
-        station = self._attached.station
-        if station is None or not self._running:
-            return
-        acting = der_model.acting(self.state.controls, self._conversation.now)
-        targets = der_rules.targets_of(acting, self._ratings, self._ev_watts)
-        if targets != self._targets:
-            self._targets = targets
-            station.set_grid_targets(targets)
-        code = self._rules(acting)
-        if code is None or self._code is None:
-            return
-        try:
-            code = self._code.adapted(code)
-        except ValueError as error:
-            self._report(f"new values of DER controls wait for the next session: {error}")
-            self._code = None
-            return
-        if code != self._code:
-            self._code = code
-            station.set_grid_code(code)
-
-    def event(self, condition: int) -> None:
-        """The EV reports another GridEventCondition: an alarm, or its end at 0.
-
-        The number has no meaning that the amendment and OCPP share. So the alarm names the control by which
-        an inverter returns to service, and the number as text.
-        """
-        if condition == self._condition:
-            return
-        self._condition = condition
-        body: Payload = {
-            "controlType": "EnterService",
-            "timestamp": to_iso(self._conversation.now),
-            "extraInfo": f"GridEventCondition {condition}",
-        }
-        if condition == 0:
-            body["alarmEnded"] = True
-        self._conversation.notify("NotifyDERAlarm", body, (OcppVersion.V21,))
-
 
 def _started(id_: str, now: float, *, started: bool, superseded: Sequence[str] = ()) -> OutgoingCall:
     body: Payload = {"controlId": id_, "started": started, "timestamp": to_iso(now)}
     if superseded:
         body["supersededIds"] = list(superseded)
     return OutgoingCall(action="NotifyDERStartStop", body=body, versions=(OcppVersion.V21.value,))
-
-
-def _watts(mode: iso20_ac_der_iec.DERACCPDReqEnergyTransferMode) -> float:
-    """Most power that the EV gives, in W, a magnitude over all phases."""
-    parts = (
-        mode.ev_maximum_discharge_power,
-        mode.ev_maximum_discharge_power_l2,
-        mode.ev_maximum_discharge_power_l3,
-    )
-    return sum(abs(_value(part)) for part in parts if part is not None)
-
-
-def _value(number: RationalNumber) -> float:
-    return number.value * 10.0**number.exponent

@@ -14,6 +14,7 @@ from secc.ocpp.background import BackgroundTasks
 from secc.ocpp.certificates import CertificatesBackend
 from secc.ocpp.conversation import CsmsConversation
 from secc.ocpp.der_control import DerControls
+from secc.ocpp.der_session import DerSession
 from secc.ocpp.dialect import EventAnswer, StationLabel
 from secc.ocpp.drivers import DriverAuthorization
 from secc.ocpp.limits import ChargingLimits
@@ -89,7 +90,8 @@ class OcppParts:
         self.limits = ChargingLimits(
             config, self.transactions, self.attached, self.conversation, self._steering()
         )
-        self.der = DerControls(config, self.attached, self.conversation, self.report)
+        self.der = DerControls(config, self.conversation)
+        self.der_session = DerSession(self.der, self.attached, self.conversation, self.report)
         self._connect_outlet(hooks, served)
 
     def _steering(self) -> LocalSteering:

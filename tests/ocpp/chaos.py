@@ -142,6 +142,8 @@ class StationProcess:
         self._stack = contextlib.ExitStack()
         self.lines: list[str] = []
         """Lines of the log about the central system."""
+        self.ending = ""
+        """How the last session has ended, by the log."""
 
     def start(self) -> None:
         self.process, self.port = self._stack.enter_context(serving(*self._arguments))
@@ -154,6 +156,8 @@ class StationProcess:
             for line in process.stdout:
                 if "CSMS" in line:
                     self.lines.append(line)
+                if "is over" in line:
+                    self.ending = line.partition("is over: ")[2].strip()
                 if found := re.search(r"listening: \[::1\] of lo: plain (\d+)", line):
                     self.port = int(found[1])  # another one after each session
 
@@ -226,7 +230,7 @@ class Chaos:
         if fault == "kill":
             await asyncio.to_thread(self.station.start)
         elif not result.completed:
-            figures.wrong.append(f"{fault}: the session has ended with {result.error}")
+            figures.wrong.append(f"{fault}: {result.error}: {self.station.ending}")
         figures.sessions += result.completed
         figures.rounds += 1
         figures.faults[fault] = figures.faults.get(fault, 0) + 1

@@ -120,7 +120,7 @@ async def test_new_values_of_a_function_reach_the_ev_in_its_session_and_a_new_fu
             await at.until(lambda: slopes()[-1] == 100)
             count = len(slopes())
             assert (await set_control(at, {**VOLT_VAR, "controlId": "v"}))["status"] == "Accepted"
-            at.backend.der.observe()
+            at.backend.commands.der.observe()
             assert len(slopes()) == count
     control = at.sent(der.ACChargeParameterDiscoveryRes)[-1].ac_cpd_res_energy_transfer_mode.der_control
     assert control.reactive_power_support is None
@@ -150,7 +150,7 @@ async def test_a_scheduled_control_begins_and_ends_in_the_loop_and_both_are_repo
         await at.until(lambda: len(at.bodies("NotifyDERStartStop")) == 2)
     found = at.bodies("NotifyDERStartStop")
     assert [(one["controlId"], one["started"]) for one in found] == [("now", True), ("now", False)]
-    assert [one.id for one in at.backend.der.state.controls] == ["q"]
+    assert [one.id for one in at.backend.commands.der.state.controls] == ["q"]
 
 
 async def test_a_control_that_is_superseded_is_named_in_the_answer_and_when_the_other_begins() -> None:
@@ -200,7 +200,7 @@ async def test_what_is_not_supported_and_what_makes_no_sense_has_its_status() ->
         assert await asked("ClearDERControl", isDefault=False, controlId="q") == "NotFound"
         assert await asked("ClearDERControl", isDefault=True, controlId="q") == "Accepted"
         assert await asked("ClearDERControl", isDefault=True, controlType="FreqDroop") == "Accepted"
-        assert at.backend.der.state.controls == ()
+        assert at.backend.commands.der.state.controls == ()
 
 
 async def test_a_control_that_contradicts_another_one_is_rejected() -> None:
@@ -239,6 +239,15 @@ async def test_an_event_of_the_grid_is_an_alarm_for_the_csms_and_its_end_as_well
     assert second["alarmEnded"] is True
 
 
+async def test_an_alarm_ends_with_the_session_that_has_reported_it() -> None:
+    plan = dataclasses.replace(PLAN, grid_event=4, grid_event_at=3)
+    async with place() as at:
+        async with feeding(at, plan):
+            await at.until(lambda: at.bodies("NotifyDERAlarm"))
+        await at.until(lambda: len(at.bodies("NotifyDERAlarm")) == 2)
+    assert at.bodies("NotifyDERAlarm")[-1]["alarmEnded"] is True
+
+
 async def test_controls_survive_a_restart_and_a_start_is_not_reported_twice(tmp_path: Path) -> None:
     csms = knowing(version=OcppVersion.V21)
 
@@ -257,8 +266,8 @@ async def test_controls_survive_a_restart_and_a_start_is_not_reported_twice(tmp_
             await running.until(lambda: running.backend.conversation.queue.idle)
         async with station(config) as running:
             await running.online()
-            assert [one.id for one in running.backend.der.state.controls] == ["s"]
-            running.backend.der.observe()
+            assert [one.id for one in running.backend.commands.der.state.controls] == ["s"]
+            running.backend.commands.der.observe()
             clear = {"isDefault": False, "controlId": "s"}
             assert (await csms.command(STATION, "ClearDERControl", clear))["status"] == "Accepted"
             await running.until(lambda: len(started()) == 2)
