@@ -38,6 +38,8 @@ class Tally:
     paused: int = 0
     pulled: int = 0
     unmatched: int = 0
+    unheard: int = 0
+    """Sessions that the EV began again, as its own connection failed before its first message."""
     keys: set[bytes] = dataclasses.field(default_factory=set)
     tasks: set[int] = dataclasses.field(default_factory=set)
 
@@ -67,6 +69,9 @@ async def _use(world: World, number: int, tally: Tally) -> None:
             tally.pulled += 1
         case 0 | 1:
             result = await world.talk()
+            if not result.exchanges:
+                tally.unheard += 1
+                result = await world.talk()
             assert result.completed, result.error
             tally.charged += 1
         case _:
@@ -114,9 +119,11 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 async def test_every_plug_in_on_a_bad_line_is_served_and_leaves_nothing_behind() -> None:
     tally, kept = await _soak(PLUG_INS)
     print(f"{PLUG_INS} plug-ins: {tally.charged} charged, {tally.paused} paused and charged, ", end="")
-    print(f"{tally.pulled} pulled out, {tally.unmatched} not matched, {kept} bytes kept, ", end="")
+    print(f"{tally.pulled} pulled out, {tally.unmatched} not matched, {tally.unheard} begun again, ", end="")
+    print(f"{kept} bytes kept, ", end="")
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} KiB at most in memory")
     assert tally.unmatched <= PLUG_INS // 20
+    assert tally.unheard <= PLUG_INS // 100
     assert len(tally.keys) == PLUG_INS - tally.unmatched
     assert len(tally.tasks) == 1
     assert kept < 100_000 + 300 * PLUG_INS  # keys in the tally; a thousand session ids, see `recent_ids`
