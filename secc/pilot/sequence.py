@@ -34,7 +34,6 @@ from secc.pilot.events import (
     Output,
     Pause,
     PilotSeen,
-    PilotTick,
     ResponseFailed,
     Resume,
     SessionOver,
@@ -151,15 +150,12 @@ class PilotSequence:
             case Authorized():
                 self._authorized()
             case ResponseFailed():
-                if self.state is PilotState.CONNECTED:
-                    self._show(STEADY)
+                self._response_failed()
             case BasicWanted():
                 self._basic_wanted()
             case LimitChanged(current):
                 self._current = current
                 self._follow_limit()
-            case PilotTick():
-                pass
         return tuple(self._outputs)
 
     # --- the pilot -----------------------------------------------------------------------------------------
@@ -374,6 +370,11 @@ class PilotSequence:
         else:
             lost = reason in (EndReason.SEQUENCE_TIMEOUT, EndReason.LINK_LOST)
             self._error(reason.value, refused=not lost)  # [V2G2-727]
+
+    def _response_failed(self) -> None:
+        """Switch the oscillator off; the session is over when its connection closes [V2G-DC-942]."""
+        if self.state is PilotState.CONNECTED:
+            self._show(STEADY)
 
     def _battery_read(self) -> None:
         """The state of charge is read, or the EV has not reported one: charging follows, by `[soc]`."""

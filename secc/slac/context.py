@@ -3,6 +3,7 @@
 `secc.slac.matching.Matching` adds the dispatch of inputs, which the handlers do not see.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
@@ -15,6 +16,22 @@ from secc.slac.messages import AmpMapReq
 from secc.slac.runs import Pending, RateLimit, Run
 from secc.slac.states import SlacState, SlacTimer
 from secc.slac.vendor import Vendor
+
+
+@dataclasses.dataclass(slots=True)
+class ModemHistory:
+    """What the station has noticed about its modem."""
+
+    shortcomings: tuple[Shortcoming, ...] = ()
+    """Reported so far."""
+    parameters_asked: bool = False
+    answers_key: bool | None = None
+    """Whether the modem answers CM_GET_KEY.REQ; None: not known yet."""
+    impostor: bytes = b""
+    """Another address that has confirmed a key."""
+    failures: int = 0
+    """Matches in a row that failed at the modem or the link."""
+    last_reset: float | None = None
 
 
 class MatchingContext:
@@ -47,15 +64,7 @@ class MatchingContext:
         self.negatives = 0
         self.key_result: int | None = None
         """Result byte with which the modem confirmed the key in use."""
-        self.shortcomings: tuple[Shortcoming, ...] = ()
-        self.parameters_asked = False
-        self.answers_key: bool | None = None
-        """Whether the modem answers CM_GET_KEY.REQ; None: not known yet."""
-        self.impostor = b""
-        """Another address that has confirmed a key."""
-        self.failures = 0
-        """Matches in a row that failed at the modem or the link."""
-        self.last_reset: float | None = None
+        self.history = ModemHistory()
         self.answers_link = self.link_unwatched = False
         """Whether the modem has ever answered a link status request, and whether silence was reported."""
         self.amp_map_tries = 0

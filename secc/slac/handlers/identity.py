@@ -51,17 +51,17 @@ def _judge(matching: MatchingContext) -> None:
     modem = matching.modem
     found = fitness.shortcomings(modem.hardware, modem.firmware, modem.role, modem.cco)
     for reason in found:
-        if reason not in matching.shortcomings:
+        if reason not in matching.history.shortcomings:
             matching.emit(ModemUnfit(reason))
-    matching.shortcomings = found
+    matching.history.shortcomings = found
 
 
 def _ask_parameters(matching: MatchingContext) -> None:
     """Read the role of a Qualcomm modem; its boot loader would answer with zeros."""
     modem = matching.modem
     known = modem.vendor is Vendor.QUALCOMM and modem.firmware != ""
-    if known and not matching.parameters_asked and not fitness.has_boot_loader_only(modem.firmware):
-        matching.parameters_asked = True
+    if known and not matching.history.parameters_asked and not fitness.has_boot_loader_only(modem.firmware):
+        matching.history.parameters_asked = True
         for question in parameters.QUESTIONS:
             matching.send(LOCAL_MODEM, question)
 

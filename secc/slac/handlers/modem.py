@@ -45,15 +45,15 @@ def opened(matching: MatchingContext, event: ModemOpened) -> SlacState:
         return matching.state
     matching.modem = ModemFound(b"")
     matching.answers_link = matching.link_unwatched = False
-    matching.answers_key = None
-    matching.impostor = b""
+    matching.history.answers_key = None
+    matching.history.impostor = b""
     ask_names(matching)
     return leave(matching, "the modem was opened", failed=False)
 
 
 def ask_names(matching: MatchingContext) -> None:
     """Request the identity of the modem; each maker answers its own messages."""
-    matching.parameters_asked = False
+    matching.history.parameters_asked = False
     for message in (
         vendor.OperationAttributesReq(COOKIE),
         vendor.SoftwareVersionReq(),
@@ -144,7 +144,7 @@ def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
         watch_link(matching)
         return SlacState.RESUMING
     matching.emit(Armed())
-    if matching.config.key_check and matching.answers_key is not False:
+    if matching.config.key_check and matching.history.answers_key is not False:
         matching.start_timer(SlacTimer.KEY_CHECK, matching.config.key_check)
     return SlacState.UNMATCHED
 
@@ -152,8 +152,8 @@ def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
 def confirmed_again(matching: MatchingContext, frame: Frame) -> SlacState:
     """Report another device that confirms the key, once: a second modem, or a forged frame."""
     known = matching.modem.mac
-    if known and frame.source != known and not matching.impostor:
-        matching.impostor = frame.source
+    if known and frame.source != known and not matching.history.impostor:
+        matching.history.impostor = frame.source
         where = f"{frame.source.hex(':')} confirms the key, and the modem is {known.hex(':')}"
         matching.emit(Suspicious(f"{where}: set slac.modem_mac"))
     return matching.ignore(FrameVerdict.CONTRADICTION)
@@ -188,14 +188,14 @@ def send_key(matching: MatchingContext) -> None:
 
 def match_failed(matching: MatchingContext) -> None:
     """Count a match that failed at the modem or the link; too many in a row reset the modem."""
-    matching.failures += 1
-    if matching.failures >= matching.config.reset_after:
+    matching.history.failures += 1
+    if matching.history.failures >= matching.config.reset_after:
         reset_if_due(matching)
 
 
 def reset_if_due(matching: MatchingContext) -> None:
     """Reset the modem at the next tick, if the settings and its maker permit it, at most once a minute."""
-    last = matching.last_reset
+    last = matching.history.last_reset
     rested = last is None or matching.now >= last + RESET_PAUSE
     if matching.config.reset_after and matching.vendor is not None and rested:
         matching.start_timer(SlacTimer.RESET, 0.0)

@@ -16,14 +16,14 @@ from secc.slac.vendor import Vendor
 
 def reset(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Reset the modem. It confirms the request and restarts a moment later, so the key waits."""
-    failures = matching.failures
+    failures = matching.history.failures
     silent = failures < matching.config.reset_after
     matching.emit(
         ModemReset("it does not confirm its key" if silent else f"{failures} failed matches in a row")
     )
     matching.forget_runs()
     matching.stop_timers(*(set(SlacTimer) - {SlacTimer.SLAC_INIT}))
-    matching.failures, matching.last_reset = 0, matching.now
+    matching.history.failures, matching.history.last_reset = 0, matching.now
     lumissil = matching.vendor is Vendor.LUMISSIL
     matching.send(LOCAL_MODEM, vendor.LumissilResetReq() if lumissil else vendor.RestartReq())
     matching.start_timer(SlacTimer.RESTART, RESTART_BEGUN)
@@ -72,7 +72,7 @@ def key_reported(matching: MatchingContext, frame: Frame) -> SlacState:
     asked = SlacTimer.KEY_ANSWER in matching.timers
     if not asked or message.your_nonce != NONCE or not matching.is_modem(frame.source):
         return matching.ignore(FrameVerdict.CONTRADICTION)
-    matching.answers_key = True
+    matching.history.answers_key = True
     matching.stop_timers(SlacTimer.KEY_ANSWER)
     if message.result == 0 and message.nmk in (matching.key.nmk, bytes(16)):  # some may not show the key
         matching.start_timer(SlacTimer.KEY_CHECK, matching.config.key_check)
@@ -87,10 +87,10 @@ def key_unreported(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """
     if matching.state is SlacState.MATCHING:
         matching.start_timer(SlacTimer.KEY_CHECK, matching.config.key_check)
-    elif matching.answers_key:
+    elif matching.history.answers_key:
         return _set_again(matching)
     else:
-        matching.answers_key = False
+        matching.history.answers_key = False
     return matching.state
 
 

@@ -18,7 +18,7 @@ def connected(matching: MatchingContext, event: VehicleConnected) -> SlacState:
         matching.await_request()
     else:
         matching.stop_timers(SlacTimer.SLAC_INIT)
-    if matching.state is SlacState.UNMATCHED and matching.answers_key and matching.config.key_check:
+    if matching.state is SlacState.UNMATCHED and matching.history.answers_key and matching.config.key_check:
         ask_key(matching)
     return matching.state
 
@@ -38,7 +38,7 @@ def link_used(matching: MatchingContext, event: LinkUsed) -> SlacState:
     matching.link_used = event.used
     if event.used:
         matching.link_carried = True
-        matching.failures = 0
+        matching.history.failures = 0
     return matching.state
 
 
