@@ -173,7 +173,7 @@ class SimulatedModem:
                 self.nmk, self._down_until = b"", self._line.clock() + self.restart_time
             case ModuleReadReq(offset=offset, length=length):
                 block = bytearray(0x2000)
-                block[0xF4], block[0x1653] = CcoMode.ALWAYS.value, self.role.value
+                block[0xF4], block[0x1653] = _ALWAYS_CCO, tuple(SlacRole).index(self.role)
                 self._answer(ModuleReadCnf(0, offset, bytes(block[offset : offset + length])))
             case GetKeyReq(nid=nid, my_nonce=nonce):
                 has_it = self.nmk != b"" and nid_of(self.nmk) == nid
@@ -200,6 +200,7 @@ class SimulatedModem:
         self._to_host(encode(Frame(self.host, self.mac, message)))
 
 
+_ALWAYS_CCO = tuple(CcoMode).index(CcoMode.ALWAYS)
 _OP_ATTR_TAIL = 906  # zeros that a QCA7000 sends behind the report
 _RIPPLE = (0, 2, 3, 1, -1, -3, -2, 0)  # a line is not flat
 

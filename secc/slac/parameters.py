@@ -8,7 +8,7 @@ a Lumissil modem is in its configuration file and cannot be read.
 import dataclasses
 import enum
 import struct
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from secc.errors import FramingError
 from secc.slac.vendor import VendorMessage
@@ -24,25 +24,30 @@ __all__ = [
     "slac_role",
 ]
 
+_Name = TypeVar("_Name")
+
 PIB = 2
 """Identifier of the parameter block among the modules of a modem."""
 
 
-class SlacRole(enum.Enum):
-    """Which side of SLAC the firmware of the modem serves."""
+class SlacRole(enum.StrEnum):
+    """Which side of SLAC the firmware of the modem serves; in the order of the values in the block."""
 
-    OFF = 0
-    EV = 1
-    EVSE = 2
+    OFF = "off"
+    EV = "EV"
+    EVSE = "EVSE"
 
 
-class CcoMode(enum.Enum):
-    """Whether the modem becomes the coordinator (CCo) of its network; a station must be it."""
+class CcoMode(enum.StrEnum):
+    """Whether the modem becomes the coordinator (CCo) of its network; a station must be it.
 
-    AUTO = 0
-    NEVER = 1
-    ALWAYS = 2
-    ASSIGNED = 3
+    In the order of the values in the block.
+    """
+
+    AUTO = "auto"
+    NEVER = "never"
+    ALWAYS = "always"
+    ASSIGNED = "assigned"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,14 +111,16 @@ class ModuleReadCnf(VendorMessage):
 
 def slac_role(answer: ModuleReadCnf) -> SlacRole | None:
     """The role in SLAC; None if the answer does not contain it."""
-    value = answer.at(_SLAC)
-    return SlacRole(value) if value is not None and value <= SlacRole.EVSE.value else None
+    return _named(tuple(SlacRole), answer.at(_SLAC))
 
 
 def cco_mode(answer: ModuleReadCnf) -> CcoMode | None:
     """The mode of the coordinator; None if the answer does not contain it."""
-    value = answer.at(_CCO)
-    return CcoMode(value) if value is not None and value <= CcoMode.ASSIGNED.value else None
+    return _named(tuple(CcoMode), answer.at(_CCO))
+
+
+def _named(names: tuple[_Name, ...], value: int | None) -> _Name | None:
+    return names[value] if value is not None and value < len(names) else None
 
 
 _CCO = 0xF4

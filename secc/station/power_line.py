@@ -48,6 +48,12 @@ def _words(output: object) -> str:
             return f"run of {output.ev_mac.hex(':')}: {output.outcome.value}"
         case slac.LinkGone(reason):
             return f"no link: {reason}"
+        case slac.ModemUnfit(reason):
+            return reason.value
+        case slac.ModemReset(why):
+            return f"modem reset: {why}"
+        case slac.KeyLost():
+            return "the modem has lost its key"
         case slac.SleepModem():
             return "modem sleeps"
         case slac.WakeModem():
