@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secc.cli import cpo_client, misused, output, refused
+from secc.cli.actions import add_action
 from secc.errors import ConfigError, SeccError
 from secc.private_files import write_private
 
@@ -56,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("work", "run jobs until a signal arrives", _work),
         ("audit", "check the seals of the audit log", _audit),
     ):
-        command = _action(commands, name, purpose, action)
+        command = add_action(commands, name, purpose, action)
         command.add_argument("settings", type=Path, help="TOML file")
         if name == "serve":
             command.add_argument(
@@ -71,14 +72,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
             command.add_argument("--export", type=Path, help="write the present state to this file")
         if name == "work":
             command.add_argument("--at-once", type=int, default=2, help="number of concurrent jobs")
-    init = _action(commands, "init", "create a folder with settings, a token and a test hierarchy", _init)
+    init = add_action(commands, "init", "create a folder with settings, a token and a test hierarchy", _init)
     init.add_argument("folder", type=Path)
-    token = _action(
+    token = add_action(
         commands, "token", "create a token; prints it once, with its entry for the settings", _token
     )
     token.add_argument("name", help="name of the holder; appears in the audit log")
     token.add_argument("access", nargs="+", choices=["station", "operator", "admin"])
-    login = _action(
+    login = add_action(
         commands, "login", "create a personal login for the pages; prints its entry for the settings", _login
     )
     login.add_argument("name", help="name of the person; appears in the audit log")
@@ -87,16 +88,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--password-file", type=Path, help="read the password from the first line of this file"
     )
     cpo_client.configure_car(
-        _action(commands, "car", "print the body of POST /v1/cars for a chain in PEM", cpo_client.car)
+        add_action(commands, "car", "print the body of POST /v1/cars for a chain in PEM", cpo_client.car)
     )
     cpo_client.configure_enroll(
-        _action(commands, "enroll", "get a certificate for a station, with a new key", cpo_client.enroll)
+        add_action(commands, "enroll", "get a certificate for a station, with a new key", cpo_client.enroll)
     )
-    demo = _action(
+    demo = add_action(
         commands, "demo", "run ecosystem, service, CSMS, two stations and three cars on loopback", _demo
     )
     demo.add_argument("--quiet", "-q", action="store_true", help="print only the table at the end")
-    _action(commands, "openapi", "print the OpenAPI document", _openapi)
+    add_action(commands, "openapi", "print the OpenAPI document", _openapi)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -111,17 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
         return misused(str(error))
     except SeccError as error:
         return refused(str(error))
-
-
-def _action(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # the only name of this action
-    name: str,
-    purpose: str,
-    action: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
-    parser.set_defaults(action=action)
-    return parser
 
 
 # --- the service ------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ import argparse
 import datetime
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.x509 import ReasonFlags, load_der_x509_crl
 
 from secc.cli import misused, refused
+from secc.cli.actions import add_action, run_action
 from secc.cli.pki_files import (
     UnusableArgument,
     key_password,
@@ -70,45 +70,23 @@ operating a CPO Sub-CA:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
-    _configure_new(_action(commands, "new", "make complete test hierarchies of both generations", _new))
-    _configure_csr(_action(commands, "csr", "make a Sub-CA key and the request for the root", _csr))
-    _configure_import(_action(commands, "import", "import the answer of the root to the request", _import))
-    _configure_issue(_action(commands, "issue", "issue a leaf from a request", _issue))
+    _configure_new(add_action(commands, "new", "make complete test hierarchies of both generations", _new))
+    _configure_csr(add_action(commands, "csr", "make a Sub-CA key and the request for the root", _csr))
+    _configure_import(add_action(commands, "import", "import the answer of the root to the request", _import))
+    _configure_issue(add_action(commands, "issue", "issue a leaf from a request", _issue))
     _configure_renew(
-        _action(commands, "renew", "renew certificates that end soon, for the same keys", _renew)
+        add_action(commands, "renew", "renew certificates that end soon, for the same keys", _renew)
     )
-    _configure_cross(_action(commands, "cross", "sign another root: a cross certificate", _cross))
-    _configure_revoke(_action(commands, "revoke", "revoke a certificate", _revoke))
-    _configure_crl(_action(commands, "crl", "make the revocation list", _crl))
-    _configure_ocsp(_action(commands, "ocsp", "run an OCSP responder on loopback", serve_ocsp))
+    _configure_cross(add_action(commands, "cross", "sign another root: a cross certificate", _cross))
+    _configure_revoke(add_action(commands, "revoke", "revoke a certificate", _revoke))
+    _configure_crl(add_action(commands, "crl", "make the revocation list", _crl))
+    _configure_ocsp(add_action(commands, "ocsp", "run an OCSP responder on loopback", serve_ocsp))
     configure_show(commands)
     configure_verify(commands)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
-    action: Callable[[argparse.Namespace], int] = arguments.action
-    try:
-        return action(arguments)
-    except UnusableArgument as error:
-        return misused(str(error))
-    except CertificateError as error:
-        rule = f" ({error.rule})" if error.rule else ""
-        return refused(f"{error}{rule}")
-
-
-Subparsers = argparse._SubParsersAction  # the only name of this action
-
-
-def _action(
-    commands: Subparsers[argparse.ArgumentParser],
-    name: str,
-    purpose: str,
-    action: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
-    parser.set_defaults(action=action)
-    return parser
+run = run_action
+"""Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
 
 
 # --- a test hierarchy -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from secc.cli.actions import Subparsers, add_action
 from secc.cli.pki_files import UnusableArgument, kind_of, read_bytes, read_instant
 from secc.errors import CertificateError, ChainError
 from secc.pki.certificates import Certificate, read_chain
@@ -28,24 +29,19 @@ from secc.pki.revocation import RevocationMode, RevocationPolicy, check_revocati
 from secc.pki.rules import Rule
 from secc.pki.trust import ROOT_KINDS, Role, TrustStore
 
-Subparsers = argparse._SubParsersAction
-
 
 def configure_show(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the arguments of `show`."""
-    purpose = "show certificates as a tree, with warnings"
-    parser = commands.add_parser("show", help=purpose, description=f"{purpose.capitalize()}.")
+    parser = add_action(commands, "show", "show certificates as a tree, with warnings", show)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="PEM, DER or PKCS#7")
     parser.add_argument("--kind", help="check the first certificate as this kind; default: guessed")
     parser.add_argument("--at", metavar="DATE", help="time of the check; default: now")
     parser.add_argument("--json", action="store_true")
-    parser.set_defaults(action=show)
 
 
 def configure_verify(commands: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the arguments of `verify`."""
-    purpose = "verify a chain"
-    parser = commands.add_parser("verify", help=purpose, description="Verify a chain, leaf first.")
+    parser = add_action(commands, "verify", "verify a chain, leaf first", verify)
     parser.add_argument("file", type=Path, metavar="CHAIN", help="PEM, leaf first")
     parser.add_argument("--role", choices=[role.value for role in Role], required=True)
     parser.add_argument(
@@ -75,7 +71,6 @@ def configure_verify(commands: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument("--ocsp", type=Path, action="append", default=[], help="an OCSP response (DER)")
     parser.add_argument("--crl", type=Path, action="append", default=[], help="a CRL (DER)")
     parser.add_argument("--json", action="store_true")
-    parser.set_defaults(action=verify)
 
 
 def show(arguments: argparse.Namespace) -> int:

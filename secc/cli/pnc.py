@@ -11,8 +11,9 @@ from typing import Any
 
 from secc import settings as configuration
 from secc.cli import misused, refused
+from secc.cli.actions import Subparsers, add_action, run_action
 from secc.cli.pki_files import UnusableArgument, read_bytes, read_instant
-from secc.errors import CertificateError, ConfigError, SignatureError
+from secc.errors import SignatureError
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.chains import ChainPolicy, verify_chain
 from secc.pki.identifiers import EMAID
@@ -67,31 +68,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _listing(_action(commands, "refusals", "list refusals, their reasons and counts", _refusals))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
-    action: Callable[[argparse.Namespace], int] = arguments.action
-    try:
-        return action(arguments)
-    except (UnusableArgument, ConfigError) as error:
-        return misused(str(error))
-    except CertificateError as error:
-        rule = f" ({error.rule})" if error.rule else ""
-        return refused(f"{error}{rule}")
-
-
-Subparsers = argparse._SubParsersAction  # the only name of this action
-
-
 def _action(
     commands: Subparsers[argparse.ArgumentParser],
     name: str,
     purpose: str,
     action: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+    parser = add_action(commands, name, purpose, action)
     parser.add_argument("store", type=Path, help="the SQLite file")
-    parser.set_defaults(action=action)
     return parser
+
+
+run = run_action
+"""Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
 
 
 def _listing(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secc.session import ending, feedback, limits, output
 from secc.session.agreed import CableTest, EvLimits, Purpose
-from secc.session.context import Context
+from secc.session.context import Agreed, Context
 from secc.session.inputs import CableCheckReported
 from secc.session.outlet import EvseFault, IsolationLevel
 from secc.session.outputs import NoticeKind, StartCableCheck
@@ -63,6 +63,17 @@ def _start(session: Context) -> None:
     output.energise(session, Purpose.CABLE_TEST)
     highest = least(agreed(session).voltage, limits.dc(session).voltage)
     session.emit(StartCableCheck(session.cable_test.ticket, number(highest)))
+
+
+def runs(session: Agreed) -> bool:
+    """The isolation is being tested."""
+    return session.cable_test is not None and session.cable_test.level is None
+
+
+def level(session: Agreed) -> IsolationLevel:
+    """The result of the last test of this session, else what the outlet measures now."""
+    test = session.cable_test
+    return session.evse.isolation if test is None or test.level is None else test.level
 
 
 def finished(session: Context, ev_error: str) -> bool:

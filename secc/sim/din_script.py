@@ -10,8 +10,6 @@ from secc.messages.numbers import number
 from secc.session.outlet import ControlPilot
 from secc.sim.moves import Connect, EvGivesUp, Script, ShowPilot
 from secc.sim.script import (
-    PRE_CHARGE_TIME,
-    PRE_CHARGE_TOLERANCE,
     SAFE_VOLTAGE,
     WELDING_TRIES,
     EvScript,
@@ -86,15 +84,7 @@ class DinScript(EvScript):
             ev_target_voltage=said(target, UnitSymbol.V),
             ev_target_current=said(2.0, UnitSymbol.A),
         )
-        begun = self.now
-        while True:
-            answer = yield from self.ask(request, din.PreChargeRes, paced=True)
-            self.check_stop(answer)
-            self.voltage = number(answer.evse_present_voltage)
-            if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
-                break
-            self.check_time(begun, PRE_CHARGE_TIME, request)
-        yield Connect(self.vehicle.load())
+        yield from self.bring_to_voltage(request, din.PreChargeRes, target)
         yield from self._switch(start=True)
 
     def _charge(self) -> Script:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol
 
+from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.xmldsig import Signature
-from secc.sim.moves import Answer, Ask, EvGivesUp, Move, Request, Wait
+from secc.sim.moves import Answer, Ask, EvGivesUp, Move, Request, Script, Wait
 from secc.sim.vehicle import Vehicle
 
 __all__ = ["Exchanges", "Pacing"]
@@ -60,6 +61,19 @@ class Exchanges:
         answer = yield move or Ask(request, signature=signature, payload_type=payload_type)
         self.now = answer.now
         return answer.message
+
+    def propose(self, namespace: str, major: int) -> Script:
+        """The handshake with one entry; raises EvGivesUp where the station does not accept it."""
+        offer = AppProtocol(
+            protocol_namespace=namespace,
+            version_number_major=major,
+            version_number_minor=0,
+            schema_id=1,
+            priority=1,
+        )
+        answer = yield from self.exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
+        if not isinstance(answer, SupportedAppProtocolRes) or answer.schema_id != 1:
+            raise EvGivesUp(f"no common protocol: {answer}")
 
     def check_time(self, begun: float, limit: float, request: Request) -> None:
         """Raise EvGivesUp when a phase takes longer than `limit` seconds."""

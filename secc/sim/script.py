@@ -12,7 +12,6 @@ import dataclasses
 from collections.abc import Callable, Generator, Mapping
 
 from secc.messages import din, iso2
-from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso2 import (
     ChargeProgress,
     ChargingSession,
@@ -131,16 +130,7 @@ class EvScript(Exchanges):
     # --- before charging -----------------------------------------------------------------------------------
 
     def handshake(self) -> Script:
-        offer = AppProtocol(
-            protocol_namespace=self.NAMESPACE,
-            version_number_major=2,
-            version_number_minor=0,
-            schema_id=1,
-            priority=1,
-        )
-        answer = yield from self.exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
-        if not isinstance(answer, SupportedAppProtocolRes) or answer.schema_id != 1:
-            raise EvGivesUp(f"no common protocol: {answer}")
+        yield from self.propose(self.NAMESPACE, 2)
 
     def _set_up(self) -> Script:
         yield from self.ask(iso2.SessionSetupReq(evcc_id=self.plan.evcc_id), iso2.SessionSetupRes)
@@ -242,16 +232,22 @@ class EvScript(Exchanges):
             ev_target_voltage=physical(target, UnitSymbol.V),
             ev_target_current=physical(2.0, UnitSymbol.A),
         )
+        yield from self.bring_to_voltage(request, iso2.PreChargeRes, target)
+        yield from self._deliver(ChargeProgress.START)
+
+    def bring_to_voltage(
+        self, request: Request, expected: type[iso2.PreChargeRes | din.PreChargeRes], target: float
+    ) -> Script:
+        """Ask for pre-charge until the output is at `target` V, then close the contactors of the EV."""
         begun = self.now
         while True:
-            answer = yield from self.ask(request, iso2.PreChargeRes, paced=True)
+            answer = yield from self.ask(request, expected, paced=True)
             self.check_stop(answer)
             self.voltage = number(answer.evse_present_voltage)
             if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
                 break
             self.check_time(begun, PRE_CHARGE_TIME, request)
         yield Connect(self.vehicle.load())
-        yield from self._deliver(ChargeProgress.START)
 
     def _demand(self) -> iso2.CurrentDemandReq:
         vehicle = self.vehicle

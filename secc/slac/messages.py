@@ -42,10 +42,10 @@ GROUPS = 58
 _ZEROS_17 = bytes(17)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class Message:
     """Base class of the management messages."""
 
-    __slots__ = ()
     mmtype: ClassVar[int]
     mmv: ClassVar[int] = 1
     also_mmv: ClassVar[int | None] = None
@@ -73,8 +73,8 @@ class Message:
         return cls(*fields)
 
     def payload(self) -> bytes:
-        """The bytes of the layout, without padding."""
-        raise NotImplementedError
+        """The bytes of the layout, without padding: the fields in their order, unless a message differs."""
+        return self.layout.pack(*(getattr(self, one.name) for one in dataclasses.fields(self)))
 
 
 def _expect(condition: bool, cls: type[Message], what: str) -> None:
@@ -127,10 +127,6 @@ class SetKeyCnf(Message):
     prn: int = 0
     pmn: int = 0
     cco_capability: int = 0
-
-    def payload(self) -> bytes:
-        nonces = (self.my_nonce, self.your_nonce)
-        return self.layout.pack(self.result, *nonces, self.pid, self.prn, self.pmn, self.cco_capability)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -323,9 +319,6 @@ class ValidateReq(Message):
     """0 in step 1; in step 2 the window is (timer + 1) x 100 ms."""
     result: int
 
-    def payload(self) -> bytes:
-        return self.layout.pack(self.signal_type, self.timer, self.result)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ValidateCnf(Message):
@@ -343,9 +336,6 @@ class ValidateCnf(Message):
     SUCCESS: ClassVar[int] = 2
     FAILURE: ClassVar[int] = 3
     NOT_REQUIRED: ClassVar[int] = 4
-
-    def payload(self) -> bytes:
-        return self.layout.pack(self.signal_type, self.toggles, self.result)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -458,6 +448,3 @@ class AmpMapCnf(Message):
     layout = struct.Struct("<B")
     result: int
     """0 accepted, 1 refused."""
-
-    def payload(self) -> bytes:
-        return self.layout.pack(self.result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from secc.messages import din
 from secc.messages.din import DCEVSEStatusCode, EVSENotification
-from secc.session import limits
+from secc.session import isolation, limits
 from secc.session.context import Agreed
 from secc.session.din import wire
 from secc.session.din.wire import A, V, W
@@ -21,8 +21,7 @@ from secc.settings.energy import EnergyMode
 def evse_status(session: Agreed) -> din.DCEVSEStatus:
     """DC_EVSEStatus. EVSENotification says nothing in DC: a stop is announced by EVSE_Shutdown
     [V2G-DC-500]."""
-    test = session.cable_test
-    level = session.evse.isolation if test is None or test.level is None else test.level
+    level = isolation.level(session)
     if level is IsolationLevel.NO_IMD:  # DIN has no such level
         level = IsolationLevel.INVALID
     return din.DCEVSEStatus(
@@ -44,16 +43,11 @@ def _status_code(session: Agreed) -> DCEVSEStatusCode:
         return DCEVSEStatusCode.EVSE_SHUTDOWN
     if session.interrupted or session.fault is not None:
         return DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN
-    if test_runs(session):
+    if isolation.runs(session):
         return DCEVSEStatusCode.EVSE_ISOLATION_MONITORING_ACTIVE
     if not session.evse.ready:
         return DCEVSEStatusCode.EVSE_NOT_READY
     return DCEVSEStatusCode.EVSE_READY
-
-
-def test_runs(session: Agreed) -> bool:
-    """The isolation is being tested."""
-    return session.cable_test is not None and session.cable_test.level is None
 
 
 def charge_parameter(session: Agreed) -> din.DCEVSEChargeParameter:

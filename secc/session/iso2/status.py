@@ -6,7 +6,7 @@ import math
 
 from secc.messages import iso2
 from secc.messages.iso2 import DCEVSEStatusCode, EVSENotification
-from secc.session import limits
+from secc.session import isolation, limits
 from secc.session.context import Agreed
 from secc.session.iso2 import wire
 from secc.session.iso2.wire import WH, A, V, W
@@ -27,12 +27,10 @@ def ac_status(session: Agreed) -> iso2.ACEVSEStatus:
 def dc_status(session: Agreed) -> iso2.DCEVSEStatus:
     """DC_EVSEStatus with the code of the present state or fault [V2G2-366]."""
     delay, notification = _notification(session)
-    test = session.cable_test
-    level = session.evse.isolation if test is None or test.level is None else test.level
     return iso2.DCEVSEStatus(
         notification_max_delay=delay,
         evse_notification=notification,
-        evse_isolation_status=_LEVELS[level],
+        evse_isolation_status=_LEVELS[isolation.level(session)],
         evse_status_code=_status_code(session),
     )
 
@@ -115,7 +113,7 @@ def _status_code(session: Agreed) -> DCEVSEStatusCode:
         return DCEVSEStatusCode.EVSE_MALFUNCTION
     if session.stop is not None or session.interrupted:
         return DCEVSEStatusCode.EVSE_SHUTDOWN
-    if session.cable_test is not None and session.cable_test.level is None:
+    if isolation.runs(session):
         return DCEVSEStatusCode.EVSE_ISOLATION_MONITORING_ACTIVE
     if not session.evse.ready:
         return DCEVSEStatusCode.EVSE_NOT_READY

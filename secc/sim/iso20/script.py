@@ -11,7 +11,6 @@ from collections.abc import Generator
 from typing import Any
 
 from secc.messages import iso20_common as common
-from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
 from secc.messages.numbers import number, rational_number
 from secc.session.iso20.services import PARKING, Service
@@ -75,16 +74,7 @@ class Iso20Script(Iso20Exchanges):
 
     def handshake(self) -> Script:
         """One entry for the energy family of the service [V2G20-167]."""
-        offer = AppProtocol(
-            protocol_namespace=self.energy.namespace,
-            version_number_major=1,
-            version_number_minor=0,
-            schema_id=1,
-            priority=1,
-        )
-        answer = yield from self.exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
-        if not isinstance(answer, SupportedAppProtocolRes) or answer.schema_id != 1:
-            raise EvGivesUp(f"no common protocol: {answer}")
+        yield from self.propose(self.energy.namespace, 1)
 
     def _set_up(self) -> Script:
         request = requests.session_setup(self.plan.evcc_id)

@@ -7,14 +7,12 @@ import enum
 from secc.messages import iso20_ac as ac
 from secc.messages import iso20_ac_der_iec as der
 from secc.messages.iso20_common import ResponseCode
-from secc.session import limits, loop, offering
+from secc.session import limits, loop
 from secc.session.agreed import EvLimits
 from secc.session.context import Context
-from secc.session.iso20 import billing, discharge, needs, phases, steering, terms, wire
-from secc.session.iso20.handlers import metering
+from secc.session.iso20 import phases, steering
+from secc.session.iso20.handlers import loops
 from secc.session.iso20.handlers.dc_loop import mobility
-from secc.session.iso20.header import head
-from secc.session.iso20.notifications import loop_status, watch
 from secc.session.iso20.refusals import Elements, Iso20Refused
 from secc.session.iso20.side import selection, side
 from secc.session.iso20.states import Iso20State as S
@@ -39,13 +37,15 @@ def in_standby(session: Context, request: ac.ACChargeLoopReq) -> S:
 
 def _answer_to(session: Context, request: ac.ACChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
-    _check_variant(session, request.cl_req_control_mode)
-    bounds, elements = observed(session, request, standby=standby)
-    session.answer(
-        ac.ACChargeLoopRes(
-            **elements, cl_res_control_mode=_answer(session, request.cl_req_control_mode, bounds)
-        )
+    mode = request.cl_req_control_mode
+    loops.check_variant(
+        session,
+        mode,
+        dynamic=isinstance(mode, Dynamic),
+        both=isinstance(mode, ac.BPTScheduledACCLReqControlMode | ac.BPTDynamicACCLReqControlMode),
     )
+    bounds, elements = observed(session, request, standby=standby)
+    session.answer(ac.ACChargeLoopRes(**elements, cl_res_control_mode=_answer(session, mode, bounds)))
 
 
 def observed(
@@ -53,39 +53,14 @@ def observed(
 ) -> tuple[steering.Room, Elements]:
     """What may flow now, and the elements of the response but for the control mode; the same with and
     without the grid rules of AC_DER_IEC."""
-    terms.take_over(session)
-    billing.update(session)
     mode = request.cl_req_control_mode
-    offering.watch(session)
-    watch(session)
-    if not standby:
-        metering.watch(session)
-    terms.shown(session, request.display_parameters, mode)
-    discharge.update(session)
-    needs.watch(session, mode)
+    loops.take(session, request, mode, standby=standby)
     off = standby or session.energised is None
     bounds = steering.NOTHING if off else _bounds(session, mode, agreed(session))
     code = ResponseCode.OK
     if _watch_meter(session, bounds) is Excess.WARNED:
         code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION
-    status, asked = loop_status(session), request.meter_info_requested
-    return bounds, {
-        "header": head(session),
-        "response_code": code,
-        "evse_status": status,
-        "meter_info": wire.meter_info(session, status, asked=asked),
-        "receipt": billing.receipt(session, status, asked=asked),
-    }
-
-
-def _check_variant(session: Context, mode: object) -> None:
-    """Control mode and direction are those of the selected service and set [V2G20-1600] [V2G20-2315]."""
-    chosen = selection(session)
-    dynamic = isinstance(mode, Dynamic)
-    both = isinstance(mode, ac.BPTScheduledACCLReqControlMode | ac.BPTDynamicACCLReqControlMode)
-    if (dynamic, both) != (chosen.dynamic, chosen.service.bidirectional):
-        why = f"{type(mode).__name__} in {chosen.service.name}, {chosen.parameters.control.name}"
-        raise Iso20Refused(ResponseCode.FAILED, f"{why} [V2G20-1600]")
+    return bounds, loops.elements(session, request, code)
 
 
 def _bounds(session: Context, mode: object, before: EvLimits) -> steering.Room:

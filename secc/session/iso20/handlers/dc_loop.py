@@ -6,16 +6,14 @@ import msgspec
 
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import RationalNumber, ResponseCode
-from secc.session import limits, loop, offering, output
+from secc.session import limits, loop, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
 from secc.session.inputs import EnergyTargeted
-from secc.session.iso20 import billing, discharge, needs, numbers, steering, terms, wire
-from secc.session.iso20.handlers import metering
+from secc.session.iso20 import numbers, steering, wire
+from secc.session.iso20.handlers import loops
 from secc.session.iso20.handlers.parameters import least_dc_power
-from secc.session.iso20.header import head
-from secc.session.iso20.notifications import loop_status, watch
-from secc.session.iso20.refusals import Elements, Iso20Refused
+from secc.session.iso20.refusals import Elements
 from secc.session.iso20.side import selection, session_state, side
 from secc.session.iso20.states import Iso20State as S
 from secc.session.isolation import agreed
@@ -40,17 +38,14 @@ def in_standby(session: Context, request: dc.DCChargeLoopReq) -> S:
 
 def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) -> None:
     loop.check(session)
-    terms.take_over(session)
-    billing.update(session)
     mode = request.cl_req_control_mode
-    _check_variant(session, mode)
-    offering.watch(session)
-    watch(session)
-    if not standby:
-        metering.watch(session)
-    terms.shown(session, request.display_parameters, mode)
-    discharge.update(session)
-    needs.watch(session, mode)
+    loops.check_variant(
+        session,
+        mode,
+        dynamic=isinstance(mode, Dynamic),
+        both=isinstance(mode, dc.BPTScheduledDCCLReqControlMode | dc.BPTDynamicDCCLReqControlMode),
+    )
+    loops.take(session, request, mode, standby=standby)
     ev = _tightened(agreed(session), mode)
     if isinstance(mode, Scheduled):
         demand = _wanted(session, mode, ev)
@@ -62,14 +57,9 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
     point = _deliver(session, demand)
     if not standby:
         session.timers.start(Timer.DEMAND_AGE, session.now, session.config.iso20.demand_age)
-    status = loop_status(session)
     session.answer(
         dc.DCChargeLoopRes(
-            header=head(session),
-            response_code=ResponseCode.OK,
-            evse_status=status,
-            meter_info=wire.meter_info(session, status, asked=request.meter_info_requested),
-            receipt=billing.receipt(session, status, asked=request.meter_info_requested),
+            **loops.elements(session, request, ResponseCode.OK),
             evse_present_current=wire.measured(session.evse.present_current),
             evse_present_voltage=wire.measured(session.evse.present_voltage),
             evse_power_limit_achieved=point.power_limited,
@@ -83,16 +73,6 @@ def _answer_to(session: Context, request: dc.DCChargeLoopReq, *, standby: bool) 
 _FRESH = 0.5
 """Seconds from a request of the loop until the next one is due by the standard [V2G20-1502], whatever
 `iso20.loop_timeout` is."""
-
-
-def _check_variant(session: Context, mode: object) -> None:
-    """Control mode and direction are those of the selected service and set [V2G20-1600] [V2G20-2315]."""
-    chosen = selection(session)
-    dynamic = isinstance(mode, Dynamic)
-    both = isinstance(mode, dc.BPTScheduledDCCLReqControlMode | dc.BPTDynamicDCCLReqControlMode)
-    if (dynamic, both) != (chosen.dynamic, chosen.service.bidirectional):
-        why = f"{type(mode).__name__} in {chosen.service.name}, {chosen.parameters.control.name}"
-        raise Iso20Refused(ResponseCode.FAILED, f"{why} [V2G20-1600]")
 
 
 def _tightened(before: EvLimits, mode: Scheduled | Dynamic) -> EvLimits:
