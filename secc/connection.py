@@ -196,8 +196,11 @@ class Connection:
         """When to pass a `Tick` at the latest; None once closed."""
         if self.closed:
             return None
-        times = (self.session.deadline, self._frame_due, self._lanes.deadline)
-        return min((time for time in times if time is not None), default=None)
+        due = self.session.deadline
+        for other in (self._frame_due, self._lanes.deadline):
+            if other is not None and (due is None or other < due):
+                due = other
+        return due
 
     def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:
         """Process one input and return the actions in order. Never raises because of data from the EV."""

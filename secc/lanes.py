@@ -90,7 +90,8 @@ class Lanes(Generic[W]):
     @property
     def deadline(self) -> float | None:
         """When the next response that is held back leaves."""
-        return min((lane.held[0] for lane in self.all if lane.held is not None), default=None)
+        held = [lane.held[0] for lane in self.all if lane.held is not None]
+        return min(held) if held else None
 
     @property
     def empty(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from secc.boundary.results import RESULTS
 from secc.boundary.values import accept, shown
 from secc.errors import IntegrationError
+from secc.session.outlet import EvseSnapshot
 
 
 class Complaints(Protocol):
@@ -20,7 +21,7 @@ class Complaints(Protocol):
 
 def returned(method: str, result: object) -> Any:
     """The result of a method that returns at once, checked; raises IntegrationError."""
-    if inspect.isawaitable(result):
+    if result is not None and type(result) is not EvseSnapshot and inspect.isawaitable(result):
         if inspect.iscoroutine(result):
             result.close()
         raise IntegrationError(method, "it returns an awaitable", "a method that is not async")

@@ -241,19 +241,18 @@ def sequence(check: Check[T], most: int, *, least: int = 0) -> Check[tuple[T, ..
 
 def record(kind: type[T], **checks: Check[Any]) -> Check[T]:
     """An object of the dataclass `kind`, each field by its check."""
-    names, examined = tuple(checks), tuple(checks.values())
+    names, examined = tuple(checks), tuple(enumerate(checks.values()))
     read = operator.attrgetter(*names)  # a tuple, as each record has more than one field
 
     def check(value: object) -> T:
         if not isinstance(value, kind):
             raise Unfit(value, f"an object of {kind.__name__}")
         found = read(value)
-        accepted: list[object] = []
+        position = -1
         try:
-            for examine, one in zip(examined, found, strict=True):
-                accepted.append(examine(one))
+            accepted = [examine(found[position := at]) for at, examine in examined]
         except Unfit as wrong:
-            raise wrong.under(names[len(accepted)]) from None
+            raise wrong.under(names[position]) from None
         same = type(value) is kind and all(map(operator.is_, accepted, found))
         try:
             return _again(value) if same else kind(**dict(zip(names, accepted, strict=True)))

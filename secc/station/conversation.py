@@ -8,7 +8,7 @@ handled in the callback that brings it.
 * Everything else (the outlet's answers, the back end's, a change of the outlet, a stop) may come from code
   that is in the middle of something; `post` handles it when that has returned to the loop.
 * Inputs are handled one after the other, in the order in which they came, each with all of its outputs.
-* One timer stands for all deadlines of the core.
+* One timer stands for all deadlines of the core. It is not moved when they become later: it looks then.
 * The exception: an answer waits until the driver of the outlet has heard of an off that was ordered before it
   [INV-02]. Until then no input is handled, and reading pauses.
 """
@@ -202,7 +202,12 @@ class Conversation:
         self._handle_all()
 
     def _deadline(self) -> None:
+        """A deadline is there, or was before later messages moved it."""
         self._timer = None
+        due = self.connection.deadline
+        if due is not None and due > self._loop.time():
+            self._set_timer()
+            return
         self._events.append(Look.NOW)
         self._handle_all()
 
@@ -274,7 +279,7 @@ class Conversation:
         if due is None or self._waiting is not None:  # what is over or waits looks again by itself
             return
         if self._timer is not None:
-            if self._timer.when() == due:
+            if self._timer.when() <= due:  # nearly each message moves the deadline: the timer looks again
                 return
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._deadline)

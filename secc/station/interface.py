@@ -1,16 +1,18 @@
 """The link-local address of the charging interface, as Linux reports it."""
 
+import asyncio
 import dataclasses
 import functools
 import io
 import ipaddress
 import socket
+import weakref
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from secc.errors import ConfigError
 
-__all__ = ["LinkLocal", "find_link_local", "require_interface"]
+__all__ = ["LinkLocal", "find_link_local", "link_local_now", "require_interface"]
 
 INET6_TABLE = Path("/proc/net/if_inet6")
 
@@ -31,12 +33,31 @@ def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal |
     An address whose duplicate detection is running or has failed is not one yet. The loopback interface has
     no link-local address; `::1` takes its place, for demonstrations and tests: discovery is then by unicast.
     """
+    return _link_local(interface, _read(table))
+
+
+def link_local_now(interface: str) -> LinkLocal | None:
+    """`find_link_local` for outlets that look again and again: all of one event loop share a table that is
+    at most 50 ms old."""
+    loop = asyncio.get_running_loop()
+    now, seen = loop.time(), _SEEN.get(loop)
+    if seen is None or now >= seen[0] + _FRESH:
+        seen = _SEEN[loop] = (now, _read(INET6_TABLE))
+    return _link_local(interface, seen[1])
+
+
+_FRESH = 0.05  # s
+_SEEN: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[float, bytes]] = weakref.WeakKeyDictionary()
+"""When the table was read, and its content."""
+
+
+def _read(table: Path) -> bytes:
+    """The table; empty where there is none."""
     try:
         with io.FileIO(table) as opened:
-            text = opened.read()
+            return opened.read()
     except OSError:
-        return None
-    return _link_local(interface, text)
+        return b""
 
 
 @functools.lru_cache(maxsize=256)  # each outlet looks four times a second, and the table hardly ever changes

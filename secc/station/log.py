@@ -12,7 +12,7 @@ import logging.handlers
 from collections.abc import Iterator
 from typing import Any
 
-from secc.records import LinkEvent, LinkRecord, NoticeRecord, OutputRecord, Record
+from secc.records import LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord, Record
 from secc.records.text import as_text
 from secc.session.outputs import EndSession
 from secc.station.outflow import Outflow
@@ -57,6 +57,8 @@ class LogReporter:
 def level_of(record: Record) -> int:
     """The level of `logging` at which a record is logged."""
     match record:
+        case MessageRecord():
+            return logging.DEBUG
         case LinkRecord(event=LinkEvent.BLOCKED):
             return logging.ERROR
         case LinkRecord(event=event) if event in _ATTENTION:

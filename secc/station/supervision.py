@@ -18,7 +18,7 @@ from secc.settings.config import SeccConfig
 from secc.station.discovery import Discovery
 from secc.station.endpoints import Endpoints
 from secc.station.hardware import Hardware
-from secc.station.interface import LinkLocal, find_link_local
+from secc.station.interface import LinkLocal, link_local_now
 from secc.station.reporting import Reports
 
 
@@ -114,7 +114,7 @@ class Supervision:
 
     def look(self) -> None:
         """Bring listeners and discovery in line with interface, link and outlet."""
-        found = find_link_local(self._config.interface)
+        found = link_local_now(self._config.interface)
         if found != self._interface:
             self._drop_everything(f"the address of {self._config.interface} has changed or gone")
             self._interface = found

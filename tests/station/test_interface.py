@@ -1,11 +1,14 @@
 """Reading the kernel's address table."""
 
+import asyncio
 from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
 
-from secc.station.interface import LinkLocal, find_link_local
+from secc.station import interface as module
+from secc.station.interface import LinkLocal, find_link_local, link_local_now
+from tests.support.fasttime import play_fast
 
 TABLE = """\
 00000000000000000000000000000001 01 80 10 80       lo
@@ -48,3 +51,18 @@ def test_without_ipv6_there_is_no_address(tmp_path: Path) -> None:
 
 def test_the_loopback_interface_of_this_machine_is_found() -> None:
     assert find_link_local("lo") == LinkLocal("lo", IPv6Address("::1"), 0)
+
+
+def test_outlets_that_look_at_the_same_moment_share_one_reading(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "INET6_TABLE", table)
+
+    async def scenario() -> None:
+        assert link_local_now("eth0") == LinkLocal("eth0", IPv6Address("fe80::fc:ff:fe00:1"), 4)
+        monkeypatch.setattr(module, "INET6_TABLE", table.with_name("absent"))
+        assert link_local_now("lo") == LinkLocal("lo", IPv6Address("::1"), 0)
+        await asyncio.sleep(0.05)
+        assert link_local_now("eth0") is None
+
+    play_fast(scenario(), sockets=False)

@@ -35,7 +35,7 @@ from tests.support.wire import (
 @pytest.mark.threat("SDP-11")
 async def test_a_station_waits_for_its_address_and_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[LinkLocal | None] = [None]
-    monkeypatch.setattr(supervision, "find_link_local", lambda _name: found[0])
+    monkeypatch.setattr(supervision, "link_local_now", lambda _name: found[0])
     monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
 
     async with running() as bed:
