@@ -8,7 +8,8 @@ handled in the callback that brings it.
 * Everything else (the outlet's answers, the back end's, a change of the outlet, a stop) may come from code
   that is in the middle of something; `post` handles it when that has returned to the loop.
 * Inputs are handled one after the other, in the order in which they came, each with all of its outputs.
-* One timer stands for all deadlines of the core. It is not moved when they become later: it looks then.
+* One timer stands for all deadlines of the core. One that is not near stays
+  when they become later, and looks again.
 * The exception: an answer waits until the driver of the outlet has heard of an off that was ordered before it
   [INV-02]. Until then no input is handled, and reading pauses.
 """
@@ -279,8 +280,9 @@ class Conversation:
         if due is None or self._waiting is not None:  # what is over or waits looks again by itself
             return
         if self._timer is not None:
-            if self._timer.when() <= due:  # nearly each message moves the deadline: the timer looks again
-                return
+            when = self._timer.when()
+            if when == due or (when < due and when > self._loop.time() + _SOON):
+                return  # nearly each message moves the deadline, and the timer looks again in time
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._deadline)
 
@@ -384,6 +386,7 @@ _URGENT = (
     "max_power",
 )
 _urgent = operator.attrgetter(*_URGENT)
+_SOON = 1.0  # s
 _MAX_CHANGES = 16  # a look follows each at once; more of them only while the loop stands still
 
 

@@ -184,10 +184,13 @@ impl<'a> Run<'a, '_> {
             used = used.wrapping_add(1);
         }
         // The bounds of such a type are beyond three octets.
-        let Some((raw, width)) = short_unsigned(rest) else { return Ok(None) };
+        let (raw, width) = match short_unsigned(rest) {
+            Some(found) => found,
+            None => self.longer(rest, at.production.target),
+        };
         let rest = rest.wrapping_shl(width);
         let end = self.reader.position().wrapping_add(used.wrapping_add(width).into());
-        if (look | rest) >> 63 != 0 || end > self.reader.end() {
+        if (look | rest) >> 63 != 0 || end > self.reader.end() || width == 0 {
             return Ok(None);
         }
         self.reader.go_to(end);
@@ -198,6 +201,18 @@ impl<'a> Run<'a, '_> {
         };
         sink.value(at, found).map_err(Failure::Sink)?;
         Ok(Some(rest << 1))
+    }
+
+    /// An unsigned integer of four or five octets at the head of `word`, of which 47 bits are there, and its
+    /// width in bits: a time in seconds has five. The width is 0 where it is longer, not of the datatype, or
+    /// signed.
+    #[inline(never)]
+    fn longer(&self, word: u64, datatype: u16) -> (u64, u32) {
+        let (value, width) = several_octets(word);
+        match self.tables.datatypes.get(datatype as usize) {
+            Some(d) if d.kind == DatatypeKind::Unsigned && width <= 40 && value <= d.high => (value, width),
+            _ => (0, 0),
+        }
     }
 
     /// Unsigned integer of at most 64 bits (EXI 1.0, section 7.1.6).
@@ -219,6 +234,11 @@ impl<'a> Run<'a, '_> {
 
     #[cold]
     pub(super) fn long_unsigned<E>(&mut self, name: u16) -> Outcome<u64, E> {
+        let (value, width) = several_octets(self.reader.peek());
+        if width <= 56 {
+            self.reader.skip(width);
+            return Ok(value);
+        }
         let mut value = 0u64;
         for group in 0..20u32 {
             let octet = self.reader.bits(8);
@@ -333,6 +353,19 @@ fn raw_value<'a>(d: &Datatype, raw: u64, at: At<'_>) -> Found<'a> {
         DatatypeKind::NBit => Found::Integer((raw as i64).wrapping_add(d.low)),
         _ => Found::Literal(at.production.target, raw as u16),
     }
+}
+
+/// An unsigned integer of one to seven octets at the head of `word`, and its width in bits; 64 or more if it
+/// has more octets.
+#[inline(always)]
+fn several_octets(word: u64) -> (u64, u32) {
+    // The first octet without a bit that says that more follow is the last one.
+    let width = (!word & 0x8080_8080_8080_8000).leading_zeros().wrapping_add(8);
+    let octets = (word & !u64::MAX.wrapping_shr(width)).swap_bytes();
+    // Groups of 7 bits, the lowest one first, move together: pairs, then fours, then all.
+    let pairs = octets & 0x007F_007F_007F_007F | octets >> 1 & 0x3F80_3F80_3F80_3F80;
+    let fours = pairs & 0x3FFF_0000_3FFF | pairs >> 2 & 0x0FFF_C000_0FFF_C000;
+    (fours & 0x0FFF_FFFF | fours >> 4 & 0x00FF_FFFF_F000_0000, width)
 }
 
 /// An unsigned integer of one to three octets at the head of `word`, and its width in bits.
