@@ -124,6 +124,14 @@ fn a_number_that_is_never_negative_has_no_sign_bit() {
     both("iso2", "start", 1 << 14, "100000001000000000000001");
     both("iso2", "start", (1 << 21) - 1, "111111111111111101111111");
     both("iso2", "start", 1 << 21, "10000000100000001000000000000001");
+    both("iso20-common", "PriceScheduleID", i64::from(u32::MAX), "1111111111111111111111111111111100001111");
+    let beyond = "1000000010000000100000001000000000010000";
+    out_of_range("iso20-common", "PriceScheduleID", beyond, "4294967296, expected 1 to 4294967295");
+    both("iso2", "start", 1 << 28, "1000000010000000100000001000000000000001");
+    for (octets, most) in [(6u32, (1i64 << 42) - 1), (7, (1 << 49) - 1), (8, (1 << 56) - 1)] {
+        let bits = format!("{}01111111", "11111111".repeat(octets as usize - 1));
+        assert_eq!(read("iso2", "MeterReading", &bits), Ok(Scalar::Unsigned(most as u64)));
+    }
     let most = format!("{}00000001", "11111111".repeat(9));
     assert_eq!(written("iso2", "MeterReading", Given::Unsigned(u64::MAX)).as_deref(), Ok(most.as_str()));
     assert_eq!(read("iso2", "MeterReading", &most), Ok(Scalar::Unsigned(u64::MAX)));
