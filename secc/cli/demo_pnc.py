@@ -181,7 +181,7 @@ class PncDemo:
         style.line()
         for car in self.cars:
             self._tell(car)
-        receipts = self._store.receipts()
+        receipts = self._store.log.receipts()
         style.line(f"{len(receipts)} signed meter receipts stored as evidence")
         for expiry in RenewalMonitor(self.backend).look(self._now):
             style.line(f"ends soon: {expiry.what} {expiry.identity} on {expiry.not_after:%Y-%m-%d}")

@@ -217,7 +217,7 @@ def _expiring(arguments: argparse.Namespace) -> int:
     found = store.certificates(ending_by=now + datetime.timedelta(days=arguments.within))
     rows: list[dict[str, object]] = []
     for one in found:
-        prepared = store.has_bundle(one.emaid, one.generation, now=now)
+        prepared = store.bundles.waits(one.emaid, one.generation, now=now)
         shown = {"until": one.not_after.isoformat(), "generation": one.generation.value, "prepared": prepared}
         rows.append({"emaid": str(one.emaid), **shown})
     if arguments.json:
@@ -235,7 +235,7 @@ def _expiring(arguments: argparse.Namespace) -> int:
 def _receipts(arguments: argparse.Namespace) -> int:
     """Return exit code 1 when one of them cannot be verified."""
     rows: list[dict[str, Any]] = []
-    for one in _open(arguments).receipts():
+    for one in _open(arguments).log.receipts():
         try:
             one.verify()
             problem = ""
@@ -269,8 +269,8 @@ def _receipts(arguments: argparse.Namespace) -> int:
 def _refusals(arguments: argparse.Namespace) -> int:
     store = _open(arguments)
     told = ("refused", "renewal failed", "suspicious")
-    events = [one for one in store.events() if one.kind in told]
-    counts = {key: times for key, times in store.counts().items() if key[0] in told}
+    events = [one for one in store.log.events() if one.kind in told]
+    counts = {key: times for key, times in store.log.counts().items() if key[0] in told}
     if arguments.json:
         rows = [
             {

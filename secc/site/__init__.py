@@ -13,9 +13,10 @@ from secc.site.issuing import (
     ProvisioningService,
 )
 from secc.site.local import LocalBackend
+from secc.site.log import Event, StoredReceipt
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.site import SigningSite, Site, open_site
-from secc.site.store import ContractStore, Event, SiteCar, SiteContract, Status, StoredReceipt
+from secc.site.store import ContractStore, SiteCar, SiteContract, Status
 
 __all__ = [
     "Bundle",

@@ -53,7 +53,7 @@ class SiteDelivery:
             return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
         if contract.status is not Status.ACTIVE or contract.ended(now):
             return ProvisioningAnswer(refusal=Refusal.CANCELED, retry_counter=0)
-        bundle = None if request.pcid is None else self._store.take_bundle(contract.emaid, request.leaf, now)
+        bundle = None if request.pcid is None else self._store.bundles.take(contract.emaid, request.leaf, now)
         if bundle is None:
             issued = self._issuers.issuer.issue(contract.emaid.text, now, latest=contract.ends)
             bundle = self._issuers.service.bundle(request.action, issued, request.leaf.public_key)
@@ -77,7 +77,7 @@ class SiteDelivery:
         if not queue:
             return ProvisioningAnswer(refusal=Refusal.NOT_OFFERED)
         contract = queue[0]
-        bundle = self._store.take_bundle(contract.emaid, request.leaf, now)
+        bundle = self._store.bundles.take(contract.emaid, request.leaf, now)
         if bundle is None:
             issued = issuer.issue(contract.emaid.text, now, latest=contract.ends)
             bundle = service.bundle(issued, request.leaf)
@@ -103,11 +103,11 @@ class SiteDelivery:
             raise CertificateError(
                 f"a certificate of the issuer or the CPS of {generation} has expired", rule="issuer_expired"
             )
-        self._store.keep_bundle(bundle, car)
+        self._store.bundles.keep(bundle, car)
 
     def look_ahead(self, contract: SiteContract, generation: Generation) -> None:
         """Make the next bundle for a car that has been informed that its contract ends soon."""
-        if contract.pcid is None or self._store.has_bundle(contract.emaid, generation, now=self._clock()):
+        if contract.pcid is None or self._store.bundles.waits(contract.emaid, generation, now=self._clock()):
             return
         try:
             self.prepare(contract.emaid, generation)

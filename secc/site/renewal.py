@@ -17,7 +17,8 @@ from secc.errors import SeccError
 from secc.pki.certificates import Certificate
 from secc.pki.expiry import Expiry, level
 from secc.site.local import LocalBackend
-from secc.site.store import Delivered, Event, SiteContract, Status
+from secc.site.log import Event
+from secc.site.store import Delivered, SiteContract, Status
 
 __all__ = ["RenewalMonitor", "WatchPolicy"]
 
@@ -57,7 +58,7 @@ class RenewalMonitor:
             if contract is None or contract.status is not Status.ACTIVE:
                 continue
             failure = self._renew(contract, certificate, now)
-            prepared = store.has_bundle(certificate.emaid, certificate.generation, now=now)
+            prepared = store.bundles.waits(certificate.emaid, certificate.generation, now=now)
             who = str(certificate.emaid)
             if reached is not None or failure:
                 reached = max(self._policy.levels) if reached is None else reached
@@ -72,14 +73,14 @@ class RenewalMonitor:
         """Make the bundle that follows the last certificate if it is due; returns the reason of a failure."""
         store, emaid = self._backend.store, str(contract.emaid)
         due = self._is_due(contract, last.not_after, now)
-        if not due or store.has_bundle(contract.emaid, last.generation, now=now):
+        if not due or store.bundles.waits(contract.emaid, last.generation, now=now):
             return ""
         try:
             self._backend.delivery.prepare(contract.emaid, last.generation)
         except SeccError as error:
             return self._failed(contract, error, now)
         text = "waits for the next installation by the car"
-        store.add_event(Event(now, "renewed", emaid, "", "prepared", f"{text}, {last.generation}"))
+        store.log.add_event(Event(now, "renewed", emaid, "", "prepared", f"{text}, {last.generation}"))
         return ""
 
     def _is_due(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> bool:
@@ -89,5 +90,5 @@ class RenewalMonitor:
 
     def _failed(self, contract: SiteContract, error: SeccError, now: datetime.datetime) -> str:
         who, rule = str(contract.emaid), getattr(error, "rule", "")
-        self._backend.store.add_event(Event(now, "renewal failed", who, "", rule, str(error)))
+        self._backend.store.log.add_event(Event(now, "renewal failed", who, "", rule, str(error)))
         return str(error)

@@ -12,7 +12,8 @@ from secc.session.contract_events import (
     ContractRefused,
     StoreReceipt,
 )
-from secc.site.store import ContractStore, Event, StoredReceipt
+from secc.site.log import Event, StoredReceipt
+from secc.site.store import ContractStore
 
 
 class SiteEvents:
@@ -24,7 +25,7 @@ class SiteEvents:
 
     def add(self, kind: str, identity: str, evse_id: str = "", rule: str = "", text: str = "") -> None:
         """Add one event."""
-        self._store.add_event(Event(self._clock(), kind, identity, evse_id, rule, text))
+        self._store.log.add_event(Event(self._clock(), kind, identity, evse_id, rule, text))
 
     def record(self, evse_id: str, record: ContractRecord) -> None:
         """Add a decision about a contract, or a signed receipt."""
@@ -41,7 +42,7 @@ class SiteEvents:
                 text = f"{record.step}: {record.code.value}, {record.text}"
                 self.add("refused", record.identity, evse_id, record.rule, text)
             case StoreReceipt(receipt):
-                self._store.add_receipt(
+                self._store.log.add_receipt(
                     StoredReceipt(
                         at=self._clock(),
                         emaid=str(receipt.contract.emaid),

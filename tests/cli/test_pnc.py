@@ -230,13 +230,13 @@ def _broken(signature: bytes) -> bytes:
 
 def test_receipts_are_verified_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = store(folder)
-    kept.add_receipt(receipt(4200))
+    kept.log.add_receipt(receipt(4200))
     assert pnc(folder, "receipts") == 0
     assert f"{E} 4200 Wh, genuine" in capsys.readouterr().out
-    kept.add_receipt(dataclasses.replace(receipt(1), fragment=receipt(2).fragment))
-    kept.add_receipt(dataclasses.replace(receipt(1), signature=_broken(receipt(1).signature)))
-    kept.add_receipt(dataclasses.replace(receipt(1), signature=b""))
-    kept.add_receipt(dataclasses.replace(receipt(1), signed_info=b"\x80"))
+    kept.log.add_receipt(dataclasses.replace(receipt(1), fragment=receipt(2).fragment))
+    kept.log.add_receipt(dataclasses.replace(receipt(1), signature=_broken(receipt(1).signature)))
+    kept.log.add_receipt(dataclasses.replace(receipt(1), signature=b""))
+    kept.log.add_receipt(dataclasses.replace(receipt(1), signed_info=b"\x80"))
     assert pnc(folder, "receipts", "--json") == 1
     rows = json.loads(capsys.readouterr().out)
     assert [row["genuine"] for row in rows] == [True, False, False, False, False]
@@ -246,8 +246,8 @@ def test_refusals_are_shown_with_their_number(folder: Path, capsys: pytest.Captu
     kept = store(folder)
     text = f"PaymentDetailsReq: {ResponseCode.FAILED_CERT_CHAIN_ERROR.value}"
     for _ in range(3):
-        kept.add_event(Event(NOW, "refused", "", "E1", "no_anchor", text))
-    kept.add_event(Event(NOW, "granted", E, "E1", "back_end", ""))
+        kept.log.add_event(Event(NOW, "refused", "", "E1", "no_anchor", text))
+    kept.log.add_event(Event(NOW, "granted", E, "E1", "back_end", ""))
     assert pnc(folder, "refusals") == 0
     assert "     3 refused: no_anchor" in capsys.readouterr().out
     assert pnc(folder, "refusals", "--json") == 0
@@ -308,7 +308,7 @@ def test_a_car_gets_its_contract_from_a_served_site_and_pays_with_it_the_next_ti
     assert "CertificateInstallationReq" not in second
     assert "PaymentDetailsReq" in second
     assert stat.S_IMODE((folder / "car_contract_key.pem").stat().st_mode) == 0o600
-    kinds = [event.kind for event in store(folder).events()]
+    kinds = [event.kind for event in store(folder).log.events()]
     assert kinds == ["installed", "delivered", "granted", "granted"]
 
 

@@ -102,7 +102,7 @@ async def test_the_same_contract_at_two_outlets_is_reported() -> None:  # PNC-16
 
     assert await site.authorize_contract("DE*AAA*E1", proved()) is Verdict.ACCEPTED
     assert await site.authorize_contract("DE*AAA*E2", proved()) is Verdict.ACCEPTED
-    (event,) = site.store.events("suspicious")
+    (event,) = site.store.log.events("suspicious")
     assert event.rule == "possible_relay"
     assert "DE*AAA*E1 and DE*AAA*E2" in event.text
 
@@ -128,7 +128,7 @@ def test_a_car_of_the_same_name_with_another_certificate_gets_nothing() -> None:
     site.store.add_contract(E.text)
     site.store.add_car(hierarchy(b"another PKI")[Kind.OEM_LEAF].certificate, E)
     assert site.delivery.provision(asked()).refusal is Refusal.UNKNOWN
-    assert [event.rule for event in site.store.events("suspicious")] == ["other_certificate"]
+    assert [event.rule for event in site.store.log.events("suspicious")] == ["other_certificate"]
 
 
 async def test_everything_that_happens_is_recorded_and_counted() -> None:
@@ -146,8 +146,8 @@ async def test_everything_that_happens_is_recorded_and_counted() -> None:
     await site.record_contract("E1", refusal)
     await site.record_contract("E1", refusal)
     await site.record_contract("E1", StoreReceipt(signed))
-    assert site.store.counts() == {("granted", "back_end"): 1, ("refused", "no_anchor"): 2}
-    (kept,) = site.store.receipts()
+    assert site.store.log.counts() == {("granted", "back_end"): 1, ("refused", "no_anchor"): 2}
+    (kept,) = site.store.log.receipts()
     assert (kept.energy, kept.emaid) == (42, "DEABC000000001G")
     assert len(kept.signature) == 64
 
@@ -165,7 +165,7 @@ async def test_a_car_that_learns_of_the_end_finds_its_next_contract_ready() -> N
 
     for _ in range(2):
         assert await site.authorize_contract("E1", ends_soon()) is Verdict.ACCEPTED
-    assert [event.rule for event in site.store.events("renewed")] == ["prepared"]
+    assert [event.rule for event in site.store.log.events("renewed")] == ["prepared"]
     assert verify_response(site.delivery.provision(asked()).payload, asked(), trusted(), NOW).emaid == E
 
 
@@ -174,7 +174,7 @@ async def test_a_next_contract_that_cannot_be_made_keeps_no_car_from_charging() 
     site.store.add_contract(E.text)
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, E)
     assert (await site.authorize_contract("E1", ends_soon())) is Verdict.ACCEPTED
-    assert [event.rule for event in site.store.events("renewal failed")] == ["no_issuer"]
+    assert [event.rule for event in site.store.log.events("renewal failed")] == ["no_issuer"]
 
 
 def test_a_bundle_of_an_earlier_contract_is_not_given_out_for_another() -> None:
@@ -189,19 +189,20 @@ def test_a_bundle_of_an_earlier_contract_is_not_given_out_for_another() -> None:
 def test_what_happened_is_bounded_and_its_number_is_not() -> None:
     store = ContractStore(max_events=10)
     for number in range(25):
-        store.add_event(Event(NOW, "refused", "", "E1", "no_anchor", str(number)))
-    assert [event.text for event in store.events()] == [str(number) for number in range(15, 25)]
-    assert store.counts() == {("refused", "no_anchor"): 25}
+        store.log.add_event(Event(NOW, "refused", "", "E1", "no_anchor", str(number)))
+    assert [event.text for event in store.log.events()] == [str(number) for number in range(15, 25)]
+    assert store.log.counts() == {("refused", "no_anchor"): 25}
 
 
 def back_to_one_generation(store: ContractStore) -> None:
     """The tables as version 3 had them, with their rows."""
-    store._db.execute("ALTER TABLE certificate DROP COLUMN generation")
-    store._db.execute("ALTER TABLE car RENAME TO newer")
-    store._db.execute("CREATE TABLE car (pcid TEXT PRIMARY KEY, certificate BLOB)")
-    store._db.execute("INSERT INTO car SELECT pcid, certificate FROM newer")
-    store._db.execute("DROP TABLE newer")
-    store._db.execute("PRAGMA user_version=3")
+    db = store._database._db
+    db.execute("ALTER TABLE certificate DROP COLUMN generation")
+    db.execute("ALTER TABLE car RENAME TO newer")
+    db.execute("CREATE TABLE car (pcid TEXT PRIMARY KEY, certificate BLOB)")
+    db.execute("INSERT INTO car SELECT pcid, certificate FROM newer")
+    db.execute("DROP TABLE newer")
+    db.execute("PRAGMA user_version=3")
 
 
 def test_a_store_of_one_generation_keeps_its_cars_and_certificates(tmp_path: Path) -> None:
@@ -218,16 +219,21 @@ def test_a_store_of_one_generation_keeps_its_cars_and_certificates(tmp_path: Pat
 
 def test_a_store_of_the_first_version_keeps_its_counts(tmp_path: Path) -> None:
     store = ContractStore(tmp_path / "site.db")
-    store.add_event(Event(NOW, "refused", "", "E1", "no_anchor", ""))
+    store.log.add_event(Event(NOW, "refused", "", "E1", "no_anchor", ""))
     back_to_one_generation(store)
-    store._db.execute("DROP TABLE tally")
-    store._db.execute("DROP TABLE contract")
-    store._db.execute("CREATE TABLE contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)")
-    store._db.execute("INSERT INTO contract VALUES ('DEABC000000001', 'DEABC000000001G', 'active', NULL)")
-    store._db.execute("PRAGMA user_version=1")
+    db = store._database._db
+    db.execute("DROP TABLE tally")
+    db.execute("DROP TABLE contract")
+    store._database._db.execute(
+        "CREATE TABLE contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)"
+    )
+    store._database._db.execute(
+        "INSERT INTO contract VALUES ('DEABC000000001', 'DEABC000000001G', 'active', NULL)"
+    )
+    store._database._db.execute("PRAGMA user_version=1")
     store.close()
     again = ContractStore(tmp_path / "site.db")
-    assert again.counts() == {("refused", "no_anchor"): 1}
+    assert again.log.counts() == {("refused", "no_anchor"): 1}
     found = again.contract(E)
     assert found is not None
     assert (found.status, found.begins, found.ends) == (Status.ACTIVE, None, None)
@@ -238,9 +244,9 @@ def test_a_prepared_bundle_that_has_ended_is_made_again() -> None:
     monitor = RenewalMonitor(site)
     monitor.look(NOW)
     later = NOW + 400 * DAY
-    assert not site.store.has_bundle(E, Generation.ISO2, now=later)
+    assert not site.store.bundles.waits(E, Generation.ISO2, now=later)
     monitor.look(later)
-    assert len(site.store.events("renewed")) == 2
+    assert len(site.store.log.events("renewed")) == 2
 
 
 def test_a_prepared_bundle_is_of_no_use_after_the_certificate_of_its_cps_has_ended() -> None:
@@ -248,12 +254,12 @@ def test_a_prepared_bundle_is_of_no_use_after_the_certificate_of_its_cps_has_end
     clock = Clock()
     site = backend(clock=clock)
     site.delivery.prepare(E)
-    leaf, until = site.store._rows("SELECT leaf, until FROM bundle")[0]
+    leaf, until = site.store._database.rows("SELECT leaf, until FROM bundle")[0]
     cps = identity(Kind.CPS_LEAF).certificate.not_after
     assert datetime.datetime.fromisoformat(until) == min(cps, read_certificate(leaf).not_after)
-    site.store._db.execute("UPDATE bundle SET until = ?", (NOW.isoformat(),))
-    assert not site.store.has_bundle(E, Generation.ISO2, now=NOW)
-    assert site.store.take_bundle(E, identity(Kind.OEM_LEAF).certificate, NOW) is None
+    site.store._database._db.execute("UPDATE bundle SET until = ?", (NOW.isoformat(),))
+    assert not site.store.bundles.waits(E, Generation.ISO2, now=NOW)
+    assert site.store.bundles.take(E, identity(Kind.OEM_LEAF).certificate, NOW) is None
 
 
 def test_a_bundle_made_before_another_renewal_is_discarded() -> None:
@@ -261,14 +267,14 @@ def test_a_bundle_made_before_another_renewal_is_discarded() -> None:
     site = ending_in(20)
     RenewalMonitor(site).look(NOW)
     site.delivery.provision(asked(Action.UPDATE))
-    assert not site.store.has_bundle(E, Generation.ISO2)
+    assert not site.store.bundles.waits(E, Generation.ISO2)
 
 
 def test_a_new_end_of_a_contract_discards_a_bundle_that_ends_later() -> None:
     site = ending_in(20)
     RenewalMonitor(site).look(NOW)
     site.store.set_end(E, NOW + 60 * DAY)
-    assert not site.store.has_bundle(E, Generation.ISO2)
+    assert not site.store.bundles.waits(E, Generation.ISO2)
 
 
 def bounded(begins: datetime.datetime | None, ends: datetime.datetime | None) -> LocalBackend:
@@ -358,7 +364,7 @@ def test_one_contract_once_and_only_known_ones() -> None:
 
 def test_a_store_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     store = ContractStore(tmp_path / "site.db")
-    store._db.execute("PRAGMA user_version=99")
+    store._database._db.execute("PRAGMA user_version=99")
     store.close()
     with pytest.raises(CertificateError, match="version 99"):
         ContractStore(tmp_path / "site.db")
@@ -383,7 +389,7 @@ def test_what_ends_soon_is_reported_with_its_level(days: float, level: int) -> N
 def test_what_ends_later_is_left_alone() -> None:
     site = ending_in(31)
     assert RenewalMonitor(site).look(NOW) == ()
-    assert not site.store.has_bundle(E, Generation.ISO2)
+    assert not site.store.bundles.waits(E, Generation.ISO2)
 
 
 def test_the_prepared_bundle_is_what_the_car_gets_next() -> None:
@@ -391,7 +397,7 @@ def test_the_prepared_bundle_is_what_the_car_gets_next() -> None:
     monitor = RenewalMonitor(site)
     monitor.look(NOW)
     monitor.look(NOW)
-    assert [event.rule for event in site.store.events("renewed")] == ["prepared"]
+    assert [event.rule for event in site.store.log.events("renewed")] == ["prepared"]
     answer = site.delivery.provision(asked())
     assert verify_response(answer.payload, asked(), trusted(), NOW).emaid == E
     assert monitor.look(NOW) == ()
@@ -403,7 +409,7 @@ def test_a_renewal_that_fails_says_why() -> None:
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, EMAID.parse("DEABC000000002"))  # takes the car
     (found,) = RenewalMonitor(site).look(NOW)
     assert found.failure == "no car of iso15118-2 is known"
-    assert site.store.events("renewal failed")[0].rule == "no_car"
+    assert site.store.log.events("renewal failed")[0].rule == "no_car"
 
 
 def test_stations_are_watched_as_well() -> None:
@@ -417,5 +423,5 @@ def test_stations_are_watched_as_well() -> None:
 def test_events_come_back_as_they_were() -> None:
     store = ContractStore()
     event = Event(NOW, "refused", "who", "E1", "rule", "text")
-    store.add_event(event)
-    assert store.events() == (event,)
+    store.log.add_event(event)
+    assert store.log.events() == (event,)

@@ -218,7 +218,7 @@ async def test_the_journal_has_every_refusal_grant_delivery_and_receipt_and_no_n
     assert (refused["step"], refused["rule"]) == ("PaymentDetailsReq", "emaid_mismatch")
     assert refused["code"] == "FAILED_CertificateNotAllowedAtThisEVSE"
     receipts = [record for record in kept if record["record"] == "receipt"]
-    assert len(receipts) == len(site.backend.store.receipts()) > 0
+    assert len(receipts) == len(site.backend.store.log.receipts()) > 0
     told = "\n".join(str(record) for record in kept if record["record"] != "receipt")
     assert EMAID_TEXT not in told
     assert "ZZZTESTCAR0000001" not in told

@@ -154,7 +154,7 @@ async def test_a_vehicle_with_another_certificate_of_the_same_name_gets_nothing(
     site.oem_roots = [thief.folder / "iso20" / "oem_root.pem"]
     (result,) = await play(site, wallet)
     assert codes(result) == ["WARNING_NoContractMatchingPCIDFound"]
-    assert [event.rule for event in site.backend.store.events("suspicious")] == ["other_certificate"]
+    assert [event.rule for event in site.backend.store.log.events("suspicious")] == ["other_certificate"]
 
 
 # --- the back end misbehaves ------------------------------------------------------------------------------
@@ -274,8 +274,10 @@ async def test_a_contract_that_ends_soon_is_renewed_in_both_generations(site: In
     store, before = site.backend.store, certificates(site)
     found = RenewalMonitor(site.backend).look(NOW)
     assert [(one.prepared, one.failure) for one in found] == [(True, ""), (True, "")]
-    assert [event.rule for event in store.events("renewed")] == ["prepared", "prepared"]
-    prepared = store._rows("SELECT leaf FROM bundle WHERE generation = ?", Generation.ISO20.value)[0][0]
+    assert [event.rule for event in store.log.events("renewed")] == ["prepared", "prepared"]
+    prepared = store._database.rows("SELECT leaf FROM bundle WHERE generation = ?", Generation.ISO20.value)[
+        0
+    ][0]
     first, second = await play(site, newer, older)
     assert (first.completed, second.completed) == (True, True), (first.error, second.error)
     assert newer.contracts[0].chain[0].der == prepared
@@ -310,12 +312,12 @@ def test_a_car_with_a_new_provisioning_certificate_gets_no_bundle_for_the_old_on
     site.backend.delivery.prepare(EMAID.parse(EMAIDS[0]), Generation.ISO20)
     other = make_site(site.folder / "other", seed=b"other").pki[Kind.OEM_LEAF].certificate
     site.backend.store.know_car(other)
-    assert not site.backend.store.has_bundle(EMAID.parse(EMAIDS[0]), Generation.ISO20)
+    assert not site.backend.store.bundles.waits(EMAID.parse(EMAIDS[0]), Generation.ISO20)
 
 
 async def test_the_record_of_a_delivery_is_kept(site: InstallingSite) -> None:
     await play(site, site.wallet())
-    kinds = [(event.kind, event.rule) for event in site.backend.store.events()]
+    kinds = [(event.kind, event.rule) for event in site.backend.store.log.events()]
     assert ("installed", "") in kinds
     assert ("delivered", "install") in kinds
     assert len(site.outputs(ContractDelivered)) == 1

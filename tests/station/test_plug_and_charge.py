@@ -41,7 +41,7 @@ async def test_a_car_without_a_contract_gets_one_charges_and_signs_receipts(
     assert wallet.installed == 1
     assert wallet.emaid == EMAID_TEXT
     assert site.events().count(("granted", "back_end")) == 2
-    assert len(site.backend.store.receipts()) >= 2
+    assert len(site.backend.store.log.receipts()) >= 2
     granted = [r.output for r in site.records if isinstance(r, OutputRecord)]
     proved = [output.contract for output in granted if isinstance(output, ContractGranted)]
     chains = [one.chain for one in proved if isinstance(one, VerifiedContract)]

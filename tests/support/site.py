@@ -132,7 +132,7 @@ class Site:
             yield charge
 
     def events(self) -> list[tuple[str, str]]:
-        return [(event.kind, event.rule) for event in self.backend.store.events()]
+        return [(event.kind, event.rule) for event in self.backend.store.log.events()]
 
 
 def make_site(tmp_path: Path, pki: Hierarchy | None = None) -> Site:
