@@ -4,7 +4,8 @@ CPU time of this thread per operation, the middle of many; ratios are worth more
 on other machines as well. The first line is the unit of the last column: one ECDSA verification as OpenSSL
 does it. The rows of ISO 15118-20 have keys on secp521r1 where nothing else is said. The second table is the
 longest that one input of a session keeps the event loop; in ISO 15118-20 the signatures of an authorization
-are verified in a thread, which is a row for itself.
+are verified in a thread, which is a row for itself. `--instructions` counts what an operation executes, under
+callgrind: the same whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -53,8 +55,19 @@ from tests.support.contracts import (
     wallet,
 )
 from tests.support.pnc import PncBench, bundle, terms
+from tools.bench import instructions
 
 CHALLENGE = bytes(range(16))
+COUNTED = (
+    "PaymentDetailsReq: chain, eMAID",
+    "AuthorizationReq: signature, challenge",
+    "its answer: three chains, four parts",
+    "one P-521 verification by OpenSSL",
+    "AuthorizationReq, P-521: signature, challenge, chain",
+    "AuthorizationReq, Ed448: signature, challenge, chain",
+    "-20 CertificateInstallationReq: chain, signature",
+    "-20 its answer: two chains, signature, key",
+)
 LENIENT = ContractPolicy(revocation=RevocationPolicy(mode=RevocationMode.PREFER))
 
 
@@ -62,7 +75,18 @@ def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description="What Plug and Charge costs.")
     parser.add_argument("--rounds", type=int, default=200)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--instructions", action="store_true", help="count instructions, under callgrind")
+    parser.add_argument("--step", nargs=2, metavar=("OPERATION", "TIMES"), help="run one operation only")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
+    if arguments.step is not None:
+        name, times = arguments.step
+        operation = (operations() | operations20())[name]
+        for _ in range(int(times)):
+            operation()
+        return 0
+    if arguments.instructions:
+        return count()
     print(f"{'operation':50} {'ms':>8} {'in ECDSA verifications':>24}")
     unit = 0.0
     for name, operation in (operations() | operations20()).items():
@@ -73,6 +97,17 @@ def main() -> int:
     few = max(rounds // 10, 5)
     for name, cost in (inputs(few) | inputs20(few)).items():
         print(f"{name:50} {cost * 1000:8.3f}")
+    return 0
+
+
+def count() -> int:
+    """Print the instructions of the operations of which a limit is promised."""
+    if why := instructions.missing():
+        print(why)
+        return 1
+    for name in COUNTED:
+        command = [sys.executable, "-m", "tools.bench.pnc", "--step", name]
+        print(f"{name:58} {instructions.per_step(command, ''):>12,}", flush=True)
     return 0
 
 
@@ -202,9 +237,11 @@ def inputs(rounds: int) -> dict[str, float]:
         _longest(worst, "the back end's answer to it", answered)
         installing = newer.InstallationBench()
         installing.to_authorization()
-        _longest(worst, "-20 CertificateInstallationReq", installing.install)
+        made = newer.request()
+        install = functools.partial(installing.install, made)
+        _longest(worst, "-20 CertificateInstallationReq", install)
         installing.prove(newer.bundle())
-        _longest(worst, "-20 the request that gets the contract", installing.install)
+        _longest(worst, "-20 the request that gets the contract", install)
     return worst
 
 

@@ -234,7 +234,7 @@ class InstallationAnswers:
     ) -> list[tuple[str, bytes]]:
         """Ask, verify and store; continues after the caller has stopped waiting. Returns the bundles with the
         keys of their contracts."""
-        payloads = ecosystem.signed_contracts(request.payload)
+        payloads = ecosystem.signed_contracts(request.payload)[:_MOST]
         good = self._verified(payloads, request, now)
         bundles = [(key_of(one.emaid), one.payload) for one in good]
         with self._contracts.changes():
@@ -267,6 +267,8 @@ class InstallationAnswers:
 
 
 _MAX_REQUEST = 16_384
+_MOST = 32
+"""Contracts of one car that are verified; the ecosystem may have any number."""
 _NONE = "WARNING_NoCertificateAvailable"
 _FOREIGN = datetime.timedelta(hours=2)
 """How long answers of the ecosystem are used for the same question, as for further contracts in a session."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,23 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def service(tmp_path: Path, clock: Clock) -> OperatorService:
-    made = make_service(tmp_path, clock, **newer_keys(tmp_path))
+def service(tmp_path: Path, clock: Clock) -> Iterator[OperatorService]:
+    made = with_contracts(tmp_path, clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, clock: Clock, changes: dict[str, Any]) -> Iterator[OperatorService]:
+    """The same on each kind of database."""
+    made = with_contracts(tmp_path, clock, **changes)
+    yield made
+    made.close()
+
+
+def with_contracts(folder: Path, clock: Clock, **changes: Any) -> OperatorService:
+    """A service with the keys of both generations, and a car with two contracts."""
+    made = make_service(folder, clock, **newer_keys(folder), **changes)
     for emaid in (EMAID_TEXT, OTHER_EMAID):
         made.contracts.put(emaid)
         made.installation.store.put_car(hierarchy()[Kind.OEM_LEAF].certificate, emaid)
@@ -170,9 +186,10 @@ def before_the_end(service: OperatorService, clock: Clock, days: int = 10) -> No
 
 
 def test_a_contract_of_both_generations_is_renewed_in_both_before_its_end(
-    service: OperatorService, client: TestClient, clock: Clock
+    everywhere: OperatorService, clock: Clock
 ) -> None:
-    with_car(service, EMAID_TEXT)
+    service = with_car(everywhere, EMAID_TEXT)
+    client = client_of(service)
     assert ask(client, installation())["status"] == "Accepted"
     first = leaf_in(client, wanted(1))
     before_the_end(service, clock)
@@ -230,10 +247,9 @@ def test_a_revoked_certificate_is_not_delivered_and_its_page_is_shown(
     assert (note.what, note.subject) == ("revoked", EMAID_TEXT)
 
 
-def test_two_workers_renew_a_certificate_once(
-    service: OperatorService, client: TestClient, clock: Clock
-) -> None:
-    leaf_in(client, wanted())
+def test_two_workers_renew_a_certificate_once(everywhere: OperatorService, clock: Clock) -> None:
+    service = everywhere
+    leaf_in(client_of(service), wanted())
     before_the_end(service, clock)
     store = service.installation.store
     (due,) = [one for bucket in store.due_buckets(clock.now) for one in store.due(bucket, clock.now, limit=9)]
@@ -268,9 +284,10 @@ def test_a_replaced_key_makes_every_certificate_due(service: OperatorService, cl
 
 
 def test_renewals_are_planned_for_certificates_of_earlier_versions(
-    service: OperatorService, client: TestClient, tmp_path: Path
+    everywhere: OperatorService, clock: Clock
 ) -> None:
-    leaf = leaf_in(client, wanted())
+    service = everywhere
+    leaf = leaf_in(client_of(service), wanted())
     planned = service.installation.store.contracts_of(CAR)[0]
     with service.database.write() as connection:
         for table in ("iso20_renewal", "iso20_bundle"):
