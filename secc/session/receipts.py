@@ -32,5 +32,10 @@ def signed(session: Context, reading: MeterReading) -> None:
     session.pnc.signed = _registers(reading)
 
 
+def same(one: MeterReading, other: MeterReading) -> bool:
+    """Both have the same meter and registers; a later time alone is no other reading."""
+    return _registers(one) == _registers(other)
+
+
 def _registers(reading: MeterReading) -> tuple[str, int, int | None]:
     return reading.meter_id, reading.energy, reading.exported

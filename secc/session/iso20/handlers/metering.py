@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import msgspec
+
 from secc.errors import CertificateError
 from secc.messages import iso20_common as m
 from secc.messages.iso20_common import ResponseCode
@@ -41,9 +43,13 @@ def watch(session: Context) -> None:
     delay = session.config.iso20.metering_confirmation
     room = side(session)
     schedule = None if session.offer is None else session.schedule_id
-    info, receipt = wire.meter_info_of(session, reading), billing.receipt_of(session)
-    room.metering_before = room.metering
-    room.metering = MeteringQuestion(reading, info, schedule, session.now + delay, receipt)
+    pending, due = room.metering, session.now + delay
+    if pending is not None and receipts.same(pending.reading, reading):  # the same question once more
+        room.metering = msgspec.structs.replace(pending, due=due)
+    else:
+        info, receipt = wire.meter_info_of(session, reading), billing.receipt_of(session)
+        room.metering_before = pending
+        room.metering = MeteringQuestion(reading, info, schedule, due, receipt)
     session.streams[Stream.METERING] = SideState.METERING_REQUESTED
     session.timers.start(Timer.METERING_CONFIRMATION, session.now, delay)
 

@@ -341,3 +341,15 @@ def test_a_confirmation_while_a_start_is_owed_ends_the_session_with_the_output_o
     assert found.session.state is S.CLOSING_CONTACTOR
     assert code(found.confirm(data)) == "FAILED_SequenceError"
     assert (found.ended, found.session.energised) == (True, None)
+
+
+def test_a_reading_that_is_requested_again_is_confirmed_once() -> None:
+    found = bench(config=with_interval(METERED_DC, 4.0))
+    found.for_seconds(4.0)
+    first = found.data()
+    found.outlet(meter=MeterReading("METER-1", 1000, utc=int(UTC) + 4))
+    assert found.for_seconds(4.0).evse_status.notification_max_delay == 10
+    assert found.data() == first
+    assert code(found.confirm()) == "OK"
+    assert code(found.confirm(first)) == "FAILED_SequenceError"
+    assert len(receipts(found)) == 1
