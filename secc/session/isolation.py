@@ -113,7 +113,7 @@ def reported(session: Context, report: CableCheckReported) -> Stage:
 
 def not_awaited(session: Context, report: CableCheckReported) -> None:
     """A result that nothing waits for changes nothing [INV-20], unless it is a fault: the insulation is bad,
-    whatever the EV has done since the test began. The output goes off, and the fault is latched [INV-30]."""
+    also after the EV has given up. The output goes off, and the fault is latched [INV-30]."""
     if report.level is not IsolationLevel.FAULT:
         session.notice(NoticeKind.STALE, f"isolation test for {report.ticket}")
         return
