@@ -126,4 +126,6 @@ async def test_every_plug_in_on_a_bad_line_is_served_and_leaves_nothing_behind()
     assert tally.unheard <= PLUG_INS // 100
     assert len(tally.keys) == PLUG_INS - tally.unmatched
     assert len(tally.tasks) == 1
-    assert kept < 100_000 + 300 * PLUG_INS  # keys in the tally; a thousand session ids, see `recent_ids`
+    # Keys in the tally, a thousand session ids (`recent_ids`), and tuples that CPython keeps for reuse, up to
+    # 2,000 of each length.
+    assert kept < 250_000 + 300 * PLUG_INS
