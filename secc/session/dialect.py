@@ -58,7 +58,10 @@ def each(
     ids: str,
     leniency: str = "",
 ) -> tuple[On, ...]:
-    """The same row for several states."""
+    """The same row for several states; those of a set in the order in which they are declared."""
+    if isinstance(states, Set) and states:
+        kind = type(next(iter(states)))
+        states = [state for state in kind if state in states]
     return tuple(On(state, key, handler, leads_to, ids, leniency) for state in states)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from secc.messages import din, iso2
+from secc.session.dialect import each
 from secc.session.din.states import DinState
 from secc.session.din.table import DIN
 from secc.session.iso2.states import State
@@ -40,3 +41,9 @@ def test_a_state_of_the_same_name_is_of_the_same_kind() -> None:
         ours, theirs = DinState[name], State[name]
         assert (ours.waits_for_ev, ours.in_charge_loop) == (theirs.waits_for_ev, theirs.in_charge_loop)
         assert ours.role is theirs.role
+
+
+def test_rows_for_a_set_of_states_come_in_the_order_of_the_states() -> None:
+    states = {State.ENDED, State.WAIT_STATUS, State.WAIT_SESSION_SETUP, State.WAIT_DEMAND}
+    rows = each(states, iso2.SessionStopReq, lambda *_: State.ENDED, {State.ENDED}, "")
+    assert [row.state for row in rows] == [state for state in State if state in states]
