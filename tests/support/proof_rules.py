@@ -25,8 +25,8 @@ class ProofRules:
         self.installing = False
         """The back end is asked for a contract."""
         self.installations = 0
-        self.reading: m.MeterInfo | None = None
-        """To be confirmed."""
+        self.readings: tuple[m.MeterInfo, ...] = ()
+        """To be confirmed: the last one that was requested, after the one before."""
 
     def take_challenge(self, message: m.AuthorizationSetupRes) -> None:
         """The challenge of this session."""
@@ -48,7 +48,7 @@ class ProofRules:
         status = getattr(message, "evse_status", None)
         asked = status is not None and status.evse_notification is EvseNotification.METERING_CONFIRMATION
         if asked and hasattr(message, "meter_info"):
-            self.reading = message.meter_info
+            self._take_reading(message.meter_info)
 
     def check_asked(self, contract: Any) -> None:
         """The contract was shown with the challenge of this session [INV-23]."""
@@ -89,10 +89,14 @@ class ProofRules:
 
     def check_confirmed(self, request: m.MeteringConfirmationReq) -> None:
         """Accepted once, with the reading that was sent [V2G20-1083]."""
-        require(self.reading is not None, "V2G20-1083", "a confirmation that was not requested is accepted")
-        same = request.signed_metering_data.meter_info == self.reading
-        require(same, "V2G20-1083", "a confirmation of another reading is accepted")
-        self.reading = None
+        require(bool(self.readings), "V2G20-1083", "a confirmation that was not requested is accepted")
+        found = request.signed_metering_data.meter_info
+        require(found in self.readings, "V2G20-1083", "a confirmation of another reading is accepted")
+        self.readings = tuple(one for one in self.readings[-1:] if one != found)
+
+    def _take_reading(self, info: m.MeterInfo) -> None:
+        if self.readings[-1:] != (info,):
+            self.readings = (*self.readings[-1:], info)
 
     def check_stored(self, request: Any) -> None:
         """Kept as evidence: a confirmation with a signature, of the contract that pays."""

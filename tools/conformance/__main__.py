@@ -39,9 +39,9 @@ from secc.session.outlet import ControlPilot
 from secc.sim import SimulatedAcEvse, SimulatedCable, SimulatedDcEvse
 from secc.station.station import Station
 from tools.conformance.setups import PKI, SETUPS, Setup, shortened_timers
-from tools.conformance.setups20 import PKI20, SETUPS20
+from tools.conformance.setups20 import BACK_ENDS20, PKI20, SETUPS20
 
-STATIONS: dict[str, Setup] = {**SETUPS, **SETUPS20}
+STATIONS: dict[str, Setup] = {**SETUPS, **SETUPS20, **BACK_ENDS20}
 
 # --- running -----------------------------------------------------------------------------------------------
 
@@ -167,11 +167,11 @@ def _unreported(_record: Record) -> None:
 
 
 async def run_all(names: Sequence[str]) -> list[BenchReport]:
-    """Those of a generation at the same time, as most of it is waiting; not all of them, as the handshakes of
-    TLS 1.3 would hold up the loops of the others."""
+    """Those of a group at the same time, as most of it is waiting; not all of them, as the handshakes of TLS
+    1.3 would hold up the loops of the others."""
     found = []
-    for generation in (SETUPS, SETUPS20):
-        chosen = [generation[name] for name in names if name in generation]
+    for group in (SETUPS, SETUPS20, BACK_ENDS20):
+        chosen = [group[name] for name in names if name in group]
         found += await asyncio.gather(*(_run_divided(setup) for setup in chosen))
     return found
 

@@ -160,6 +160,11 @@ SETUPS20 = {
         Setup20(name="-20 AC, both directions", service=Service.AC_BPT),
         Setup20(name="-20 MCS", service=Service.MCS, dc=True),
         Setup20(name="-20 AC_DER_IEC", service=Service.AC_DER_IEC, backend=GridBackend),
+    )
+}
+BACK_ENDS20 = {
+    setup.name: setup
+    for setup in (
         Setup20(
             name="-20 Plug and Charge",
             service=Service.AC,

@@ -128,6 +128,7 @@ def test_what_the_outlet_does_not_measure_is_left_out() -> None:
     assert present(bench.ask(r.ac_dynamic_loop()).cl_res_control_mode) == []
 
 
+@pytest.mark.req("V2G20-1828")
 def test_the_asymmetry_is_sent_and_kept() -> None:
     bench = Bench20(outlet(max_power_asymmetry=4600.0)).to_parameters(1, DYNAMIC)
     offer = bench.ask(r.ac_parameters(**UNEVEN)).ac_cpd_res_energy_transfer_mode
