@@ -103,7 +103,7 @@ class IntegrationError(SeccError):
 
 
 class FramingError(SeccError):
-    """Bytes that are not a V2GTP, SDP or SLAC frame, or break a limit of theirs.
+    """Bytes that are not a V2GTP, SDP or SLAC frame, or break a limit of these.
 
     On a stream, the connection must be closed: the frame boundary is lost. A datagram is ignored.
     """

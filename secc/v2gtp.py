@@ -24,7 +24,7 @@ a declared payload is ever looked at as a header.
   the station speaks it. A type that is not accepted has the limit of 8001.
 * Each ignored header counts; the 17th of a connection closes it. A frame of an accepted type that the phase
   of the connection has no use for counts the same way (`FrameAssembler.ignore`).
-* Once the boundary is lost nothing on this connection is a message any more, whatever it looks like. The
+* Once the boundary is lost nothing on this connection is a message any more, even if it looks like one. The
   connection stays open until a timer of the session ends it, or until one maximum frame has been discarded:
   a header with length 0 and a payload after it leads here, and closing at once would be wrong by Part 4.
 * A stream that begins like a TLS record closes the connection: the peer took the wrong port.

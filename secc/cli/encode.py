@@ -82,7 +82,7 @@ def _encode(text: str, arguments: argparse.Namespace) -> tuple[str, bytes]:
     if not text.lstrip().startswith("<"):
         schema = _schema(text)
         return schema, _encode_as(exi.codec(schema, full_lists=form), text)
-    for name in AUTOMATIC:  # namespaces tell XML documents apart
+    for name in AUTOMATIC:  # namespaces distinguish XML documents
         try:
             return name, _encode_as(exi.codec(name, full_lists=form), text)
         except UnknownElement:

@@ -287,7 +287,7 @@ def _refusals(arguments: argparse.Namespace) -> int:
         print(json.dumps({"events": rows, "totals": totals}, indent=2))
         return 0
     for one in events:
-        who = one.identity or "nobody proved"
+        who = one.identity or "no proven identity"
         print(f"{one.at:%Y-%m-%d %H:%M:%S} {one.evse_id} {one.kind}: {one.rule}, {who}: {one.text}")
     for (kind, rule), times in sorted(counts.items()):
         print(f"{times:6} {kind}: {rule}")

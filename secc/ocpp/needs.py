@@ -67,7 +67,7 @@ class ChargingNeeds:
     # --- the messages of the EV ----------------------------------------------------------------------------
 
     def seen(self, record: MessageRecord) -> None:
-        """Note the requests that tell the needs and the choice of the EV."""
+        """Note the requests that report the needs and the choice of the EV."""
         body = getattr(record.message, "body", record.message)
         if record.direction is not Direction.RECEIVED:
             self._answered(body)

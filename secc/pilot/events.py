@@ -77,7 +77,7 @@ class SessionOver:
     spoken: bool = True
     """The EV had established a session; its refusal does not permit charging without one."""
     only_read: bool = False
-    """The session was for the state of charge alone; charging follows, whatever came of it."""
+    """The session was for the state of charge alone; charging follows, with or without a result."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

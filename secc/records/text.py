@@ -260,7 +260,7 @@ def _plain_struct(value: Any) -> dict[str, Any]:
     if type(value).__name__ == "V2GMessage":
         return {"session_id": value.header.session_id.hex().upper(), "body": _plain(value.body)}
     found = {name: _plain(item) for name, item in pairs if item is not None}
-    return found | {name: "not told" for name in found if name in _SECRET}
+    return found | {name: "not shown" for name in found if name in _SECRET}
 
 
 _LONGEST = 100  # bytes that are shown in full

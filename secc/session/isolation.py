@@ -125,7 +125,7 @@ def not_awaited(session: Context, report: CableCheckReported) -> None:
 
 
 def heed_error(session: Context, ev_error: str) -> None:
-    """An EV that is at fault wants no energy, whatever it asks for: the charge is over before it begins.
+    """An EV that is at fault gets no energy, even if it asks for some: the charge is over before it starts.
     `ev_error`: the EV's error code as text, empty without one."""
     if ev_error:
         ending.order_stop(session, f"EV: {ev_error}", at_once=True)

@@ -76,7 +76,7 @@ class IdleOutlet:
     """Watches an outlet between two sessions: what was switched off must be off.
 
     The contactor is judged until it was seen open once: from then on basic charging may close it. A DC output
-    is judged while no cable is plugged in: a battery, of whatever car, cannot hold its voltage then.
+    is judged while no cable is plugged in: a battery of any car cannot hold its voltage then.
     """
 
     def __init__(self, config: SeccConfig, trip: Callable[[EvseFault, str], None]) -> None:

@@ -12,7 +12,7 @@ class Cause(enum.Enum):
     """What the part that all protocols share objects to; each room has a response code for each
     (`Dialect.codes`)."""
 
-    FAILED = "anything without a code of its own"
+    FAILED = "anything without a specific code"
     SEQUENCE = "a request out of order"
     UNKNOWN_SESSION = "a SessionID that was not assigned"
     PARAMETERS = "charge parameters that make no sense here"

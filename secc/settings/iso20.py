@@ -110,7 +110,7 @@ class Iso20TlsConfig(Settings, section="iso20.tls"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Iso20Config(Settings, section="iso20"):
-    """ISO 15118-20. It is spoken over TLS 1.3 with a vehicle certificate only [V2G20-1235] [V2G20-2356]."""
+    """ISO 15118-20. It is used over TLS 1.3 with a vehicle certificate only [V2G20-1235] [V2G20-2356]."""
 
     tls: Iso20TlsConfig = Iso20TlsConfig()
     """The chain for TLS 1.3."""
@@ -193,7 +193,7 @@ class Iso20Config(Settings, section="iso20"):
     of both."""
     vehicle_revocation: RevocationCheck = RevocationCheck.PREFER
     """Vehicle certificates with an unknown revocation status: refused (`require`), accepted (`prefer`), or
-    not asked about (`off`) [V2G20-2440]. A revoked one is refused. The back end is asked if it can tell, and,
+    not asked about (`off`) [V2G20-2440]. A revoked one is refused. The back end is asked if it answers, and,
     with `pnc.revocation_fetch`, the OCSP responders and lists that the certificates name."""
     vehicle_status: float = 3.0
     """From SessionSetupReq until the revocation status of the vehicle counts as unknown."""

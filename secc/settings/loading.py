@@ -42,7 +42,7 @@ def from_dict(document: dict[str, object], *, folder: pathlib.Path = pathlib.Pat
 def _line_of(text: str, setting: str) -> int:
     """The line of a TOML document on which a setting stands, from 1.
 
-    The header of its table where it has no line of its own, 0 where neither is found: in an inline table, or
+    The header of its table where it has no separate line, 0 where neither is found: in an inline table, or
     where the default is in use.
     """
     wanted = _parts(setting)

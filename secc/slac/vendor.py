@@ -109,7 +109,7 @@ class SoftwareVersionReq(_Plain):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SoftwareVersionCnf(VendorMessage):
-    """VS_SW_VER.CNF: the name of the firmware. Modems send 297 bytes, whatever the length of the name."""
+    """VS_SW_VER.CNF: the name of the firmware. Modems send 297 bytes for every length of the name."""
 
     mmtype = 0xA001
     longest_tail = 300

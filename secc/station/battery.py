@@ -47,7 +47,7 @@ class BatteryWatch:
             self._asked, self.battery = False, None
 
     def session_ended(self, end: EndSession) -> None:
-        """One attempt per plug-in, whatever came of it."""
+        """One attempt per plug-in, successful or not."""
         self._asked = self._asked or end.only_read or end.established
 
     def read(self, battery: EvBattery) -> None:

@@ -66,7 +66,7 @@ class Metrics:
             "secc_links", "What happened to connections and to the station.", ["event"], registry=make
         )
         self._handshakes = Counter("secc_tls_handshakes", "TLS handshakes.", ["result"], registry=make)
-        self._notices = Counter("secc_notices", "What the core had to say.", ["kind"], registry=make)
+        self._notices = Counter("secc_notices", "Notices of the core.", ["kind"], registry=make)
         for reason in EndReason:
             self._sessions.labels(reason.name.lower())
         for result in _RESULTS.values():

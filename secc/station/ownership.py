@@ -1,7 +1,7 @@
 """One station per interface and outlet.
 
 A station binds a name in the abstract namespace of Unix sockets before it touches the hardware, and holds it
-until it has made the outlet safe. The kernel frees the name when the process ends, whatever ends it, and
+until it has made the outlet safe. The kernel frees the name when the process ends for any reason, and
 gives others the process id. The names belong to the network namespace, as interfaces do. No file, no
 privilege.
 

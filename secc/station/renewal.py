@@ -48,7 +48,7 @@ def renewals_for(
     """Renewals of the station's certificates: of `[tls]`, and of `[iso20.tls]` where that has a chain.
 
     Empty where TLS is off or `backend` is no signer. A key in a token is not renewed, and that is reported:
-    a new key would have to be made in the token. `keeper` reports handshakes with new certificates to them.
+    a new key would need to be made in the token. `keeper` reports handshakes with new certificates to them.
     Raises ConfigError, which names the file.
     """
     signer = backend.signer

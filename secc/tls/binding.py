@@ -30,7 +30,7 @@ class Alert(enum.Enum):
     CERTIFICATE_REVOKED = "X509_V_ERR_CERT_REVOKED"
     BAD_CERTIFICATE = "X509_V_ERR_CERT_REJECTED"
     CERTIFICATE_UNKNOWN = "X509_V_ERR_NO_EXPLICIT_POLICY"
-    """OpenSSL has no error of its own for this alert: all errors without a row lead to it."""
+    """OpenSSL has no separate error for this alert: all errors without a row lead to it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

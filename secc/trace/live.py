@@ -1,7 +1,7 @@
 """A session as it happens, from the packets of an interface: lines of a chart that grows, and a page.
 
 Pure: packets and their times go in, lines come out. TLS is opened with the key log of the station or the EV,
-which has to be on the same machine. Needs dpkt: `pip install secc[capture]`.
+which must be on the same machine. Needs dpkt: `pip install secc[capture]`.
 """
 
 from __future__ import annotations

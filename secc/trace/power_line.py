@@ -31,7 +31,7 @@ class TracedFrame:
 
 def chart(frames: Iterable[TracedFrame], *, began: float) -> str:
     """Lines of text: EV, station, modem; sounds and polls folded."""
-    head = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} own modem, pilot"
+    head = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} modem, pilot"
     return "\n".join([head, *_folded(list(frames), began)])
 
 

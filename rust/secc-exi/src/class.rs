@@ -22,7 +22,7 @@ pub(crate) struct Class {
     pub(crate) lead: usize,
 }
 
-/// What may stand in a slot.
+/// What a slot may hold.
 pub(crate) enum Content {
     /// Values of simple types.
     Simple,

@@ -10,7 +10,7 @@
 //!
 //! # Proof
 //!
-//! What has to hold is checked twice, and where a check fails the safe way is taken: the class is called,
+//! What must hold is checked twice, and where a check fails the safe way is taken: the class is called,
 //! attributes are read by name, strings are made from UTF-8. The results are the same
 //! (`tests/exi/test_safe_path.py`).
 //!
@@ -106,7 +106,7 @@ const MANAGED_WEAKREF: u64 = 1 << 3;
 
 impl ObjectLayout {
     /// The layout of `class`, whose fields lie at `slots` in this order and hold what `kinds` says, if it has
-    /// the metaclass of `item`, hence its constructor, and everything is as it has to be.
+    /// the metaclass of `item`, hence its constructor, and everything is as it must be.
     pub(crate) fn of(
         class: &Bound<'_, PyType>,
         item: &Bound<'_, PyAny>,

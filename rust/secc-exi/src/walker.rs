@@ -128,7 +128,7 @@ fn element(
     Ok(encoder.close()?)
 }
 
-/// None in a field whose type is flat stands for the empty element.
+/// None in a field whose type is flat means the empty element.
 fn empty(codec: &Codec, encoder: &mut Encoder<'_>, class: &Class, number: u8) -> Outcome<()> {
     if let Some(Content::Flat) = class.contents.get(number as usize) {
         let (code, production) = encoder.find(number, |p| is_flat(codec, p))?;
@@ -251,7 +251,7 @@ fn write(
     Ok(written?)
 }
 
-/// The raw values of an object whose type is a record; None if it has to be written field by field, which
+/// The raw values of an object whose type is a record; None if it must be written field by field, which
 /// also finds the words for what is wrong with it.
 fn record(codec: &Codec, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<Option<[i32; 3]>> {
     let Some(class) = codec.classes.get(type_index as usize) else { return Ok(None) };

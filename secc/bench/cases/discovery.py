@@ -62,7 +62,7 @@ def ignored(data: bytes, text: str) -> Callable[[Trial], Awaitable[None]]:
     """Expect no answer to this datagram, but answers to valid requests before and after it."""
 
     async def run(trial: Trial) -> None:
-        await trial.discover(usual_security(trial))  # positive control: silence of a deaf station is no pass
+        await trial.discover(usual_security(trial))  # positive control: silence alone is no pass
         answer = await trial.datagram(data, text)
         got = "" if answer is None else answer.hex()
         trial.check(answer is None, f"no answer for {trial.timers.discovery:g} s", got)

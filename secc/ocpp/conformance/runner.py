@@ -137,7 +137,7 @@ async def _refuses(csms: StrictCsms) -> None:
 
 
 CONTROLS = (
-    CsmsCase("CONTROL_1", "the schemas tell right from wrong", _judges),
+    CsmsCase("CONTROL_1", "the schemas distinguish right from wrong", _judges),
     CsmsCase("CONTROL_2", "the station answers a call", _answers),
     CsmsCase("CONTROL_3", "the station refuses an unknown action", _refuses),
 )

@@ -440,7 +440,7 @@ def _sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A writer that starts as a reader may have to abort half-way, so it declares its purpose at the
+        # A writer that starts as a reader may need to abort half-way, so it declares its purpose at the
         # start.
         reads = connection.get_execution_options().get("secc_reads", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

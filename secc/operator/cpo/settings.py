@@ -124,7 +124,7 @@ class CpoSettings:
     station_days: int = 90
     """Validity of a station's certificate."""
     certificate_names: tuple[str, ...] = ("{station}",)
-    """Common names that a station may ask for; `{station}` stands for the station's id."""
+    """Common names that a station may ask for; `{station}` is replaced by the station's id."""
     stations: tuple[StationNames, ...] = ()
     """Additional common names that do not follow from the id of the station."""
     contract_days: int = 365

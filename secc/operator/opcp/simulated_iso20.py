@@ -1,6 +1,6 @@
 """The pools of the simulated ecosystem for ISO 15118-20: the same rules, another PKI, several contracts.
 
-A car receives every contract that is in the pool for it, the oldest first, each in a message of its own.
+A car receives every contract that is in the pool for it, the oldest first, each in a separate message.
 """
 
 from __future__ import annotations

@@ -242,7 +242,7 @@ class Iso20Side(msgspec.Struct):
     least_discharge: int = 0
     """EVMinimumDischargePower, a magnitude, mW."""
     charge_phases: tuple[int, int, int] | None = None
-    """AC: what the EV takes of each phase at most, mW; None where it does not tell them apart."""
+    """AC: what the EV takes of each phase at most, mW; None where it does not distinguish them."""
     discharge_phases: tuple[int, int, int] | None = None
     """The same for what it gives; magnitudes."""
     target_at: float = 0.0

@@ -426,7 +426,7 @@ impl<'a, 'g> Run<'a, 'g> {
         self.open_type(root.target, ROOT, 0, sink)
     }
 
-    /// Starts an element that no production of the tables stands for.
+    /// Starts an element that no production of the tables describes.
     #[inline(always)]
     pub(super) fn open_type<S: Sink>(
         &mut self,
