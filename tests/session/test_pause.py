@@ -73,6 +73,18 @@ def test_any_other_id_begins_a_new_session(session_id: bytes) -> None:
 
 
 @pytest.mark.inv("INV-13")
+@pytest.mark.inv("INV-11")
+def test_a_withdrawal_counts_for_a_paused_session_until_another_one_is_set_up() -> None:
+    assert not Bench(DC).session.may_continue
+    bench = Bench(DC, paused=PAUSED)
+    assert bench.session.may_continue
+    bench.request(r.session_setup(), OLD_ID)
+    assert bench.session.may_continue
+    bench = Bench(DC, paused=PAUSED)
+    bench.request(r.session_setup(), bytes(8))
+    assert not bench.session.may_continue
+
+
 def test_a_joined_session_needs_a_new_authorization_and_is_off() -> None:
     bench = Bench(DC, paused=PAUSED)
     bench.request(r.session_setup(), OLD_ID)

@@ -407,6 +407,28 @@ def test_after_a_failed_change_of_direction_either_may_be_in_effect() -> None:
         assert made.lease_due(10.2) is None
 
 
+@pytest.mark.inv("INV-08")
+@pytest.mark.parametrize(
+    ("failed", "less"),
+    [
+        (SetOutput(340.0, -60.0), SetOutput(340.0, -55.0)),
+        (SetOutput(340.0, -60.0), SetOutput(345.0, -60.0)),
+        (SetOutput(360.0, -40.0), SetOutput(350.0, -45.0)),
+        (SetOutput(360.0, -40.0), SetOutput(355.0, -50.0)),
+    ],
+)
+def test_after_a_failed_change_of_the_discharge_the_larger_one_may_be_in_effect(
+    failed: SetOutput, less: SetOutput
+) -> None:
+    made = delivering(BACK)
+    made.add(failed, 10.1)
+    made.begin(10.1)
+    made.finish(good=False)
+    made.add(less, 10.2)
+    made.want(10.8)
+    assert made.lease_due(10.2) is None
+
+
 async def test_the_owner_can_stop_a_charge() -> None:
     async with running(config(stop_delay=0.2)) as bed:
         car = await Car.connect(bed.plain_port)
