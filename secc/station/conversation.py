@@ -8,8 +8,8 @@ handled in the callback that brings it.
 * Everything else (the outlet's answers, the back end's, a change of the outlet, a stop) may come from code
   that is in the middle of something; `post` handles it when that has returned to the loop.
 * Inputs are handled one after the other, in the order in which they came, each with all of its outputs.
-* One timer serves all deadlines of the core. One that is not near stays when they become later, and looks
-  again.
+* One timer serves all deadlines of the core. When they become later it is not moved: it fires, finds none
+  due, and is set again.
 * The exception: an answer waits until the driver of the outlet has heard of an off that was ordered before it
   [INV-02]. Until then no input is handled, and reading pauses.
 """
