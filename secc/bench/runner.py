@@ -61,7 +61,11 @@ async def run(
     began, loop = datetime.datetime.now(datetime.UTC), asyncio.get_running_loop()
     start = loop.time()
     if problem := await unanswered(target):
-        return _not_found(cases, target, name, began, problem, duration=loop.time() - start)
+        report = _not_found(cases, target, name, began, problem, duration=loop.time() - start)
+        for number, outcome in enumerate(report.outcomes, 1):
+            if progress is not None and outcome.verdict is BenchVerdict.FAIL:
+                progress(number, len(cases), outcome)
+        return report
     facts = await find_out(target)
     outcomes: list[CaseOutcome] = []
     lost = 0

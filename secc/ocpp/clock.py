@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 EARLIEST = 1_577_836_800.0
@@ -24,7 +23,7 @@ class CsmsClock:
         *,
         follow: bool,
         report: Callable[[str], None],
-        ticks: Callable[[], float] = time.monotonic,
+        ticks: Callable[[], float],
     ) -> None:
         """`clock` returns Unix seconds of the station, `ticks` seconds that never jump; `report` receives
         texts for the log."""

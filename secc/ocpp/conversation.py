@@ -69,7 +69,7 @@ class CsmsConversation:
         """The CSMS has accepted the station on this connection."""
         self.interval = 300.0
         """Seconds between heartbeats."""
-        self.clock = CsmsClock(clock, follow=config.follow_clock, report=report)
+        self.clock = CsmsClock(clock, follow=config.follow_clock, report=report, ticks=time.monotonic)
         self.queue = OutgoingQueue(settings, store, answered=answered, report=report)
         self._online_until = self.now
         self._boot_reason: str | None = "PowerUp"

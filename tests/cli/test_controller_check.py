@@ -17,7 +17,7 @@ from secc.testing import ControllerReport, Observations, Owed, Rig
 
 AC = "secc.sim:SimulatedAcEvse"
 DC = "secc.sim:SimulatedDcEvse"
-WRONG = "tests.support.outlets:NotANumber"
+WRONG = "tests.support.wrong_outlets:NotANumber"
 
 
 def rig(outlet: Any) -> Rig:

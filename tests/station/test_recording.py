@@ -91,7 +91,7 @@ def test_the_health_command_prints_warnings_below_the_verdict() -> None:
         "reports": reports,
     }
     assert command._words(found, good=True).splitlines() == [
-        "well, discovery answers in 0.4 ms",
+        "healthy, discovery answers in 0.4 ms",
         "warning: no OCSP response",
         "warning: journal: full; 4 waiting, 0 dropped",
         "warning: log: keeps up again; 0 waiting, 9 dropped",
