@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from secc.messages import iso20_ac_der_iec
-from secc.messages.iso20_common import RationalNumber
+from secc.messages.numbers import number
 from secc.ocpp import der_rules
 from secc.ocpp.attached import AttachedStation
 from secc.ocpp.conversation import CsmsConversation
@@ -131,8 +131,4 @@ def _watts(mode: iso20_ac_der_iec.DERACCPDReqEnergyTransferMode) -> float:
         mode.ev_maximum_discharge_power_l2,
         mode.ev_maximum_discharge_power_l3,
     )
-    return sum(abs(_value(part)) for part in parts if part is not None)
-
-
-def _value(number: RationalNumber) -> float:
-    return number.value * 10.0**number.exponent
+    return sum(abs(number(part)) for part in parts if part is not None)

@@ -6,9 +6,8 @@ stricter one is sent.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from secc.messages import iso2, iso20_ac, iso20_ac_der_iec, iso20_common, iso20_dc
+from secc.messages.numbers import number
 from secc.ocpp.composite import Supply
 from secc.ocpp.dialect import to_iso
 from secc.ocpp.model import Payload
@@ -108,8 +107,8 @@ def _ac(need: EnergyNeed, discovery: Discovery | None, supply: Supply) -> Payloa
     if isinstance(discovery, iso2.ChargeParameterDiscoveryReq):
         ev = discovery.ev_charge_parameter
         if isinstance(ev, iso2.ACEVChargeParameter):
-            least, most = _physical(ev.ev_min_current), _physical(ev.ev_max_current)
-            voltage = _physical(ev.ev_max_voltage)
+            least, most = number(ev.ev_min_current), number(ev.ev_max_current)
+            voltage = number(ev.ev_max_voltage)
     return {
         "energyAmount": round(max(0.0, need.energy or 0.0)),
         "evMinCurrent": round(least),
@@ -130,8 +129,8 @@ def _dc(need: EnergyNeed, discovery: Discovery | None, supply: Supply) -> Payloa
         ev = discovery.ev_charge_parameter
         if isinstance(ev, iso2.DCEVChargeParameter):
             found |= {
-                "evMaxCurrent": _physical(ev.ev_maximum_current_limit),
-                "evMaxVoltage": _physical(ev.ev_maximum_voltage_limit),
+                "evMaxCurrent": number(ev.ev_maximum_current_limit),
+                "evMaxVoltage": number(ev.ev_maximum_voltage_limit),
                 "evMaxPower": _optional(ev.ev_maximum_power_limit),
                 "evEnergyCapacity": _optional(ev.ev_energy_capacity),
                 "energyAmount": _optional(ev.ev_energy_request),
@@ -142,19 +141,15 @@ def _dc(need: EnergyNeed, discovery: Discovery | None, supply: Supply) -> Payloa
     elif isinstance(discovery, iso20_dc.DCChargeParameterDiscoveryReq):
         mode = discovery.dc_cpd_req_energy_transfer_mode
         found |= {
-            "evMaxCurrent": abs(_rational(mode.ev_maximum_charge_current)),
-            "evMaxVoltage": _rational(mode.ev_maximum_voltage),
-            "evMaxPower": abs(_rational(mode.ev_maximum_charge_power)),
+            "evMaxCurrent": abs(number(mode.ev_maximum_charge_current)),
+            "evMaxVoltage": number(mode.ev_maximum_voltage),
+            "evMaxPower": abs(number(mode.ev_maximum_charge_power)),
         }
     return {name: round(value) for name, value in found.items() if value is not None}
 
 
-def _physical(value: iso2.PhysicalValue) -> float:
-    return float(value.value * Fraction(10) ** value.multiplier)
-
-
 def _optional(value: iso2.PhysicalValue | None) -> float | None:
-    return None if value is None else _physical(value)
+    return None if value is None else number(value)
 
 
 # --- ISO 15118-20 ------------------------------------------------------------------------------------------
@@ -168,19 +163,19 @@ def _v2x(
 ) -> Payload:
     mode = _mode(discovery)
     found: dict[str, float | None] = {
-        "minChargePower": abs(_rational(mode.ev_minimum_charge_power)),
-        "maxChargePower": min(abs(_rational(mode.ev_maximum_charge_power)), supply.max_power),
+        "minChargePower": abs(number(mode.ev_minimum_charge_power)),
+        "maxChargePower": min(abs(number(mode.ev_maximum_charge_power)), supply.max_power),
     }
     if isinstance(mode, _Bidirectional):
-        found["minDischargePower"] = abs(_rational(mode.ev_minimum_discharge_power))
-        most = abs(_rational(mode.ev_maximum_discharge_power))
+        found["minDischargePower"] = abs(number(mode.ev_minimum_discharge_power))
+        most = abs(number(mode.ev_maximum_discharge_power))
         found["maxDischargePower"] = min(most, need.max_discharge_power or most)
     if isinstance(mode, iso20_dc.DCCPDReqEnergyTransferMode | iso20_dc.BPTDCCPDReqEnergyTransferMode):
         found |= {
-            "minChargeCurrent": abs(_rational(mode.ev_minimum_charge_current)),
-            "maxChargeCurrent": abs(_rational(mode.ev_maximum_charge_current)),
-            "minVoltage": _rational(mode.ev_minimum_voltage),
-            "maxVoltage": min(_rational(mode.ev_maximum_voltage), supply.voltage),
+            "minChargeCurrent": abs(number(mode.ev_minimum_charge_current)),
+            "maxChargeCurrent": abs(number(mode.ev_maximum_charge_current)),
+            "minVoltage": number(mode.ev_minimum_voltage),
+            "maxVoltage": min(number(mode.ev_maximum_voltage), supply.voltage),
             "targetSoC": mode.target_soc,
         }
     found |= _energies(exchange)
@@ -210,12 +205,8 @@ def _energies(exchange: iso20_common.ScheduleExchangeReq | None) -> dict[str, fl
     return found
 
 
-def _rational(value: iso20_common.RationalNumber) -> float:
-    return float(value.value * Fraction(10) ** value.exponent)
-
-
 def _signed(value: iso20_common.RationalNumber | None) -> float | None:
-    return None if value is None else _rational(value)
+    return None if value is None else number(value)
 
 
 # --- what the EV has chosen --------------------------------------------------------------------------------
@@ -232,7 +223,7 @@ def profile_periods(
         periods = [
             {
                 "startPeriod": one.charging_profile_entry_start,
-                "limit": round(_physical(one.charging_profile_entry_max_power), 1),
+                "limit": round(number(one.charging_profile_entry_max_power), 1),
             }
             for one in entries
         ]
@@ -242,7 +233,7 @@ def profile_periods(
         return None, [], None
     start, found = 0, []
     for entry in plan.ev_power_profile_entries.ev_power_profile_entry:
-        found.append({"startPeriod": start, "limit": round(_rational(entry.power), 1)})
+        found.append({"startPeriod": start, "limit": round(number(entry.power), 1)})
         start += entry.duration
     scheduled = plan.scheduled_ev_ppt_control_mode
     if scheduled is None:

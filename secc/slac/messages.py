@@ -64,9 +64,14 @@ class Message:
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
         """Return the message and the number of bytes it takes. Raises FramingError."""
+        return cls._read(cls._head(payload)), cls.layout.size
+
+    @classmethod
+    def _head(cls, payload: bytes) -> tuple[Any, ...]:
+        """Return the values of the layout. Raises FramingError where there are fewer bytes."""
         if len(payload) < cls.layout.size:
             raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        return cls._read(cls.layout.unpack_from(payload)), cls.layout.size
+        return cls.layout.unpack_from(payload)
 
     @classmethod
     def _read(cls, fields: tuple[Any, ...]) -> Self:
@@ -235,9 +240,7 @@ class AttenProfileInd(Message):
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        if len(payload) < cls.layout.size:
-            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        pev_mac, groups, reserved = cls.layout.unpack_from(payload)
+        pev_mac, groups, reserved = cls._head(payload)
         _expect(groups <= GROUPS, cls, f"{groups} groups")
         end = cls.layout.size + groups
         _expect(len(payload) >= end, cls, "fewer bytes than groups")
@@ -426,9 +429,7 @@ class AmpMapReq(Message):
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        if len(payload) < cls.layout.size:
-            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        (carriers,) = cls.layout.unpack_from(payload)
+        (carriers,) = cls._head(payload)
         _expect(carriers != 0, cls, "no carriers")
         end = cls.layout.size + (carriers + 1) // 2
         _expect(len(payload) >= end, cls, "fewer bytes than carriers")  # CVE-2024-26003 was here

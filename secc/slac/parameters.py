@@ -89,9 +89,7 @@ class ModuleReadCnf(VendorMessage):
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        if len(payload) < cls.layout.size:
-            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        _, status, first, module, second, length, offset, checksum = cls.layout.unpack_from(payload)
+        _, status, first, module, second, length, offset, checksum = cls._head(payload)
         end = cls.layout.size + length
         if len(payload) < end:
             raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {end}")

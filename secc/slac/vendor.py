@@ -121,9 +121,7 @@ class SoftwareVersionCnf(VendorMessage):
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        if len(payload) < cls.layout.size:
-            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        _, status, device, length = cls.layout.unpack_from(payload)
+        _, status, device, length = cls._head(payload)
         end = cls.layout.size + length
         if len(payload) < end:
             raise FramingError(f"{cls.__name__}: fewer bytes than announced")
@@ -174,9 +172,7 @@ class OperationAttributesCnf(VendorMessage):
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        if len(payload) < cls.layout.size:
-            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        _, status, cookie, report, length = cls.layout.unpack_from(payload)
+        _, status, cookie, report, length = cls._head(payload)
         end = cls.layout.size + length
         if len(payload) < end:
             raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {end}")
@@ -252,9 +248,7 @@ class NetworkInfoCnf(VendorMessage):
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        if len(payload) < cls.layout.size:
-            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
-        _, sub_version, reserved, length = cls.layout.unpack_from(payload)
+        _, sub_version, reserved, length = cls._head(payload)
         end = cls.layout.size + length
         if len(payload) < end:
             raise FramingError(f"{cls.__name__}: fewer bytes than announced")

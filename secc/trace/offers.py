@@ -14,8 +14,8 @@ from typing import Any
 
 from secc.messages import iso2
 from secc.messages import iso20_common as m
-from secc.messages.iso20_common import Processing, RationalNumber
-from secc.session.quantities import amount, number
+from secc.messages.iso20_common import Processing
+from secc.messages.numbers import number
 from secc.trace.readings import content
 from secc.trace.summary import CurvePoint, SessionSummary
 
@@ -99,7 +99,7 @@ def _direction(name: str, schedule: m.ChargingSchedule, *, back: bool = False) -
     """Discharge power is drawn below zero, with whichever sign it came."""
     entries = schedule.power_schedule.power_schedule_entries.power_schedule_entry
     watts = [
-        sum(_value(part) for part in (entry.power, entry.power_l2, entry.power_l3) if part is not None)
+        sum(number(part) for part in (entry.power, entry.power_l2, entry.power_l3) if part is not None)
         for entry in entries
     ]
     signed = [-abs(value) if back else value for value in watts]
@@ -123,13 +123,13 @@ def _priced(found: DrawnSchedule, source: m.ChargingSchedule | m.DynamicSEResCon
 def _bands(schedule: m.AbsolutePriceSchedule) -> tuple[PriceCurve, ...]:
     """A curve for each power from which a fee holds, in any step."""
     stacks = schedule.price_rule_stacks.price_rule_stack
-    powers = sorted({_value(rule.power_range_start) for stack in stacks for rule in stack.price_rule})
+    powers = sorted({number(rule.power_range_start) for stack in stacks for rule in stack.price_rule})
     curves = []
     for power in powers:
         fees = (
             (
                 stack.duration,
-                [_value(r.energy_fee) for r in stack.price_rule if _value(r.power_range_start) <= power][-1:],
+                [number(r.energy_fee) for r in stack.price_rule if number(r.power_range_start) <= power][-1:],
             )
             for stack in stacks
         )
@@ -142,25 +142,21 @@ def _note(schedule: m.AbsolutePriceSchedule) -> str:
     words = [schedule.price_algorithm.rpartition(":")[2]]
     for name, cost in (("minimum", schedule.minimum_cost), ("maximum", schedule.maximum_cost)):
         if cost is not None:
-            words.append(f"{name} {_value(cost):g} {schedule.currency}")
+            words.append(f"{name} {number(cost):g} {schedule.currency}")
     for tax in () if schedule.tax_rules is None else schedule.tax_rules.tax_rule:
         how = "included" if tax.tax_included_in_price else "added"
-        words.append(f"{tax.tax_rule_name or 'tax'} {_value(tax.tax_rate):g} % {how}")
+        words.append(f"{tax.tax_rule_name or 'tax'} {number(tax.tax_rate):g} % {how}")
     rules = [rule for stack in schedule.price_rule_stacks.price_rule_stack for rule in stack.price_rule]
     parking = next((rule for rule in rules if rule.parking_fee is not None), None)
     if parking is not None and parking.parking_fee is not None:
-        words.append(f"parking {_value(parking.parking_fee):g} per {parking.parking_fee_period} s")
+        words.append(f"parking {number(parking.parking_fee):g} per {parking.parking_fee_period} s")
     if schedule.overstay_rules is not None:
         fee = schedule.overstay_rules.overstay_rule[0]
-        words.append(f"overstay {_value(fee.overstay_fee):g} per {fee.overstay_fee_period} s")
+        words.append(f"overstay {number(fee.overstay_fee):g} per {fee.overstay_fee_period} s")
     added = schedule.additional_selected_services
     for service in () if added is None else added.additional_service:
-        words.append(f"{service.service_name} {_value(service.service_fee):g}")
+        words.append(f"{service.service_name} {number(service.service_fee):g}")
     return ", ".join([*words, "signed"] if schedule.id else words)
-
-
-def _value(found: RationalNumber) -> float:
-    return float(found.value * 10.0**found.exponent)
 
 
 def _stairs(entries: Iterable[tuple[int, float]]) -> tuple[CurvePoint, ...]:
@@ -178,7 +174,7 @@ def _stairs(entries: Iterable[tuple[int, float]]) -> tuple[CurvePoint, ...]:
 
 def _of_iso2(one: iso2.SAScheduleTuple) -> DrawnSchedule:
     entries = one.p_max_schedule.p_max_schedule_entry
-    steps = [(entry.time_interval.start, number(amount(entry.p_max, entry.p_max.unit))) for entry in entries]
+    steps = [(entry.time_interval.start, number(entry.p_max)) for entry in entries]
     power = _until(steps, entries[-1].time_interval.duration)
     found = DrawnSchedule(f"schedule {one.sa_schedule_tuple_id}, charging", power)
     tariff = one.sales_tariff

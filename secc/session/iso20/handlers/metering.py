@@ -68,7 +68,7 @@ def confirmed_on_main(session: Context, request: m.MeteringConfirmationReq) -> I
         raise Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
     _take(session, request)
     if side(session).metering is None:
-        if session.state in (Iso20State.WAIT_LOOP_AC, Iso20State.WAIT_LOOP_DC):
+        if Stream.METERING in session.dialect.opens.get(session.state, {}):
             session.streams[Stream.METERING] = SideState.METERING_IDLE
         else:
             session.streams.pop(Stream.METERING, None)
