@@ -2,11 +2,11 @@
 
 An EV reports its state of charge in DC sessions only (ISO 15118-2, DIN SPEC 70121). So the station offers DC,
 takes what the EV reports with ChargeParameterDiscoveryReq, announces a stop, and lets the EV end the session.
-Four barriers keep the outlet off, each sufficient alone:
+Four barriers keep the outlet off:
 
 * the tables of these sessions have no row that could energise: no isolation test, no pre-charge, no start;
 * `Session.emit` refuses every output that energises in a protocol that does not energise;
-* the stop is ordered with the first reading, and nothing is switched on after a stop [INV-29];
+* a stop is ordered with the second ChargeParameterDiscoveryReq, after which nothing is switched on [INV-29];
 * the asyncio shell passes on nothing but commands that switch off, see `SocReadingBegun`.
 """
 

@@ -1,8 +1,8 @@
 """What a simulated EV says and does, without a socket: a generator that yields moves and is sent answers.
 
 `EvScript.run` is the whole behaviour, top to bottom, in the order of the standard: each `yield Ask(request)`
-gives back the `Answer`. Everything around it (sockets, time, the pilot wire) is the business of whoever
-drives it, `secc.sim.evcc.ScriptedEvcc` for one.
+gives back the `Answer`. Everything around it (sockets, time, the pilot wire) is left to its driver,
+for example `secc.sim.evcc.ScriptedEvcc`.
 """
 
 from __future__ import annotations

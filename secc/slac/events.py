@@ -188,7 +188,7 @@ class ModemFound:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModemUnfit:
-    """The modem cannot serve a station; it is used all the same, as its answer may be wrong."""
+    """The modem cannot serve a station; it is still used, as its answer may be wrong."""
 
     reason: Shortcoming
 

@@ -65,7 +65,7 @@ class Reports:
         session = self._session if peer in ("", self._peer) else ""
         self.record(LinkRecord(asyncio.get_running_loop().time(), event, text, peer, session))
 
-    def deaf(self, text: str) -> None:
+    def not_receiving(self, text: str) -> None:
         """Report that discovery or the listener cannot receive."""
         self.link(LinkEvent.DEAF, text)
 

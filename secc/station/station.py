@@ -129,7 +129,7 @@ class Station:
         )
         self._expiry = ExpiryWatch(config, backend, self._tls, self._contracts, report=reports.link)
         responder = SdpResponder(config.tls.policy)
-        self._discovery = Discovery(responder, port=sdp_port, on_problem=reports.deaf)
+        self._discovery = Discovery(responder, port=sdp_port, on_problem=reports.not_receiving)
         self.diagnostics = Diagnostics(controller, self._discovery, responder, self._tls)
         """What metrics show, and the examination behind `/health`."""
         self._hardware = Hardware(
@@ -308,7 +308,7 @@ class Station:
     def set_power(self, power: float | None) -> None:
         """Set the power of the session in progress, W, where the EV leaves it to the station (Dynamic mode of
         ISO 15118-20): positive to the EV, negative from it; None: as much as the EV takes. Limits and
-        permissions of both sides hold all the same.
+        permissions of both sides still hold.
 
         Raises IntegrationError for anything but None and numbers from -10 to 10 MW.
         """

@@ -147,7 +147,7 @@ class Supervision:
             ports = self._endpoints.open_on(link)
         except LinkError as error:
             self.problem = str(error)
-            self._reports.deaf(str(error))
+            self._reports.not_receiving(str(error))
             return
         self.problem = ""
         self._reports.link(LinkEvent.LISTENING, f"[{link.address}] of {link.interface}: {ports}")

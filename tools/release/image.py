@@ -39,7 +39,7 @@ ENTRY = "#!/usr/bin/python3 -s\nimport sys\n\nfrom secc.cli import main\n\nsys.e
 
 
 def build(wheel: pathlib.Path, release: str, extras: str = "") -> None:
-    """Make the tree anew."""
+    """Make the tree from nothing."""
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     packages = ",".join(PACKAGES)

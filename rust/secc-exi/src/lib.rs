@@ -30,7 +30,7 @@ use v2g_exi::error::{DecodeError, EncodeError, Failure, Kind as Fault};
 use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Root, Roots};
 use v2g_exi::tables;
 
-/// A class whose objects are documents of their own.
+/// A class whose objects are whole documents.
 struct Message {
     class: Py<PyType>,
     /// The global elements that hold one.
@@ -96,7 +96,7 @@ pub(crate) struct Codec {
 impl Codec {
     /// `schema` names the table set or is one (`secc.exi.schema.raw_tables.Raw`); `types` and `enums` are its
     /// classes in table order (None for a flat type); `item` is the class of ordered content, `messages` are
-    /// those among `types` that are documents of their own. `direct`: objects are made and read by their
+    /// those among `types` that are whole documents. `direct`: objects are made and read by their
     /// memory where that is certain; False never does.
     #[new]
     #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, messages = Vec::new(),
@@ -320,7 +320,7 @@ impl Codec {
 
     #[inline(always)]
     fn read<'py>(&self, py: Python<'py>, data: &[u8], fragment: bool) -> PyResult<Whole<'py>> {
-        // A constructor could, in theory, decode another message: then that one makes a decoder of its own.
+        // A constructor could, in theory, decode another message: then that one makes another decoder.
         READING.with(|shared| match shared.try_borrow_mut() {
             Ok(mut reading) => self.read_with(py, data, fragment, &mut reading),
             Err(_) => self.read_with(py, data, fragment, &mut Reading::default()),

@@ -3,9 +3,9 @@
 //! # Why
 //!
 //! Calling a class with keyword arguments and asking an object for an attribute by its name take several
-//! times longer than everything else that happens to a message. A message class is a `msgspec.Struct` without
-//! an own constructor: its objects are a header and one pointer for each field, and its constructor puts each
-//! argument in its place. So an object can be filled where it lies, and its fields can be read where they
+//! times longer than everything else that happens to a message. A message class is a `msgspec.Struct` that
+//! defines no constructor: its objects are a header and one pointer for each field, and it puts each argument
+//! in its place. So an object can be filled where it lies, and its fields can be read where they
 //! lie.
 //!
 //! # Proof
@@ -24,7 +24,7 @@
 //!    `PyType_GenericAlloc` and freed by `PyObject_Free`, are not tracked by the garbage collector, have no
 //!    dictionary and no list of weak references; and the offsets of the fields are all the pointers between
 //!    the header and the end, each once. So [`ObjectLayout::make`] initialises every byte of a new object
-//!    before anything else sees it, and each slot gets a reference of its own, which the class gives up when
+//!    before anything else sees it, and each slot gets a separate reference, which the class gives up when
 //!    the object is freed.
 //! 3. [`ObjectLayout::of`] tries it: an object made by calling the class holds, slot by slot, what it was
 //!    called with, and an object made here has these as attributes and equals the other one. This is no part
